@@ -1,0 +1,72 @@
+"""Every error layerwise raises on purpose.
+
+    LayerwiseError
+    ├── RecipeError        the recipe is wrong: unknown key, bad value, parts that do not fit
+    ├── DataError          the data is wrong: missing file, absent column, nothing to learn from
+    ├── ModelFileError     the model file is cut short, altered, newer than we are, or not ours
+    ├── RunError           a run folder cannot be read, written or resumed
+    └── MissingExtraError  an optional dependency is not installed
+
+Each carries four parts, so that every message reads alike: the *rule* that was broken, what was
+*received*, the *remedy*, and the *place* (file, line, row, column) where it stands.
+
+>>> print(DataError("the target column must exist", received="'prise'", remedy="name one of: price, area"))
+the target column must exist
+  received: 'prise'
+  remedy:   name one of: price, area
+"""
+
+
+class LayerwiseError(Exception):
+    """Base of all errors a user can cause; the command line prints it without a traceback.
+
+    `rule` is the broken rule as a statement, `received` what came instead, `remedy` what to do
+    next, `place` where it stands ("prices.csv, row 3, column 'area'"). Only `rule` is required.
+    """
+
+    exit_code = 2
+
+    def __init__(self, rule: str, *, received: str = "", remedy: str = "", place: str = "") -> None:
+        super().__init__(rule, received, remedy, place)
+        self.rule = rule
+        self.received = received
+        self.remedy = remedy
+        self.place = place
+
+    def __str__(self) -> str:
+        lines = [self.rule]
+        if self.place:
+            lines.append(f"  at:       {self.place}")
+        if self.received:
+            lines.append(f"  received: {self.received}")
+        if self.remedy:
+            lines.append(f"  remedy:   {self.remedy}")
+        return "\n".join(lines)
+
+
+class RecipeError(LayerwiseError, ValueError):
+    """The recipe is wrong: an unknown key, a value out of range, parts that do not fit together."""
+
+
+class DataError(LayerwiseError, ValueError):
+    """The data is wrong: a file or column is missing, malformed, or holds nothing to learn from."""
+
+
+class ModelFileError(LayerwiseError, ValueError):
+    """A model file is cut short, altered, newer than this version, or was not written by layerwise."""
+
+
+class RunError(LayerwiseError, RuntimeError):
+    """A run could not be read, written, resumed or finished."""
+
+    exit_code = 1
+
+
+class MissingExtraError(LayerwiseError, ImportError):
+    """An optional dependency is absent; the remedy is the exact install command."""
+
+    def __init__(self, package: str, *, extra: str) -> None:
+        super().__init__(
+            f"this needs the package {package}, which is not installed",
+            remedy=f'pip install "layerwise[{extra}]"',
+        )

@@ -1,0 +1,413 @@
+"""From whatever comes (a file, a built-in name, a mapping, a record) to a checked `Recipe`.
+
+Constructing a typed record in Python validates nothing by itself, so everything passes through
+`load`: shorthands are expanded, unknown keys refused with the nearest valid one, every value is
+checked against its type, and the parts are checked against each other.
+"""
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import inspect as shape
+
+from layerwise.errors import RecipeError
+from layerwise.recipe import rules
+from layerwise.recipe.records import SCHEMA, Recipe
+
+Source = Recipe | Mapping[str, Any] | str | os.PathLike[str]
+
+MAX_BYTES = 1 << 20  # a recipe is a page of text; anything larger is something else
+
+
+class Place:
+    """Where the values stand: the file's name and text, to say "price.toml, line 7"."""
+
+    def __init__(self, name: str = "", text: str = "") -> None:
+        self.name = name
+        self.lines = text.splitlines()
+
+    def of(self, path: Sequence[str | int]) -> str:
+        """The file and line of the key at `path`, as near as a scan of the text can tell."""
+        line = 0
+        for part in path:
+            if isinstance(part, int):
+                continue
+            key = re.compile(rf'(^|[\s{{,."\'\[]){re.escape(part)}["\']?\s*(=|\.|\])')
+            for number in range(line, len(self.lines)):
+                if key.search(self.lines[number].split("#", 1)[0]):
+                    line = number
+                    break
+            else:
+                return self.name
+        return f"{self.name}, line {line + 1}" if self.name and path else self.name
+
+
+def load(source: Source, settings: Sequence[str] = ()) -> Recipe:
+    """The checked recipe of `source`, with `settings` ("train.epochs=5") applied on top.
+
+    `source` is a recipe, a mapping, the path of a TOML or JSON file, or a built-in name (see
+    `builtin`). A relative `data.path` in a file is taken from the file's own folder.
+
+    Raises `RecipeError` with the rule, the value received, the remedy and the line.
+
+    >>> load("xor", ["train.epochs=5"]).train.epochs
+    5
+    """
+    raw, place = _raw(source)
+    for setting in settings:
+        assign(raw, setting)
+        place = Place(place.name)  # lines no longer tell where a value came from
+    return decode(raw, place)
+
+
+def decode(raw: Mapping[str, Any], place: Place | None = None) -> Recipe:
+    """The checked recipe of a plain mapping."""
+    place = place or Place()
+    version = raw.get("layerwise", SCHEMA)
+    if isinstance(version, int) and version > SCHEMA:
+        raise RecipeError(
+            f"this version reads recipes up to schema {SCHEMA}",
+            received=f"layerwise = {version}",
+            remedy="upgrade layerwise, or write the recipe for the older schema",
+            place=place.of(["layerwise"]),
+        )
+    plain = _walk(_recipe_type(), dict(raw), (), place)
+    try:
+        recipe = msgspec.convert(plain, Recipe)
+    except msgspec.ValidationError as error:
+        raise _worded(error, plain, place) from None
+    for path, problem in rules.check(recipe):
+        raise RecipeError(
+            f"{'.'.join(path)}: {problem.rule}",
+            received=problem.received,
+            remedy=problem.remedy,
+            place=place.of(path),
+        )
+    return recipe
+
+
+def plain(recipe: Recipe) -> dict[str, Any]:
+    """The recipe as nested dicts and lists, every value written out."""
+    result: dict[str, Any] = msgspec.to_builtins(recipe, str_keys=True)
+    return result
+
+
+def to_toml(recipe: Recipe) -> str:
+    """The recipe as TOML, every value written out.
+
+    >>> load(tomllib.loads(to_toml(load("xor")))) == load("xor")
+    True
+    """
+    import tomli_w
+
+    tree = plain(recipe)
+    for name in ("train", "search"):  # scalars stand before tables in TOML
+        if isinstance(tree[name], str):
+            tree = {name: tree.pop(name), **tree}
+    return tomli_w.dumps({"layerwise": tree.pop("layerwise"), "seed": tree.pop("seed"), **tree})
+
+
+def builtin() -> dict[str, str]:
+    """The built-in recipes: name to TOML text, in the order of their names."""
+    folder = resources.files("layerwise.recipe") / "builtin"
+    texts = {f.name[:-5]: f.read_text("utf-8") for f in folder.iterdir() if f.name.endswith(".toml")}
+    return dict(sorted(texts.items()))
+
+
+def assign(raw: dict[str, Any], setting: str) -> None:
+    """Apply one "key.path=value" to a plain recipe in place; the value is TOML, or else a text.
+
+    >>> raw = {"train": {"epochs": 3}}
+    >>> assign(raw, "train.optimizer=adamw"); assign(raw, "train.optimizer.beta1=0.8")
+    >>> raw["train"]
+    {'epochs': 3, 'optimizer': {'kind': 'adamw', 'beta1': 0.8}}
+    """
+    path, equals, text = setting.partition("=")
+    keys = [key.strip() for key in path.split(".")]
+    if not equals or not all(keys):
+        raise RecipeError(
+            "a setting has the form key=value", received=repr(setting), remedy="e.g. --set train.epochs=20"
+        )
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except (tomllib.TOMLDecodeError, RecursionError):
+        value = text.strip()
+    node = raw
+    for key in keys[:-1]:
+        child = node.get(key)
+        if isinstance(child, str):
+            child = {} if child in ("auto", "none") and key in ("train", "search") else {"kind": child}
+        elif not isinstance(child, dict):
+            child = {}
+        node[key] = child
+        node = child
+    node[keys[-1]] = value
+
+
+# ── reading ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def _raw(source: Source) -> tuple[dict[str, Any], Place]:
+    if isinstance(source, Recipe):
+        return plain(source), Place()
+    if isinstance(source, Mapping):
+        tree: dict[str, Any] = msgspec.to_builtins(dict(source), str_keys=True)
+        return tree, Place()
+    path = Path(source)
+    if path.suffix in (".toml", ".json") or os.sep in str(source) or path.is_file():
+        return _from_file(path)
+    texts = builtin()
+    name = str(source)
+    if name in texts:
+        return tomllib.loads(texts[name]), Place(f"built-in recipe {name}", texts[name])
+    raise RecipeError(
+        "a recipe is a TOML or JSON file, or the name of a built-in one",
+        received=repr(name),
+        remedy=nearest(name, texts) or "list the built-in ones with: layerwise recipes",
+    )
+
+
+def _from_file(path: Path) -> tuple[dict[str, Any], Place]:
+    name = path.name
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            raise RecipeError(
+                "a recipe is a short text file",
+                received=f"more than {MAX_BYTES} bytes",
+                remedy="is this a data file? then: layerwise init FILE --target COLUMN",
+                place=name,
+            )
+        text = data.decode("utf-8-sig")
+        raw = msgspec.json.decode(text) if path.suffix == ".json" else tomllib.loads(text)
+    except FileNotFoundError:
+        raise RecipeError(
+            "the recipe file must exist",
+            received=repr(str(path)),
+            remedy="check the path, or list the built-in recipes with: layerwise recipes",
+        ) from None
+    except OSError as error:
+        raise RecipeError("the recipe file can be read", received=f"{path}: {error.strerror}") from None
+    except ValueError as error:
+        raise RecipeError(
+            "a recipe is written in TOML (or JSON)",
+            received=str(error),
+            remedy="mend that line; `layerwise recipes digits` prints a good example",
+            place=name,
+        ) from None
+    except RecursionError:
+        raise RecipeError("a recipe is not nested that deep", place=name) from None
+    if not isinstance(raw, dict):
+        raise RecipeError("a recipe is a table of keys", received=type(raw).__name__, place=name)
+    _anchor(raw, path.parent)
+    return raw, Place(name, text)
+
+
+def _anchor(raw: dict[str, Any], folder: Path) -> None:
+    """Make relative paths of a recipe file relative to the file, not to where the user stands."""
+    data = raw.get("data")
+    if not isinstance(data, dict):
+        return
+    tables = [(data, "path")]
+    if isinstance(split := data.get("split"), dict) and split.get("kind") == "given":
+        tables += [(split, "validation"), (split, "test")]
+    for table, key in tables:
+        value = table.get(key)
+        if isinstance(value, str) and value not in ("", "none") and "\0" not in value:
+            table[key] = str((folder / Path(value).expanduser()).absolute())
+
+
+# ── shorthands and unknown keys ─────────────────────────────────────────────────────────────────
+
+
+@lru_cache(maxsize=1)
+def _recipe_type() -> shape.Type:
+    return shape.type_info(Recipe)
+
+
+def _walk(kind: shape.Type, value: Any, path: tuple[str | int, ...], place: Place) -> Any:
+    """Expand shorthands below `value` and refuse unknown keys; all else is left to msgspec."""
+    match kind:
+        case shape.Metadata():
+            return _walk(kind.type, value, path, place)
+        case shape.UnionType():
+            return _walk_union(kind, value, path, place)
+        case shape.StructType() if isinstance(value, dict):
+            return _walk_struct(kind, value, path, place)
+        case shape.VarTupleType() if isinstance(value, list | tuple):
+            return [_walk(kind.item_type, item, (*path, i), place) for i, item in enumerate(value)]
+        case shape.DictType() if isinstance(value, dict):
+            return {key: _walk(kind.value_type, item, (*path, key), place) for key, item in value.items()}
+        case _:
+            return value
+
+
+def _walk_union(kind: shape.UnionType, value: Any, path: tuple[str | int, ...], place: Place) -> Any:
+    variants = {str(t.tag): t for t in kind.types if isinstance(t, shape.StructType) and t.tag_field}
+    literals = {v for t in kind.types if isinstance(t, shape.LiteralType) for v in t.values}
+    if isinstance(value, str) and value not in literals and variants:
+        value = {"kind": value}
+    if isinstance(value, dict) and variants:
+        tag = value.get("kind")
+        if not isinstance(tag, str) or tag not in variants:
+            raise RecipeError(
+                f"{dotted((*path, 'kind'))} names a variant that exists",
+                received=repr(tag) if "kind" in value else "no kind",
+                remedy=(nearest(tag, variants) if isinstance(tag, str) else "")
+                or f"one of: {', '.join(sorted(variants))}",
+                place=place.of((*path, "kind")) if "kind" in value else place.of(path),
+            )
+        return _walk_struct(variants[tag], value, path, place)
+    for member in kind.types:
+        fits = (isinstance(member, shape.VarTupleType) and isinstance(value, list | tuple)) or (
+            isinstance(member, shape.StructType | shape.DictType) and isinstance(value, dict)
+        )
+        if fits:
+            return _walk(member, value, path, place)
+    return value
+
+
+def _walk_struct(kind: shape.StructType, value: dict[str, Any], path: tuple[str | int, ...], place: Place) -> Any:
+    fields = {field.encode_name: field.type for field in kind.fields}
+    known = [*fields, kind.tag_field] if kind.tag_field else list(fields)
+    for key in value:
+        if key not in known:
+            raise RecipeError(
+                f"{dotted(path) or 'a recipe'} has no key {key!r}" + (f" ({kind.tag})" if kind.tag else ""),
+                received=dotted((*path, key)),
+                remedy=nearest(key, known) or f"valid keys: {', '.join(sorted(known))}",
+                place=place.of((*path, key)),
+            )
+    defaults = {field.encode_name: field.default for field in kind.fields}
+    result = {}
+    for key, item in value.items():
+        if isinstance(item, dict) and "kind" not in item and isinstance(defaults.get(key), msgspec.Struct):
+            if tag := type(defaults[key]).__struct_config__.tag:
+                item = {"kind": tag, **item}  # settings of the default variant, its kind left out
+        result[key] = _walk(fields[key], item, (*path, key), place) if key in fields else item
+    return result
+
+
+# ── wording ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def dotted(path: Sequence[str | int]) -> str:
+    """("train", "hidden", 0) as "train.hidden[0]"."""
+    return "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).lstrip(".")
+
+
+def nearest(name: str, valid: Sequence[str] | Mapping[str, Any]) -> str:
+    """A remedy such as "did you mean 'epochs'?", or "" where nothing is near."""
+    found = difflib.get_close_matches(name, list(valid), n=1, cutoff=0.6)
+    return f"did you mean {found[0]!r}?" if found else ""
+
+
+def _worded(error: msgspec.ValidationError, plain_recipe: Any, place: Place) -> RecipeError:
+    """msgspec's message ("Expected `float` > 0.0 - at `$.train.l1`") as rule, received, remedy."""
+    message, _, where = str(error).rpartition(" - at `")
+    message = message or str(error)
+    path: list[str | int] = [int(p[1:-1]) if p.startswith("[") else p for p in re.findall(r"\[\d+\]|[^.\[\]$`]+", where)]
+    value, kind = plain_recipe, _recipe_type()
+    for part in path:
+        try:
+            value = value[part]
+        except (KeyError, IndexError, TypeError):
+            value = None
+            break
+    if missing := re.search(r"missing required field `(\w+)`", message):
+        return RecipeError(
+            f"{dotted(path) or 'a recipe'} needs the key {missing[1]!r}",
+            remedy=f"add {missing[1]} = ...",
+            place=place.of(path),
+        )
+    expected, remedy = _expectation(kind, path, plain_recipe)
+    return RecipeError(
+        f"{dotted(path)} must be {expected or message}",
+        received=_shown(value),
+        remedy=remedy or (nearest(value, _literals(expected)) if isinstance(value, str) else ""),
+        place=place.of(path),
+    )
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _literals(expected: str) -> list[str]:
+    return re.findall(r'"([^"]+)"', expected)
+
+
+def _expectation(kind: shape.Type, path: Sequence[str | int], value: Any) -> tuple[str, str]:
+    """What the type at `path` asks for, in words, and its remedy."""
+    for part in path:
+        kind = _below(kind, part, value)
+        value = value[part] if isinstance(value, dict | list) and _has(value, part) else None
+    return _in_words(kind)
+
+
+def _has(value: Any, part: str | int) -> bool:
+    return part in value if isinstance(value, dict) else isinstance(part, int) and part < len(value)
+
+
+def _below(kind: shape.Type, part: str | int, value: Any) -> shape.Type:
+    """The type one level down, choosing among variants by the value's own kind."""
+    if isinstance(kind, shape.Metadata):
+        return _below(kind.type, part, value)
+    if isinstance(kind, shape.UnionType):
+        tag = value.get("kind") if isinstance(value, dict) else None
+        for member in kind.types:
+            if isinstance(member, shape.StructType) and member.tag in (tag, None) and isinstance(value, dict):
+                return _below(member, part, value)
+            if isinstance(member, shape.VarTupleType | shape.DictType) and isinstance(part, int) == isinstance(
+                member, shape.VarTupleType
+            ):
+                return _below(member, part, value)
+        return shape.AnyType()
+    if isinstance(kind, shape.StructType):
+        return next((f.type for f in kind.fields if f.encode_name == part), shape.AnyType())
+    if isinstance(kind, shape.VarTupleType):
+        return kind.item_type
+    if isinstance(kind, shape.TupleType) and isinstance(part, int):
+        return kind.item_types[part]
+    return kind.value_type if isinstance(kind, shape.DictType) else shape.AnyType()
+
+
+def _in_words(kind: shape.Type) -> tuple[str, str]:
+    match kind:
+        case shape.Metadata():
+            remedy = (kind.extra_json_schema or {}).get("description", "")
+            return _in_words(kind.type)[0], remedy
+        case shape.UnionType():
+            words = [_in_words(t) for t in kind.types]
+            return " or ".join(w for w, _ in words if w), next((r for _, r in words if r), "")
+        case shape.FloatType() | shape.IntType():
+            noun = "a number" if isinstance(kind, shape.FloatType) else "a whole number"
+            bounds = [(">", kind.gt), (">=", kind.ge), ("<", kind.lt), ("<=", kind.le)]
+            return " ".join([noun, " and ".join(f"{s} {b:g}" for s, b in bounds if b is not None)]).strip(), ""
+        case shape.LiteralType():
+            return " or ".join(f'"{v}"' for v in kind.values), ""
+        case shape.StrType():
+            return "a text", ""
+        case shape.BoolType():
+            return "true or false", ""
+        case shape.VarTupleType():
+            inner = _in_words(kind.item_type)
+            return f"a list, each item {inner[0] or 'a value'}", inner[1]
+        case shape.TupleType():
+            return f"a list of {len(kind.item_types)} values", ""
+        case shape.DictType():
+            return "a table", ""
+        case shape.StructType():
+            return f'"{kind.tag}"' if kind.tag_field else "a table", ""
+        case _:
+            return "", ""

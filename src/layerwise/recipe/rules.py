@@ -1,0 +1,163 @@
+"""What must hold between the parts of a recipe, beyond the type of each value.
+
+Each rule is a function from the recipe to the problems it finds; `check` chains them.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from layerwise.recipe import records as r
+
+
+class Problem(NamedTuple):
+    """A broken rule in the three parts every message has."""
+
+    rule: str
+    received: str
+    remedy: str
+
+
+Found = Iterator[tuple[Sequence[str], Problem]]
+
+
+def check(recipe: r.Recipe) -> Found:
+    """The problems of a recipe, each with the path of the value it concerns."""
+    for rule in (_finite, _splits, _hidden, _weights, _trainable, _optimizer, _space):
+        yield from rule(recipe)
+
+
+def _finite(recipe: r.Recipe) -> Found:
+    """TOML can write inf and nan; no setting means anything with them."""
+    if isinstance(recipe.train, r.Train):
+        for name in r.Train.__struct_fields__:
+            value = getattr(recipe.train, name)
+            if isinstance(value, float) and not math.isfinite(value):
+                yield ("train", name), Problem("must be finite", repr(value), "give a finite number")
+
+
+def _splits(recipe: r.Recipe) -> Found:
+    match recipe.data.split:
+        case r.AutoSplit() | r.RandomSplit() | r.StratifiedSplit() | r.GroupSplit() | r.TimeSplit() as split:
+            if split.validation + split.test >= 1:
+                yield (
+                    ("data", "split", "test"),
+                    Problem(
+                        "validation and test together leave rows to train on",
+                        f"{split.validation} + {split.test}",
+                        "make their sum less than 1, e.g. 0.2 and 0.2",
+                    ),
+                )
+        case r.FoldSplit(folds=folds, fold=fold) if fold >= folds:
+            yield (
+                ("data", "split", "fold"),
+                Problem(f"folds count from 0 to {folds - 1}", str(fold), "give a smaller fold"),
+            )
+        case r.GivenSplit(by="none", validation="none", test="none"):
+            yield (
+                ("data", "split"),
+                Problem(
+                    "a given split names a column or files",
+                    "neither",
+                    'e.g. by = "part", or validation = "val.csv" and test = "test.csv"',
+                ),
+            )
+        case r.GivenSplit(by=by, validation=validation, test=test) if by != "none" and (validation, test) != ("none",) * 2:
+            yield (
+                ("data", "split"),
+                Problem("a given split names a column or files, not both", f"by = {by!r} and files", "drop one of them"),
+            )
+        case _:
+            pass
+
+
+def _hidden(recipe: r.Recipe) -> Found:
+    match recipe.network:
+        case r.Mlp(hidden=hidden, activation=tuple() as activations) if len(activations) != len(hidden):
+            yield (
+                ("network", "activation"),
+                Problem(
+                    "one activation for all hidden layers, or one for each",
+                    f"{len(activations)} activations for {len(hidden)} hidden layers",
+                    f"give {len(hidden)}, or a single one",
+                ),
+            )
+        case _:
+            pass
+
+
+def _weights(recipe: r.Recipe) -> Found:
+    """Weights set by hand must chain: as many inputs as the layer before has units."""
+    weights = getattr(recipe.network, "weights", ())
+    if not weights:
+        return
+    widths = (*recipe.network.hidden, None) if isinstance(recipe.network, r.Mlp) else (None,)
+    if len(weights) != len(widths):
+        yield (
+            ("network", "weights"),
+            Problem("one matrix for each layer", f"{len(weights)} matrices", f"give {len(widths)}"),
+        )
+        return
+    inputs: int | None = None
+    for number, (matrix, width) in enumerate(zip(weights, widths, strict=True), start=1):
+        columns = {len(row) for row in matrix}
+        if not matrix or len(columns) != 1 or min(columns) < 2:
+            remedy = "write each unit as [bias, w1, w2, ...]"
+            received = f"layer {number}: rows of {sorted(columns) or 'no'} numbers"
+        elif width is not None and len(matrix) != width:
+            remedy, received = f"give {width} rows", f"layer {number}: {len(matrix)} rows"
+        elif inputs is not None and columns != {inputs + 1}:
+            remedy, received = f"give {inputs + 1} numbers a row", f"layer {number}: {columns.pop()} numbers a row"
+        else:
+            inputs = len(matrix)
+            continue
+        yield ("network", "weights"), Problem("one row for each unit: its bias, then a weight for each input", received, remedy)
+        return
+
+
+def _trainable(recipe: r.Recipe) -> Found:
+    """A step function has derivative zero, so gradients cannot train through it."""
+    network = recipe.network
+    by_hand = bool(getattr(network, "weights", ()))
+    if not isinstance(network, r.Mlp) or (recipe.train == "none") or (recipe.train == "auto" and by_hand):
+        return
+    activations = network.activation if isinstance(network.activation, tuple) else (network.activation,) * len(network.hidden)
+    for kinds, key in ((activations, "activation"), ((network.output,), "output")):
+        if any(isinstance(kind, r.Step) or kind == "step" for kind in kinds):
+            yield (
+                ("network", key),
+                Problem(
+                    "the step function's derivative is zero, so gradients cannot train through it",
+                    "step",
+                    'use "sigmoid" or "relu"; or set the weights by hand and train = "none"',
+                ),
+            )
+
+
+def _optimizer(recipe: r.Recipe) -> Found:
+    train = recipe.train
+    if isinstance(train, r.Train) and isinstance(train.optimizer, r.Lbfgs):
+        for name in ("dropout", "input_dropout", "noise"):
+            if getattr(train, name) > 0:
+                yield (
+                    ("train", name),
+                    Problem("L-BFGS needs the same loss at every look", f"{name} = {getattr(train, name)}", "set it to 0, or use adam"),
+                )
+
+
+def _space(recipe: r.Recipe) -> Found:
+    if not isinstance(recipe.search, r.Search):
+        return
+    for path, axis in recipe.search.space.items():
+        place = ("search", "space", path)
+        given = [name for name in r.Axis.__struct_fields__ if getattr(axis, name)]
+        if len(given) != 1:
+            yield place, Problem("an axis is one of log, uniform, int, choice", str(given or "none"), "e.g. { log = [1e-4, 1e-1] }")
+            continue
+        values = getattr(axis, given[0])
+        if given[0] == "choice":
+            continue
+        if len(values) != 2 or not all(isinstance(v, int | float) for v in values) or not values[0] < values[1]:
+            yield place, Problem("a range is [low, high] with low < high", str(list(values)), "give two numbers, the smaller first")
+        elif given[0] == "log" and values[0] <= 0:
+            yield place, Problem("a logarithmic range lies above zero", str(list(values)), "start above zero, e.g. 1e-4")

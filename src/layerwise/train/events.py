@@ -1,0 +1,82 @@
+"""What a run reports while it trains: frozen records of host numbers, one line each in the log.
+
+An event never holds a device buffer: those are donated to the next call and die with it.
+"""
+
+import msgspec
+
+
+class Interval(msgspec.Struct, frozen=True):
+    """A figure with its 95% bootstrap interval; all three in the metric's own unit."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Event(msgspec.Struct, frozen=True, tag_field="event", kw_only=True):
+    """Base of all events; `seconds` is the run's own clock, which pauses between sessions."""
+
+    seconds: float
+
+
+class Started(Event, tag="started"):
+    """The data is ready and the first compiled call is about to be made."""
+
+    rows: dict[str, int]  # part -> rows
+    inputs: int
+    outputs: int
+    parameters: int
+    epochs: int
+    steps_per_epoch: int
+    first_step: int  # above zero where the run was resumed
+    notes: tuple[str, ...]
+
+
+class Progress(Event, tag="progress"):
+    """A compiled call came back: where training stands."""
+
+    step: int
+    epoch: float  # epochs done, with the share of the current one
+    loss: float  # mean training loss of the current epoch so far
+    examples_per_second: float
+
+
+class Epoch(Event, tag="epoch"):
+    """An epoch is over and was evaluated."""
+
+    epoch: int  # counts from 1
+    step: int
+    loss: float  # mean training loss over the epoch
+    validation: dict[str, float]  # the task's quantities on the validation part; empty where there is none
+    best: bool  # these weights are the best so far
+    learning_rate: float
+
+
+class RolledBack(Event, tag="rolled_back"):
+    """The loss was not finite: back to the last good state, with half the learning rate."""
+
+    epoch: int  # the epoch that failed, from 1
+    attempt: int  # 1, 2 or 3
+    learning_rate: float
+
+
+class TestTouched(Event, tag="test_touched"):
+    """The test part was scored. `count` above one means that its figures are no longer first-hand."""
+
+    __test__ = False  # not a pytest class
+    count: int
+    reason: str
+
+
+class Finished(Event, tag="finished"):
+    """Training is over, the best weights are in place, evaluated and saved."""
+
+    status: str  # "finished", "stopped_early", "interrupted", "time_limit" or "diverged"
+    epochs: int
+    metrics: dict[str, dict[str, Interval]]  # part -> metric -> interval
+    baselines: dict[str, dict[str, dict[str, Interval]]]  # baseline -> part -> metric -> interval
+    remarks: tuple[str, ...]  # sentences, e.g. that a baseline beats the network
+
+
+AnyEvent = Started | Progress | Epoch | RolledBack | TestTouched | Finished
