@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from jaxtyping import Float32, Int64, Shaped
 
-Rows = Int64[np.ndarray, " rows"]
+Rows = Int64[np.ndarray, " _"]  # row numbers; parts differ in length, so the axis is anonymous
 
 
 class Embedding(msgspec.Struct, frozen=True):
