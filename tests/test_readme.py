@@ -1,0 +1,83 @@
+"""Every code block of the README runs as it stands, one after the other in one folder.
+
+The folder holds the example data. `make` and `pip` lines are checked against the Makefile and the
+extras instead of being run.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from layerwise import recipe
+
+ROOT = Path(__file__).resolve().parent.parent
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+EXTRAS = set(PYPROJECT["project"]["optional-dependencies"])
+
+
+class Block(NamedTuple):
+    """A fenced block: its language, its text, and the README's line on which the text starts."""
+
+    language: str
+    text: str
+    line: int
+
+
+def blocks() -> list[Block]:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    found = re.finditer(r"^```(\w*)\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+    return [Block(match[1], match[2], readme.count("\n", 0, match.start(2)) + 1) for match in found]
+
+
+def run_shell(text: str, folder: Path) -> None:
+    """Run the lines in bash, with this interpreter's own `layerwise` first on the path."""
+    lines = []
+    for line in text.splitlines():
+        if make := re.match(r"make (\w+)", line):
+            assert make[1] in TARGETS, line
+        elif line.startswith("pip install"):
+            assert set(re.findall(r"\[(\w+)\]", line)) <= EXTRAS, line
+        else:
+            lines.append(line)
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", "\n".join(lines)],
+        cwd=folder,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
+
+
+def test_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for data in (ROOT / "examples").glob("*.csv"):
+        shutil.copy(data, tmp_path)
+    for language, text, line in blocks():
+        match language:
+            case "bash":
+                run_shell(text, tmp_path)
+            case "python":
+                # The empty lines make a traceback name the README's own line.
+                exec(compile("\n" * (line - 1) + text, "README.md", "exec"), {"__name__": "__main__"})
+            case "toml":
+                recipe.decode(tomllib.loads(text))
+            case _:
+                pytest.fail(f"README.md, line {line}: say what the block is: bash, python or toml")
+
+
+def test_the_two_commands_stand_at_the_top() -> None:
+    first = blocks()[0]
+    assert [line.split("#")[0].strip() for line in first.text.splitlines()] == ["make demo", "make test"]
+    assert first.line < 20
