@@ -83,6 +83,11 @@ def test_what_is_public_has_a_docstring(path: Path) -> None:
     assert undocumented(path.read_text("utf-8")) == []
 
 
+def test_every_room_is_a_package() -> None:
+    """The import contracts do not see the modules of a folder without ``__init__.py``."""
+    assert [name(path) for path in SOURCES if not (path.parent / "__init__.py").exists()] == []
+
+
 def test_the_rules_notice() -> None:
     assert long_functions("def f():\n" + "    pass\n" * FUNCTION_LINES) == ["f, line 1: 71 lines"]
     assert undocumented("def f(): pass\nclass A: ...\nclass B: x = 1\ndef _g(): pass") == [
@@ -139,6 +144,7 @@ def test_importing_layerwise_is_light() -> None:
 
 
 def test_help_is_light() -> None:
+    assert imported_by("import layerwise.recipe, scipy") == {"scipy"}
     code = """
 import sys
 sys.argv = ["layerwise", "--help"]
@@ -149,4 +155,3 @@ except SystemExit as exit:
     assert not exit.code
 """
     assert imported_by(code) == set()
-    assert imported_by("import layerwise.recipe, scipy") == {"scipy"}

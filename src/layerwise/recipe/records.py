@@ -226,6 +226,8 @@ class Relu(Record, tag_field="kind", tag="relu"): ...
 
 
 class LeakyRelu(Record, tag_field="kind", tag="leaky_relu"):
+    """z where z > 0, else slope * z (Maas, Hannun & Ng 2013)."""
+
     slope: NonNegative = 0.01
 
 
@@ -234,6 +236,8 @@ class NoisyRelu(Record, tag_field="kind", tag="noisy_relu"):
 
 
 class Elu(Record, tag_field="kind", tag="elu"):
+    """z where z > 0, else alpha * (exp(z) - 1) (Clevert, Unterthiner & Hochreiter 2016)."""
+
     alpha: Positive = 1.0
 
 
