@@ -5,13 +5,7 @@ An event never holds a device buffer: those are donated to the next call and die
 
 import msgspec
 
-
-class Interval(msgspec.Struct, frozen=True):
-    """A figure with its 95% bootstrap interval; all three in the metric's own unit."""
-
-    value: float
-    low: float
-    high: float
+from layerwise.tasks.metrics import Interval
 
 
 class Event(msgspec.Struct, frozen=True, tag_field="event", kw_only=True):

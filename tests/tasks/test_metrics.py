@@ -1,0 +1,259 @@
+"""The figures against scikit-learn's, on the part itself and on every single resample."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jaxtyping import Float, Float64, Int
+from sklearn import metrics as reference
+
+from layerwise.tasks import metrics
+from layerwise.tasks.metrics import Interval
+
+Figures = dict[str, Callable[[np.ndarray], float]]  # a metric of rows, repeated as a resample draws them
+
+
+def probable(rng: np.random.Generator, rows: int, classes: int, skill: float, steps: int = 0) -> tuple[Any, Any]:
+    """Classes and probabilities which know a little about them; `steps` rounds these, to make ties."""
+    y = rng.integers(0, classes, rows).astype(np.int32)
+    z = rng.normal(size=(rows, classes))
+    z[np.arange(rows), y] += skill
+    p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+    return (np.round(p * steps) / steps if steps else p).astype(np.float32), y
+
+
+def resamples(rows: int, seed: int, many: int) -> Iterator[np.ndarray]:
+    """The row numbers of the first draws: the part itself, then its resamples."""
+    counts = metrics._resampling(rows, seed).counts
+    for draw in range(many):
+        yield np.repeat(np.arange(rows), counts[:, draw].astype(np.int64))
+
+
+def agrees(draws: dict[str, np.ndarray], expected: Figures, rows: int, seed: int, many: int = 12) -> None:
+    for draw, drawn in enumerate(resamples(rows, seed, many)):
+        for name, figure in expected.items():
+            assert draws[name][draw] == pytest.approx(figure(drawn), rel=1e-6, abs=1e-9), (name, draw)
+
+
+@pytest.fixture
+def draws(monkeypatch: pytest.MonkeyPatch) -> dict[str, np.ndarray]:
+    """What every draw gives, as it is handed on to become intervals."""
+    seen: dict[str, np.ndarray] = {}
+    intervals = metrics._intervals
+
+    def keep(figures: Any) -> dict[str, Interval]:
+        seen.update(figures)
+        return intervals(figures)
+
+    monkeypatch.setattr(metrics, "_intervals", keep)
+    return seen
+
+
+def expected_calibration_error(p: Float[np.ndarray, "n k"], y: Int[np.ndarray, " n"]) -> float:
+    """Guo et al. 2017, equation 5, bin by bin."""
+    top, right = p.max(axis=1).astype(np.float64), p.argmax(axis=1) == y
+    error = 0.0
+    for b in range(15):
+        inside = (top > b / 15) & (top <= (b + 1) / 15)
+        if inside.any():
+            error += inside.mean() * abs(right[inside].mean() - top[inside].mean())
+    return error
+
+
+@pytest.mark.parametrize("steps", [0, 5], ids=["smooth", "tied"])
+@pytest.mark.parametrize("classes", [2, 4])
+def test_classification_is_scikit_learns_on_every_resample(
+    classes: int, steps: int, draws: dict[str, np.ndarray]
+) -> None:
+    p, y = probable(np.random.default_rng(1), 150, classes, 1.0, steps)
+    metrics.classification(p, y, seed=3)
+    clipped = np.clip(p, np.finfo(np.float32).eps, 1 - np.finfo(np.float32).eps).astype(np.float64)
+
+    def area(i: np.ndarray) -> float:
+        each = [reference.roc_auc_score(y[i] == c, p[i, c]) for c in range(classes)]
+        return float(each[1] if classes == 2 else np.mean(each))
+
+    agrees(
+        draws,
+        {
+            "accuracy": lambda i: reference.accuracy_score(y[i], p[i].argmax(1)),
+            "balanced_accuracy": lambda i: reference.balanced_accuracy_score(y[i], p[i].argmax(1)),
+            "macro_f1": lambda i: reference.f1_score(y[i], p[i].argmax(1), average="macro"),
+            "log_loss": lambda i: float(-np.log(clipped[i, y[i]]).mean()),
+            "roc_auc": area,
+        },
+        rows=150,
+        seed=3,
+    )
+    assert draws["calibration_error"][0] == pytest.approx(expected_calibration_error(p, y), abs=1e-7)
+    assert draws["calibration_error"][1:].mean() == pytest.approx(draws["calibration_error"][0], rel=0.05)
+
+
+def test_log_loss_is_scikit_learns() -> None:
+    p, y = probable(np.random.default_rng(2), 80, 3, 1.0)
+    p = p.astype(np.float64)
+    p /= p.sum(axis=1, keepdims=True)
+    found = metrics.classification(p, y, seed=0)["log_loss"]
+    assert found.value == pytest.approx(reference.log_loss(y, p), rel=1e-6)
+
+
+def test_multilabel_is_scikit_learns_on_every_resample(draws: dict[str, np.ndarray]) -> None:
+    rng = np.random.default_rng(4)
+    y = (rng.random((90, 3)) < [0.5, 0.2, 0.08]).astype(np.float32)
+    p = np.clip(0.3 * y + rng.random((90, 3)) * 0.7, 0, 1).astype(np.float32)
+    metrics.multilabel(p, y, seed=5)
+    said = (p > 0.5).astype(np.float32)
+    agrees(
+        draws,
+        {
+            "accuracy": lambda i: 1 - reference.hamming_loss(y[i], said[i]),
+            "exact_match": lambda i: reference.accuracy_score(y[i], said[i]),
+            "balanced_accuracy": lambda i: float(
+                np.mean([reference.balanced_accuracy_score(y[i, j], said[i, j]) for j in range(3)])
+            ),
+            "macro_f1": lambda i: reference.f1_score(y[i], said[i], average="macro", zero_division=np.nan),
+            "log_loss": lambda i: float(
+                np.mean([reference.log_loss(y[i, j], p[i, j].astype(np.float64), labels=[0, 1]) for j in range(3)])
+            ),
+            "roc_auc": lambda i: reference.roc_auc_score(y[i], p[i]),
+        },
+        rows=90,
+        seed=5,
+    )
+    pooled = np.stack([1 - p.ravel(), p.ravel()], axis=1)
+    assert draws["calibration_error"][0] == pytest.approx(
+        expected_calibration_error(pooled, y.ravel().astype(np.int64)), abs=1e-6
+    )
+
+
+@pytest.mark.parametrize("quantities", [1, 3])
+def test_regression_is_scikit_learns_on_every_resample(quantities: int, draws: dict[str, np.ndarray]) -> None:
+    rng = np.random.default_rng(6)
+    y = (1000 + 20 * rng.normal(size=(120, quantities))).astype(np.float32)
+    guess = (y + 5 * rng.normal(size=y.shape)).astype(np.float32)
+    metrics.regression(guess, y, seed=7)
+    precise, truth = guess.astype(np.float64), y.astype(np.float64)
+    agrees(
+        draws,
+        {
+            "rmse": lambda i: reference.root_mean_squared_error(truth[i], precise[i]),
+            "mae": lambda i: reference.mean_absolute_error(truth[i], precise[i]),
+            "r2": lambda i: reference.r2_score(truth[i], precise[i]),
+        },
+        rows=120,
+        seed=7,
+    )
+
+
+# ── intervals ───────────────────────────────────────────────────────────────────────────────────
+
+
+@given(st.integers(1, 60), st.integers(2, 5), st.integers(0, 2**32 - 1), st.sampled_from([0, 1, 3]))
+def test_no_figure_is_undefined_and_each_stands_in_its_interval(rows: int, classes: int, seed: int, steps: int) -> None:
+    p, y = probable(np.random.default_rng(seed), rows, classes, 0.5, steps)
+    figures = metrics.classification(p, y, seed)
+    for interval in figures.values():
+        assert interval.low <= interval.value <= interval.high
+    assert ("roc_auc" in figures) == (len(np.unique(y)) > 1)
+    assert figures == metrics.classification(p, y, seed)
+
+
+def test_the_interval_of_a_share_is_the_binomials() -> None:
+    # 240 of 300: the normal approximation gives 0.8 +- 1.96 * sqrt(0.8 * 0.2 / 300) = 0.8 +- 0.0453
+    right = np.arange(300) < 240
+    p = np.stack([right, ~right], axis=1).astype(np.float32)
+    accuracy = metrics.classification(p, np.zeros(300, np.int32), seed=0)["accuracy"]
+    assert accuracy.value == pytest.approx(0.8)
+    assert accuracy.low == pytest.approx(0.8 - 0.0453, abs=0.006)
+    assert accuracy.high == pytest.approx(0.8 + 0.0453, abs=0.006)
+
+
+def test_a_row_more_or_another_seed_is_another_set_of_resamples() -> None:
+    first = metrics._resampling(50, 0).counts
+    assert (first.sum(axis=0) == 50).all()
+    assert not np.array_equal(first, metrics._resampling(50, 1).counts)
+    assert np.array_equal(first, metrics._Resampling(50, 0).counts)
+
+
+def test_one_class_leaves_the_area_out() -> None:
+    p = np.array([[0.9, 0.1], [0.6, 0.4], [0.3, 0.7]], np.float32)
+    figures = metrics.classification(p, np.zeros(3, np.int32), seed=0)
+    assert "roc_auc" not in figures
+    assert figures["accuracy"].value == pytest.approx(2 / 3)
+
+
+def test_a_target_that_does_not_vary_leaves_r2_out() -> None:
+    y = np.full((20, 1), 1234.56, np.float32)
+    assert set(metrics.regression(y + np.float32(1), y, seed=0)) == {"rmse", "mae"}
+
+
+@pytest.mark.parametrize("broken", [np.inf, np.nan])
+def test_predictions_that_are_no_numbers_leave_all_out(broken: float) -> None:
+    rows = np.full((5, 2), 0.5, np.float32)
+    rows[3, 1] = broken
+    assert metrics.regression(rows, np.zeros((5, 2), np.float32), seed=0) == {}
+    assert metrics.multilabel(rows, np.zeros((5, 2), np.float32), seed=0) == {}
+    assert metrics.classification(rows, np.zeros(5, np.int32), seed=0) == {}
+    assert metrics.classification_by_score(rows, np.zeros(5, np.int32), seed=0) == {}
+
+
+def test_nothing_to_score_gives_no_figures() -> None:
+    assert metrics.classification(np.empty((0, 3), np.float32), np.empty(0, np.int32), seed=0) == {}
+    assert metrics.multilabel(np.empty((0, 3), np.float32), np.empty((0, 3), np.float32), seed=0) == {}
+    assert metrics.regression(np.empty((0, 1), np.float32), np.empty((0, 1), np.float32), seed=0) == {}
+
+
+def test_scores_give_the_figures_that_need_no_probabilities() -> None:
+    p, y = probable(np.random.default_rng(8), 60, 3, 1.0)
+    by_score = metrics.classification_by_score(100 * p - 3, y, seed=1)
+    whole = metrics.classification(p, y, seed=1)
+    assert by_score == {name: whole[name] for name in ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc")}
+
+
+# ── large parts ─────────────────────────────────────────────────────────────────────────────────
+
+
+def wide(a: Interval) -> float:
+    return a.high - a.low
+
+
+def test_buckets_of_rows_give_the_same_figures_and_like_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
+    p, y = probable(np.random.default_rng(9), 3000, 3, 1.5)
+    exact = metrics.classification(p, y, seed=2)
+    monkeypatch.setattr(metrics, "BUCKETS", 1000)
+    metrics._resampling.cache_clear()
+    dealt = metrics.classification(p, y, seed=2)
+    metrics._resampling.cache_clear()
+    assert dealt.keys() == exact.keys()
+    for name, interval in exact.items():
+        assert dealt[name].value == pytest.approx(interval.value, abs=1e-9)
+        assert wide(dealt[name]) == pytest.approx(wide(interval), rel=0.2), name
+
+
+def test_placements_expand_the_area_to_first_order() -> None:
+    p, y = probable(np.random.default_rng(10), 4000, 2, 1.0, steps=50)
+    resampling = metrics._resampling(len(y), 0)
+    exact = metrics._area(p[:, 1], y == 1, resampling)
+    expanded = metrics._area_by_placements(p[:, 1], y == 1, resampling)
+    assert expanded[0] == pytest.approx(exact[0], abs=1e-12)
+    assert np.abs(expanded - exact).max() < 0.1 * exact.std()
+
+
+def pairs(score: Float64[np.ndarray, " n"], positive: np.ndarray) -> float:
+    """The area as it is defined, pair by pair."""
+    above = score[positive][:, None] - score[~positive][None, :]
+    return float(((above > 0) + 0.5 * (above == 0)).mean())
+
+
+@given(st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=2, max_size=40))
+def test_area_by_blocks_and_by_placements_are_the_share_of_ordered_pairs(rows: list[tuple[int, bool]]) -> None:
+    score, positive = np.array([s for s, _ in rows], np.float64), np.array([b for _, b in rows])
+    resampling = metrics._resampling(len(rows), 0)
+    areas = [f(score, positive, resampling)[0] for f in (metrics._area, metrics._area_by_placements)]
+    if positive.all() or not positive.any():
+        assert np.isnan(areas).all()
+    else:
+        assert areas == pytest.approx([pairs(score, positive)] * 2, abs=1e-12)
