@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 import numpy as np
@@ -19,6 +19,7 @@ class Embedding(msgspec.Struct, frozen=True):
     width: int
 
 
+@runtime_checkable
 class Encoder(Protocol):
     """Turns raw rows into network input; fitted on the training part, kept in the model file.
 
@@ -97,6 +98,7 @@ class Dataset:
         return parts[name]
 
 
+@runtime_checkable
 class RawRows(Protocol):
     """Gives rows as the user wrote them."""
 
