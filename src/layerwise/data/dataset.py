@@ -20,7 +20,6 @@ class Embedding(msgspec.Struct, frozen=True):
 
 
 @runtime_checkable
-@runtime_checkable
 class Encoder(Protocol):
     """Turns raw rows into network input; fitted on the training part, kept in the model file.
 
@@ -99,7 +98,6 @@ class Dataset:
         return parts[name]
 
 
-@runtime_checkable
 @runtime_checkable
 class RawRows(Protocol):
     """Gives rows as the user wrote them."""
