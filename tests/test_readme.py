@@ -60,21 +60,31 @@ def run_shell(text: str, folder: Path) -> None:
     assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
 
 
+def run_block(block: Block, folder: Path) -> None:
+    """Run, or decode, one block in `folder`."""
+    match block.language:
+        case "bash":
+            run_shell(block.text, folder)
+        case "python":
+            # The empty lines make a traceback name the README's own line.
+            code = compile("\n" * (block.line - 1) + block.text, "README.md", "exec")
+            exec(code, {"__name__": "__main__"})
+        case "toml":
+            recipe.decode(tomllib.loads(block.text))
+        case _:
+            raise ValueError("say what the block is: bash, python or toml")
+
+
 def test_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for data in (ROOT / "examples").glob("*.csv"):
         shutil.copy(data, tmp_path)
-    for language, text, line in blocks():
-        match language:
-            case "bash":
-                run_shell(text, tmp_path)
-            case "python":
-                # The empty lines make a traceback name the README's own line.
-                exec(compile("\n" * (line - 1) + text, "README.md", "exec"), {"__name__": "__main__"})
-            case "toml":
-                recipe.decode(tomllib.loads(text))
-            case _:
-                pytest.fail(f"README.md, line {line}: say what the block is: bash, python or toml")
+    for block in blocks():
+        try:
+            run_block(block, tmp_path)
+        except Exception as error:
+            error.add_note(f"in the block that starts at README.md, line {block.line}")
+            raise
 
 
 def test_the_two_commands_stand_at_the_top() -> None:
