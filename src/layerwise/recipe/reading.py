@@ -318,11 +318,7 @@ def _worded(error: msgspec.ValidationError, plain_recipe: Any, place: Place) -> 
     path: list[str | int] = [int(p[1:-1]) if p.startswith("[") else p for p in re.findall(r"\[\d+\]|[^.\[\]$`]+", where)]
     value, kind = plain_recipe, _recipe_type()
     for part in path:
-        try:
-            value = value[part]
-        except (KeyError, IndexError, TypeError):
-            value = None
-            break
+        value = _at(value, part)
     if missing := re.search(r"missing required field `(\w+)`", message):
         return RecipeError(
             f"{dotted(path) or 'a recipe'} needs the key {missing[1]!r}",
@@ -351,12 +347,16 @@ def _expectation(kind: shape.Type, path: Sequence[str | int], value: Any) -> tup
     """What the type at `path` asks for, in words, and its remedy."""
     for part in path:
         kind = _below(kind, part, value)
-        value = value[part] if isinstance(value, dict | list) and _has(value, part) else None
+        value = _at(value, part)
     return _in_words(kind)
 
 
-def _has(value: Any, part: str | int) -> bool:
-    return part in value if isinstance(value, dict) else isinstance(part, int) and part < len(value)
+def _at(value: Any, part: str | int) -> Any:
+    """The value one level down, None where there is none."""
+    try:
+        return value[part]
+    except (KeyError, IndexError, TypeError):
+        return None
 
 
 def _below(kind: shape.Type, part: str | int, value: Any) -> shape.Type:
