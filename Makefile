@@ -32,7 +32,7 @@ bench: $(READY)-bench
 
 clean:
 	rm -rf .venv .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
-	find src tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The package is installed in place, so that only new requirements call for another installation.
 $(READY): EXTRA :=
