@@ -1,0 +1,136 @@
+"""Generated points in two dimensions: the logic gates, and figures that show what a network can do.
+
+The figures of TensorFlow Playground, which fill [-6, 6], are drawn at a third of its scale, on
+[-2, 2]: inputs then have a variance near one, which is what initializations expect.
+"""
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Float32, Int, Int32
+
+from layerwise.recipe.records import ToyName
+
+RADIUS = 5 / 3  # the outer radius of the round figures
+HALF = 2.0  # half the side of the square that the two regression figures fill
+
+CORNERS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float64)
+GATES = {"and": (0, 0, 0, 1), "or": (0, 1, 1, 1), "xor": (0, 1, 1, 0)}  # in the order of CORNERS
+
+Points = Float[np.ndarray, "n 2"]
+
+
+class Toy(NamedTuple):
+    """Points and their targets.
+
+    `y` holds indices into the class names `names`, or the quantity that `names` gives the name of.
+    """
+
+    x: Float32[np.ndarray, "n 2"]
+    y: Int32[np.ndarray, " n"] | Float32[np.ndarray, " n"]
+    kind: Literal["classes", "quantity"]
+    names: tuple[str, ...]
+
+
+def make(name: ToyName, n: int, noise: float, seed: int) -> Toy:
+    """`n` points of the figure `name`; classes take turns, so that they are as balanced as can be.
+
+    Targets are given first, then each point is moved at random: `noise` is the standard deviation
+    of that in units of the figure's size (the side of the gates' square, the radius of a moon, the
+    outer radius 5/3 of the others).
+
+    * `and`, `or`, `xor`: the corners of {0, 1} x {0, 1} in the order 00, 01, 10, 11, over and over;
+      four points without noise are the truth table
+    * `circle`: a disk of half the radius inside a ring
+    * `gaussians`: two round clouds, which touch but hardly mix
+    * `spiral`: two arms of 1.75 turns
+    * `moons`: two interleaved half circles, as `sklearn.datasets.make_moons` draws them
+    * `plane`: y = (x1 + x2) / 4 on the square, from -1 to 1
+    * `multi-gaussian`: bumps and hollows in turn in two rows of three, between -1 and 1
+
+    >>> toy = make("xor", 4, noise=0, seed=0)
+    >>> toy.x.tolist(), toy.y.tolist()
+    ([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0, 1, 1, 0])
+    """
+    generator = np.random.default_rng([seed, *b"toy"])
+    turns = np.arange(n) % 2
+    match name:
+        case "and" | "or" | "xor":
+            corner = np.arange(n) % 4
+            return _classes(CORNERS[corner], np.array(GATES[name])[corner], noise, generator, ("0", "1"))
+        case "circle":
+            points = _circle(turns, generator)
+            return _classes(points, turns, noise * RADIUS, generator, ("outside", "inside"))
+        case "gaussians":
+            points = RADIUS * (0.4 * (2 * turns[:, None] - 1) + 0.14 * generator.standard_normal((n, 2)))
+            return _classes(points, turns, noise * RADIUS, generator, ("lower left", "upper right"))
+        case "spiral":
+            return _classes(_spiral(turns), turns, noise * RADIUS, generator, ("first arm", "second arm"))
+        case "moons":
+            return _classes(_moons(turns), turns, noise, generator, ("upper", "lower"))
+        case "plane":
+            points = generator.uniform(-HALF, HALF, (n, 2))
+            return _quantity(points, points.sum(axis=1) / (2 * HALF), noise, generator)
+        case "multi-gaussian":
+            points = generator.uniform(-HALF, HALF, (n, 2))
+            return _quantity(points, _bumps(points), noise, generator)
+
+
+def _classes(
+    points: Points,
+    classes: Int[np.ndarray, " n"],
+    scatter: float,
+    generator: np.random.Generator,
+    names: tuple[str, ...],
+) -> Toy:
+    return Toy(_scattered(points, scatter, generator), classes.astype(np.int32), "classes", names)
+
+
+def _quantity(points: Points, values: Float[np.ndarray, " n"], noise: float, generator: np.random.Generator) -> Toy:
+    return Toy(_scattered(points, noise * RADIUS, generator), values.astype(np.float32), "quantity", ("y",))
+
+
+def _scattered(points: Points, scatter: float, generator: np.random.Generator) -> Float32[np.ndarray, "n 2"]:
+    return (points + scatter * generator.standard_normal(points.shape)).astype(np.float32)
+
+
+def _circle(turns: Int[np.ndarray, " n"], generator: np.random.Generator) -> Points:
+    """Class 1 uniform on the disk of radius 0.5, class 0 on the ring from 0.7 to 1, times RADIUS."""
+    inner, outer = np.where(turns == 1, [[0.0], [0.5]], [[0.7], [1.0]])
+    share = generator.uniform(size=len(turns))
+    radius = RADIUS * np.sqrt(inner**2 + share * (outer**2 - inner**2))  # areas grow with the square
+    return _polar(radius, generator.uniform(0, 2 * np.pi, len(turns)))
+
+
+def _spiral(turns: Int[np.ndarray, " n"]) -> Points:
+    """The second arm is the first turned by half a circle; both begin a little off the center."""
+    along = _along(turns)
+    return _polar(RADIUS * (0.1 + 0.9 * along), 3.5 * np.pi * along + np.pi * turns)
+
+
+def _moons(turns: Int[np.ndarray, " n"]) -> Points:
+    upper = _polar(np.ones(len(turns)), np.pi * _along(turns))
+    points: Points = np.where(turns[:, None] == 1, [1.0, 0.5] - upper, upper)
+    return points
+
+
+def _along(turns: Int[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """Each point's place along its own curve, evenly from 0 to 1."""
+    place = np.arange(len(turns)) // 2
+    count = np.where(turns == 1, len(turns) // 2, (len(turns) + 1) // 2)
+    return place / np.maximum(count - 1, 1)
+
+
+def _polar(radius: Float[np.ndarray, " n"], angle: Float[np.ndarray, " n"]) -> Points:
+    return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
+
+
+def _bumps(points: Points) -> Float[np.ndarray, " n"]:
+    """sum_k s_k exp(-|x - c_k|^2 / (2 * 0.4^2)), neighbors s_k of opposite sign."""
+    values = np.zeros(len(points))
+    for column in (-1, 0, 1):
+        for row in (-1, 1):
+            center = np.array([column * 4 / 3, row * 5 / 6])
+            squares = ((points - center) ** 2).sum(axis=1)
+            values += row * (1 - 2 * (column % 2)) * np.exp(-squares / (2 * 0.4**2))
+    return values
