@@ -279,12 +279,12 @@ def test_two_processes_fetch_a_file_once(server):
 
 def test_the_cache_follows_the_platform(monkeypatch):
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    monkeypatch.setattr(Path, "home", lambda: Path("/home/ada"))
-    for platform, folder in (("linux", "/home/ada/.cache"), ("darwin", "/home/ada/Library/Caches")):
+    monkeypatch.setattr(Path, "home", lambda: Path("/people/ada"))
+    for platform, folder in (("linux", "/people/ada/.cache"), ("darwin", "/people/ada/Library/Caches")):
         monkeypatch.setattr(sys, "platform", platform)
         assert cache_folder() == Path(folder) / "layerwise"
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
-    assert cache_folder() == Path("/home/ada/Library/Caches/layerwise")
+    assert cache_folder() == Path("/people/ada/Library/Caches/layerwise")
 
 
 def test_no_home_folder_is_no_traceback(monkeypatch):

@@ -91,7 +91,8 @@ def _quantity(points: Points, values: Float[np.ndarray, " n"], noise: float, gen
 
 
 def _scattered(points: Points, scatter: float, generator: np.random.Generator) -> Float32[np.ndarray, "n 2"]:
-    return (points + scatter * generator.standard_normal(points.shape)).astype(np.float32)
+    moved: Points = points + scatter * generator.standard_normal(points.shape)
+    return moved.astype(np.float32)
 
 
 def _circle(turns: Int[np.ndarray, " n"], generator: np.random.Generator) -> Points:
@@ -117,8 +118,9 @@ def _moons(turns: Int[np.ndarray, " n"]) -> Points:
 def _along(turns: Int[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
     """Each point's place along its own curve, evenly from 0 to 1."""
     place = np.arange(len(turns)) // 2
-    count = np.where(turns == 1, len(turns) // 2, (len(turns) + 1) // 2)
-    return place / np.maximum(count - 1, 1)
+    last = np.where(turns == 1, len(turns) // 2, (len(turns) + 1) // 2) - 1
+    along: Float[np.ndarray, " n"] = place / np.maximum(last, 1)
+    return along
 
 
 def _polar(radius: Float[np.ndarray, " n"], angle: Float[np.ndarray, " n"]) -> Points:
