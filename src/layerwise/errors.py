@@ -4,7 +4,8 @@
     ├── RecipeError        the recipe is wrong: unknown key, bad value, parts that do not fit
     ├── DataError          the data is wrong: missing file, absent column, nothing to learn from
     ├── ModelFileError     the model file is cut short, altered, newer than we are, or not ours
-    ├── RunError           a run folder cannot be read, written or resumed
+    ├── RunError           a run folder cannot be read or resumed
+    ├── StorageError       a file cannot be written: disk full, folder read-only
     └── MissingExtraError  an optional dependency is not installed
 
 Each carries four parts, so that every message reads alike: the *rule* that was broken, what was
@@ -70,3 +71,7 @@ class MissingExtraError(LayerwiseError, ImportError):
             f"this needs the package {package}, which is not installed",
             remedy=f'pip install "layerwise[{extra}]"',
         )
+
+
+class StorageError(LayerwiseError, OSError):
+    """A file cannot be written: the disk is full, the folder read-only or not there."""

@@ -1,0 +1,66 @@
+"""Writing files so that a reader, or the next start after a crash, never meets half of one."""
+
+import contextlib
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from layerwise.errors import StorageError
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write `content` beside `path` and rename it into place. Raises `StorageError`.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write(Path(folder) / "note.txt", b"hello")
+    ...     (Path(folder) / "note.txt").read_text()
+    'hello'
+    """
+    with storing(path):
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(name, 0o644)
+            os.replace(name, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(name)
+            raise
+
+
+def make_folder(path: Path) -> None:
+    """Create a folder and its parents, and see that it can be written to. Raises `StorageError`."""
+    with storing(path):
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+
+
+@contextlib.contextmanager
+def storing(path: Path) -> Iterator[None]:
+    """Turn the operating system's refusals within the block into `StorageError`s about `path`."""
+    try:
+        yield
+    except StorageError:
+        raise
+    except OSError as error:
+        remedies = {
+            errno.ENOSPC: "free some space, or write elsewhere with --out",
+            errno.EDQUOT: "free some space, or write elsewhere with --out",
+            errno.EROFS: "write elsewhere with --out",
+            errno.EACCES: "write elsewhere with --out, or change the folder's permissions",
+            errno.EPERM: "write elsewhere with --out, or change the folder's permissions",
+            errno.ENOTDIR: "a part of the path is a file; choose another folder",
+        }
+        raise StorageError(
+            "the file cannot be written",
+            received=error.strerror or str(error),
+            remedy=remedies.get(error.errno or 0, "write elsewhere with --out"),
+            place=str(path),
+        ) from None

@@ -1,0 +1,1 @@
+"""Networks: Equinox modules, batch-first, built from the recipe."""

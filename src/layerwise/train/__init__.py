@@ -1,0 +1,1 @@
+"""Training: the compiled loop, the run and its folder, the model file."""

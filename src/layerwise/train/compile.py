@@ -1,0 +1,43 @@
+"""How XLA compiles our programs; imported before anything that compiles.
+
+Three settings matter on a CPU, all measured (docs/decisions/0004-one-kernel-for-tiny-networks.md):
+
+* XLA runs a program as a sequence of kernels, about 0.1 us each. A Playground-sized step is 50 of
+  them, and takes 6 us of which nearly all is hand-over. XLA can compile a whole loop to one kernel
+  instead, if the loop is small enough by its own estimate; the limit is 1 kB unless raised here.
+* The library calls that XLA makes for matrix products keep a loop from being one kernel, so `TINY`
+  programs go without them. Larger programs are faster with them.
+* Compiled programs are kept on disk, so that the second run of a kind starts at once.
+
+The first is an environment variable that JAX reads once, at its first compilation; where the user
+has set it, or has used JAX before importing us, nothing is lost but speed.
+"""
+
+import os
+
+from layerwise.data.download import cache_folder
+from layerwise.errors import LayerwiseError
+
+SMALL_LOOPS = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=1000000"
+
+TINY = {"xla_cpu_experimental_ynn_fusion_type": ""}
+
+
+def prepare() -> None:
+    """Set the environment for JAX, and where it keeps compiled programs."""
+    flags = os.environ.get("XLA_FLAGS", "")
+    if "xla_backend_extra_options" not in flags:
+        os.environ["XLA_FLAGS"] = f"{flags} {SMALL_LOOPS}".strip()
+    import jax
+
+    if jax.config.jax_compilation_cache_dir is None:
+        try:
+            folder = cache_folder() / "programs"
+        except LayerwiseError:  # no home, nowhere to keep them: compile each time
+            return
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+        jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+
+
+prepare()

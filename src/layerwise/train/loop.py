@@ -1,0 +1,327 @@
+"""The training loop as one compiled program.
+
+`advance` runs up to `limit` steps; validation, best weights, patience and the guard against
+divergence live inside, because a tiny network trains many epochs in the time of one call. How long
+a call is never changes a result: the number of steps is traced, and everything random follows from
+(seed, step).
+"""
+
+import math
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, Int32, Shaped
+
+from layerwise.nets import noise
+from layerwise.nets.dense import MLP
+from layerwise.tasks.objective import example_losses, figures, tally, watched
+from layerwise.train.compile import TINY
+from layerwise.train.hyper import Hyper
+from layerwise.train.optimizer import rate_factor
+from layerwise.train.shuffle import shuffled
+from layerwise.train.step import Batch, Program, Weights, step
+
+RUNNING, FINISHED, STOPPED_EARLY, DIVERGED = range(4)
+ROLLBACKS = 3  # a fourth non-finite loss ends the run
+SEGMENT_BYTES = 1 << 19
+EVALUATED_AT_ONCE = 1024
+TINY_WORK = 40_000  # multiply-adds a step below which one kernel beats library calls (decision 0004)
+EPOCHS_A_CALL = 256  # room in the history of one call
+
+
+class Data(NamedTuple):
+    """The arrays on the device; the parts are row numbers, padded with any valid row.
+
+    `weight` is the weight of each row in the loss. `train_rows` and `validation_rows` count the rows
+    that are not padding.
+    """
+
+    x: Float[Array, "rows inputs"]
+    y: Shaped[Array, "rows *outputs"]
+    weight: Float[Array, " rows"]
+    train: Int32[Array, " padded"]
+    train_rows: Int[Array, ""]
+    validation: Int32[Array, " padded_too"]
+    validation_rows: Int[Array, ""]
+
+
+class State(NamedTuple):
+    """All that training knows; a checkpoint is this and nothing else.
+
+    `good` is the state after the last healthy epoch, gone back to on a non-finite loss. `best` are
+    the weights that validated best, `best_value` their monitored value (lower is better) and
+    `reference` the value that patience measures improvement against.
+    """
+
+    weights: Weights
+    step: Int[Array, ""]
+    loss: Float[Array, ""]  # sums over the current epoch
+    weight: Float[Array, ""]
+    good: Weights
+    scale: Float[Array, ""]  # of the learning rate; halved at each rollback
+    rollbacks: Int[Array, ""]
+    best: MLP
+    best_value: Float[Array, ""]
+    best_epoch: Int[Array, ""]
+    reference: Float[Array, ""]
+    waited: Int[Array, ""]
+    status: Int[Array, ""]
+
+
+class History(NamedTuple):
+    """What happened in one call, a row an epoch (or rollback); the first `count` rows are filled."""
+
+    count: Int[Array, ""]
+    step: Int[Array, " epochs"]
+    loss: Float[Array, " epochs"]
+    rate: Float[Array, " epochs"]
+    best: Bool[Array, " epochs"]
+    rolled_back: Bool[Array, " epochs"]
+    validation: Float[Array, "epochs figures"]  # the loss, then as in `watched`
+
+
+class _Carry(NamedTuple):
+    state: State
+    history: History
+    done: Int[Array, ""]
+
+
+def start(weights: Weights) -> State:
+    """The state before the first step. Copies, since a call donates every buffer it is given."""
+    copy = partial(jax.tree.map, jnp.array)
+    infinity = jnp.float32(jnp.inf)
+    zero = partial(jnp.zeros, (), jnp.int32)
+    return State(
+        weights=copy(weights),
+        step=zero(),
+        loss=jnp.zeros(()),
+        weight=jnp.zeros(()),
+        good=copy(weights),
+        scale=jnp.ones(()),
+        rollbacks=zero(),
+        best=copy(weights.network),
+        best_value=infinity + 0,
+        best_epoch=zero(),
+        reference=infinity + 0,
+        waited=zero(),
+        status=zero(),
+    )
+
+
+def advance(
+    program: Program, state: State, data: Data, hyper: Hyper, seed: noise.Key, limit: int
+) -> tuple[State, History]:
+    """Train for up to `limit` steps; fewer where training ends or the history is full.
+
+    `state` is donated: its buffers are dead afterwards.
+    """
+    work = 3 * program.batch_size * sum(leaf.size for leaf in jax.tree.leaves(state.weights.network))
+    tiny = work < TINY_WORK and jax.default_backend() == "cpu"
+    return (_advance_tiny if tiny else _advance)(program, state, data, hyper, seed, jnp.int32(limit))
+
+
+def _train(
+    program: Program, state: State, data: Data, hyper: Hyper, seed: noise.Key, limit: Int[Array, ""]
+) -> tuple[State, History]:
+    order_key, step_key = noise.stream(seed, 1), noise.stream(seed, 2)
+    per_epoch = steps_per_epoch(data.train_rows, program.batch_size)
+    segment = _segment(program.batch_size, data)
+
+    def one_step(rows: Batch, i: Int[Array, ""], carry: State) -> State:
+        batch = jax.tree.map(
+            lambda a: jax.lax.dynamic_slice_in_dim(a, i * program.batch_size, program.batch_size), rows
+        )
+        rate = hyper.learning_rate * carry.scale * rate_factor(program.schedule, carry.step, per_epoch, hyper)
+        weights, loss, weight = step(
+            program, carry.weights, batch, hyper, rate, noise.stream(step_key, carry.step)
+        )
+        return carry._replace(
+            weights=weights, step=carry.step + 1, loss=carry.loss + loss, weight=carry.weight + weight
+        )
+
+    def some_steps(carry: _Carry) -> _Carry:
+        epoch, base = carry.state.step // per_epoch, carry.state.step % per_epoch
+        count = jnp.minimum(jnp.minimum(per_epoch - base, segment), limit - carry.done)
+        positions = shuffled(
+            noise.stream(order_key, epoch),
+            base * program.batch_size,
+            segment * program.batch_size,
+            data.train_rows,
+        )
+        real = base * program.batch_size + jnp.arange(positions.size, dtype=jnp.int32) < data.train_rows
+        rows = _gather(data, _take(data.train, positions), real)
+        state = jax.lax.fori_loop(0, count, partial(one_step, rows), carry.state)
+        carry = _Carry(state, carry.history, carry.done + count)
+        healthy = jnp.isfinite(state.loss)
+        at_end = base + count == per_epoch
+        return jax.lax.cond(
+            healthy & ~at_end,
+            lambda c: c,
+            lambda c: jax.lax.cond(
+                healthy & _finite(c.state.weights),
+                partial(_end_epoch, program, data, hyper, per_epoch),
+                partial(_roll_back, hyper, per_epoch),
+                c,
+            ),
+            carry,
+        )
+
+    def more(carry: _Carry) -> Bool[Array, ""]:
+        room = carry.history.count < EPOCHS_A_CALL
+        return (carry.done < limit) & (carry.state.status == RUNNING) & room
+
+    history = _empty_history(len(watched(program.objective)))
+    carry = jax.lax.while_loop(more, some_steps, _Carry(state, history, jnp.int32(0)))
+    return carry.state, carry.history
+
+
+_advance = jax.jit(_train, static_argnums=0, donate_argnums=1)
+_advance_tiny = jax.jit(_train, static_argnums=0, donate_argnums=1, compiler_options=TINY)
+
+
+def _segment(batch_size: int, data: Data) -> int:
+    """Steps whose rows are gathered at a time, in their shuffled order.
+
+    Few enough bytes that XLA still takes the loop over them for a small one, but no fewer than 16
+    steps, and no more than an epoch.
+    """
+    bytes_a_step = batch_size * (4 * math.prod(data.x.shape[1:]) + 4 * math.prod(data.y.shape[1:]) + 4)
+    in_an_epoch = -(-data.train.shape[0] // batch_size)
+    return min(max(SEGMENT_BYTES // bytes_a_step, 16), in_an_epoch)
+
+
+def steps_per_epoch(rows: Int[Array, ""], batch_size: int) -> Int[Array, ""]:
+    """The last, incomplete batch counts as a step."""
+    return (rows + batch_size - 1) // batch_size
+
+
+def _take(array: Shaped[Array, "rows *rest"], rows: Int32[Array, " some"]) -> Shaped[Array, "some *rest"]:
+    return array.at[rows].get(mode="promise_in_bounds")
+
+
+def _gather(data: Data, rows: Int32[Array, " batch"], real: Bool[Array, " batch"]) -> Batch:
+    return Batch(_take(data.x, rows), _take(data.y, rows), jnp.where(real, _take(data.weight, rows), 0))
+
+
+def _finite(tree: Weights) -> Bool[Array, ""]:
+    leaves = [leaf for leaf in jax.tree.leaves(tree) if jnp.issubdtype(leaf.dtype, jnp.inexact)]
+    return jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves]).all()
+
+
+# ── at the end of an epoch ──────────────────────────────────────────────────────────────────────
+
+
+def _end_epoch(program: Program, data: Data, hyper: Hyper, per_epoch: Int[Array, ""], carry: _Carry) -> _Carry:
+    """Validate, keep the best, count patience, and make this the state to go back to."""
+    state = carry.state
+    epoch = state.step // per_epoch
+    found = evaluate(program, state.weights.network, data, hyper)
+    names = watched(program.objective)
+    monitored = found[names.index(program.monitor)]
+    # Without a validation part nothing can be compared: the latest weights count as the best.
+    value = jnp.where(
+        data.validation_rows > 0, monitored if program.monitor == "loss" else -monitored, -epoch.astype(jnp.float32)
+    )
+    better = value < state.best_value
+    ahead = value < state.reference - hyper.tolerance * jnp.abs(jnp.where(jnp.isinf(state.reference), 0, state.reference))
+    waited = jnp.where(ahead, 0, state.waited + 1)
+    status = jnp.where(epoch >= hyper.epochs, FINISHED, RUNNING)
+    if program.objective.kind == "perceptron":
+        # Rosenblatt's rule is done when a whole epoch moved no weight.
+        still = jnp.stack(
+            [
+                jnp.all(a == b)
+                for a, b in zip(jax.tree.leaves(state.good.network), jax.tree.leaves(state.weights.network), strict=True)
+            ]
+        ).all()
+        status = jnp.where(still, FINISHED, status)
+    stop = (hyper.patience > 0) & (waited >= hyper.patience) & (status == RUNNING)
+    rate = hyper.learning_rate * state.scale * rate_factor(program.schedule, state.step - 1, per_epoch, hyper)
+    history = _record(
+        carry.history, step=state.step, loss=state.loss / state.weight, rate=rate, best=better, validation=found
+    )
+    return carry._replace(
+        state=state._replace(
+            loss=jnp.zeros_like(state.loss),
+            weight=jnp.zeros_like(state.weight),
+            good=state.weights,
+            best=jax.tree.map(lambda new, old: jnp.where(better, new, old), state.weights.network, state.best),
+            best_value=jnp.where(better, value, state.best_value),
+            best_epoch=jnp.where(better, epoch, state.best_epoch),
+            reference=jnp.where(ahead, value, state.reference),
+            waited=waited,
+            status=jnp.where(stop, STOPPED_EARLY, status),
+        ),
+        history=history,
+    )
+
+
+def _roll_back(hyper: Hyper, per_epoch: Int[Array, ""], carry: _Carry) -> _Carry:
+    """A non-finite loss: back to the last good state with half the rate; after three, give up."""
+    state = carry.state
+    given_up = state.rollbacks >= ROLLBACKS
+    scale = jnp.where(given_up, state.scale, state.scale / 2)
+    history = _record(
+        carry.history, step=state.step, rate=hyper.learning_rate * scale, rolled_back=jnp.bool_(True)
+    )
+    return carry._replace(
+        state=state._replace(
+            weights=state.good,
+            step=(state.step - 1) // per_epoch * per_epoch,
+            loss=jnp.zeros_like(state.loss),
+            weight=jnp.zeros_like(state.weight),
+            scale=scale,
+            rollbacks=state.rollbacks + 1,
+            status=jnp.where(given_up, DIVERGED, state.status),
+        ),
+        history=history,
+    )
+
+
+def evaluate(program: Program, network: MLP, data: Data, hyper: Hyper) -> Float[Array, " figures"]:
+    """The loss and the watched figures on the validation part; NaN where there is none."""
+    chunk = min(EVALUATED_AT_ONCE, data.validation.shape[0])
+
+    def sums_of(i: Int[Array, ""]) -> dict[str, Array]:
+        # The last chunk is moved back to fit; the rows it repeats count for nothing.
+        first = jnp.minimum(i * chunk, data.validation.shape[0] - chunk)
+        position = first + jnp.arange(chunk, dtype=jnp.int32)
+        real = (position >= i * chunk) & (position < data.validation_rows)
+        batch = _gather(data, jax.lax.dynamic_slice(data.validation, (first,), (chunk,)), real)
+        outputs = network(batch.x)
+        losses = example_losses(program.objective, outputs, batch.y, hyper.label_smoothing, hyper.delta)
+        return {
+            **tally(program.objective, outputs, batch.y, real.astype(jnp.float32)),
+            "loss": jnp.sum(losses * batch.weight),
+            "weight": jnp.sum(batch.weight),
+        }
+
+    zeros = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), jax.eval_shape(sums_of, jnp.int32(0)))
+    chunks = (data.validation_rows + chunk - 1) // chunk
+    sums = jax.lax.fori_loop(0, chunks, lambda i, s: jax.tree.map(jnp.add, s, sums_of(i)), zeros)
+    found = {"loss": sums["loss"] / sums["weight"], **figures(program.objective, sums)}
+    return jnp.stack([found[name] for name in watched(program.objective)])
+
+
+# ── what a call reports ─────────────────────────────────────────────────────────────────────────
+
+
+def _empty_history(figures: int) -> History:
+    floats = partial(jnp.zeros, EPOCHS_A_CALL)
+    return History(
+        count=jnp.int32(0),
+        step=jnp.zeros(EPOCHS_A_CALL, jnp.int32),
+        loss=floats(),
+        rate=floats(),
+        best=jnp.zeros(EPOCHS_A_CALL, bool),
+        rolled_back=jnp.zeros(EPOCHS_A_CALL, bool),
+        validation=jnp.full((EPOCHS_A_CALL, figures), jnp.nan),
+    )
+
+
+def _record(history: History, **row: Array) -> History:
+    """`history` with one more row; what is not named stays empty."""
+    filled = {name: getattr(history, name).at[history.count].set(value) for name, value in row.items()}
+    return history._replace(count=history.count + 1, **filled)

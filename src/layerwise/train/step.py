@@ -1,0 +1,139 @@
+"""One step of training: pure, the same alone, in the compiled loop and in every lane."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Shaped
+
+from layerwise.nets import noise
+from layerwise.nets.dense import MLP, Training
+from layerwise.recipe import records as r
+from layerwise.tasks.objective import Objective, example_losses
+from layerwise.train.hyper import Hyper
+from layerwise.train.optimizer import optimizer
+
+
+@dataclass(frozen=True)
+class Program:
+    """What the compiled program's shape depends on; everything numeric is in `Hyper`.
+
+    `uses` names the settings of `Hyper` that are switched on: the others are left out of the
+    program, not multiplied by zero.
+    """
+
+    objective: Objective
+    optimizer: type[r.Optimizer]
+    schedule: type[r.Schedule]
+    batch_size: int
+    monitor: str
+    uses: frozenset[str]
+    memory: int = 0
+
+
+SWITCHES = ("dropout", "input_dropout", "noise", "max_norm", "clip", "l1", "l2", "weight_decay")
+
+
+def program(train: r.Train, objective: Objective, batch_size: int) -> Program:
+    """The program of a resolved recipe."""
+    return Program(
+        objective=objective,
+        optimizer=type(train.optimizer),
+        schedule=type(train.schedule),
+        batch_size=batch_size,
+        monitor=train.monitor,
+        uses=frozenset(name for name in SWITCHES if getattr(train, name) != 0),
+        memory=train.optimizer.memory if isinstance(train.optimizer, r.Lbfgs) else 0,
+    )
+
+
+class Weights(NamedTuple):
+    """What a step changes: the network and its optimizer's memory."""
+
+    network: MLP
+    optimizer: Any
+
+
+class Batch(NamedTuple):
+    """`weight` is zero for rows that only fill up the last, incomplete batch."""
+
+    x: Float[Array, "batch inputs"]
+    y: Shaped[Array, "batch ..."]
+    weight: Float[Array, " batch"]
+
+
+def fresh(program: Program, network: MLP, hyper: Hyper) -> Weights:
+    """The weights before the first step."""
+    return Weights(network, optimizer(program.optimizer, hyper, program.memory).init(network))
+
+
+def step(
+    program: Program, weights: Weights, batch: Batch, hyper: Hyper, rate: Float[Array, ""], key: noise.Key
+) -> tuple[Weights, Float[Array, ""], Float[Array, ""]]:
+    """One update. Returns the new weights, and the batch's summed loss and summed weight.
+
+    The loss minimized is the weighted mean over the batch plus l2/2 ||w||^2 + l1 ||w||_1; the one
+    returned is without the penalties, so that it compares with the validation loss.
+    """
+
+    def loss(network: MLP) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        outputs = network(batch.x, training(program, hyper, key))
+        each = example_losses(program.objective, outputs, batch.y, hyper.label_smoothing, hyper.delta)
+        total = jnp.sum(each * batch.weight)
+        return total / jnp.maximum(jnp.sum(batch.weight), 1e-12) + penalty(program, network, hyper), total
+
+    (value, total), gradient = jax.value_and_grad(loss, has_aux=True)(weights.network)
+    if "clip" in program.uses:
+        norm = optax.global_norm(gradient)
+        scale = jnp.minimum(1, hyper.clip / jnp.maximum(norm, 1e-12))
+        gradient = jax.tree.map(lambda g: g * scale, gradient)
+    law = optimizer(program.optimizer, hyper, program.memory)
+    direction, memory = law.update(
+        gradient,
+        weights.optimizer,
+        weights.network,
+        **({"value": value, "grad": gradient, "value_fn": lambda n: loss(n)[0]} if program.memory else {}),
+    )
+    sign = 1 if program.memory else -1
+    network = jax.tree.map(lambda p, d: p + sign * rate * d, weights.network, direction)
+    if "weight_decay" in program.uses:
+        network = on_matrices(lambda p, old: p - rate * hyper.weight_decay * old, network, weights.network)
+    if "max_norm" in program.uses:
+        network = on_matrices(lambda p, _: _bounded(p, hyper.max_norm), network, network)
+    return Weights(network, memory), total, jnp.sum(batch.weight)
+
+
+def training(program: Program, hyper: Hyper, key: noise.Key) -> Training:
+    """The randomness of one step's forward pass, with only the parts that the program uses."""
+    return Training(
+        key,
+        dropout=hyper.dropout if "dropout" in program.uses else None,
+        input_dropout=hyper.input_dropout if "input_dropout" in program.uses else None,
+        noise=hyper.noise if "noise" in program.uses else None,
+    )
+
+
+def penalty(program: Program, network: MLP, hyper: Hyper) -> Float[Array, ""]:
+    """l2/2 ||w||^2 + l1 ||w||_1 over the matrices; biases are exempt."""
+    total = jnp.float32(0)
+    for leaf in jax.tree.leaves(network):
+        if leaf.ndim >= 2:
+            if "l2" in program.uses:
+                total += hyper.l2 / 2 * jnp.sum(jnp.square(leaf))
+            if "l1" in program.uses:
+                total += hyper.l1 * jnp.sum(jnp.abs(leaf))
+    return total
+
+
+def on_matrices(change: Any, network: MLP, other: MLP) -> MLP:
+    """Apply `change(leaf, other_leaf)` to the weight matrices; vectors (biases, norms) stay."""
+    changed: MLP = jax.tree.map(lambda p, o: change(p, o) if p.ndim >= 2 else p, network, other)
+    return changed
+
+
+def _bounded(matrix: Float[Array, "units inputs"], bound: Float[Array, ""]) -> Float[Array, "units inputs"]:
+    """Scale down the rows (a unit's incoming weights) whose norm exceeds `bound` (Srebro & Shraibman 2005)."""
+    norms = jnp.sqrt(jnp.sum(jnp.square(matrix), axis=1, keepdims=True))
+    return matrix * jnp.minimum(1, bound / jnp.maximum(norms, 1e-12))
