@@ -12,8 +12,25 @@ from layerwise.recipe import records as r
 
 RECIPES = builtin()
 
-ASKED_FOR = """and breast-cancer circle diabetes digits fashion-mlp iris mnist-logistic mnist-mlp moons or
-perceptron-xor plane spiral wine xor xor-by-hand""".split()
+ASKED_FOR = [
+    "and",
+    "breast-cancer",
+    "circle",
+    "diabetes",
+    "digits",
+    "fashion-mlp",
+    "iris",
+    "mnist-logistic",
+    "mnist-mlp",
+    "moons",
+    "or",
+    "perceptron-xor",
+    "plane",
+    "spiral",
+    "wine",
+    "xor",
+    "xor-by-hand",
+]
 
 
 def test_all_are_there_in_order():
