@@ -71,14 +71,15 @@ def test_a_gzip_stream_cut_short_is_refused(tmp_path, length):
 
 @given(st.data())
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_a_flipped_bit_in_a_gzip_file_is_noticed(tmp_path, data):
+def test_a_flipped_bit_in_a_gzip_file_never_changes_a_number(tmp_path, data):
+    """It is noticed, or it hit a bit without meaning: one of the header's, or padding."""
     packed = bytearray(gzip.compress(WHOLE, mtime=0))
-    position = data.draw(st.integers(10, len(packed) - 1))  # the gzip header holds a time and a name nobody checks
+    position = data.draw(st.integers(0, len(packed) - 1))
     packed[position] ^= 1 << data.draw(st.integers(0, 7))
     path = tmp_path / "flipped.gz"
     path.write_bytes(bytes(packed))
-    with pytest.raises(DataError):
-        idx.read(path)
+    with contextlib.suppress(DataError):
+        assert encoded(idx.read(path)) == WHOLE
 
 
 @given(st.binary(max_size=200))
