@@ -1,0 +1,42 @@
+"""layerwise: train, tune, look inside and use neural networks on your own data, from one file.
+
+    run = layerwise.train("digits")           # or a recipe file, or a mapping
+    model = layerwise.load(run.model_path)
+    model.predict(rows)
+
+Names are imported when first used, so that importing the package costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from layerwise.estimators import LogisticRegression as LogisticRegression
+    from layerwise.estimators import MLPClassifier as MLPClassifier
+    from layerwise.estimators import MLPRegressor as MLPRegressor
+    from layerwise.estimators import Perceptron as Perceptron
+    from layerwise.train.model import Model as Model
+    from layerwise.train.model import load as load
+    from layerwise.train.run import Run as Run
+    from layerwise.train.run import train as train
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "LogisticRegression": "layerwise.estimators",
+    "MLPClassifier": "layerwise.estimators",
+    "MLPRegressor": "layerwise.estimators",
+    "Model": "layerwise.train.model",
+    "Perceptron": "layerwise.estimators",
+    "Run": "layerwise.train.run",
+    "load": "layerwise.train.model",
+    "train": "layerwise.train.run",
+}
+
+__all__ = ["LogisticRegression", "MLPClassifier", "MLPRegressor", "Model", "Perceptron", "Run", "load", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'layerwise' has no attribute {name!r}")

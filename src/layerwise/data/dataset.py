@@ -26,10 +26,15 @@ class Encoder(Protocol):
     `names` are the raw columns it reads, in order; `width` the columns it makes; `embeddings` says
     which of those are codes. `encode` takes whatever a user may hold (a table, an array, a list of
     mappings) and returns float32 of shape (rows, width); `encode_row` does the same for one row
-    without the cost of building a table. `report` counts what `encode` met that training did not
+    without the cost of building a table. `spec` (a JSON-able record) and `arrays` are all that
+    `layerwise.data.encode.encoder_from` needs to make the encoder again. `report` counts what `encode` met that training did not
     hold (unseen categories, values out of range), by column.
     """
 
+    @property
+    def spec(self) -> msgspec.Struct: ...
+    @property
+    def arrays(self) -> dict[str, np.ndarray]: ...
     @property
     def names(self) -> tuple[str, ...]: ...
     @property

@@ -1,11 +1,11 @@
 """From the recipe's network record to a network with initial weights: one literal `match`."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Protocol, runtime_checkable
 
 import jax
-import jax.numpy as jnp
-from jaxtyping import PRNGKeyArray
+import numpy as np
 
 from layerwise.errors import RecipeError
 from layerwise.nets.dense import MLP, Dense, Embed
@@ -27,24 +27,26 @@ class Code(Protocol):
     def width(self) -> int: ...
 
 
-def build(network: r.Network, *, inputs: int, outputs: int, codes: Sequence[Code], key: PRNGKeyArray) -> MLP:
-    """The network of a recipe, initialized from `key`.
+def build(network: r.Network, *, inputs: int, outputs: int, codes: Sequence[Code], seed: int) -> MLP:
+    """The network of a recipe, its weights drawn from `seed`.
 
     Raises `RecipeError` where weights given by hand do not fit the data's inputs and outputs, or the
     kind of network is not one that this version trains.
 
-    >>> net = build(r.Mlp(hidden=(3,)), inputs=2, outputs=1, codes=(), key=jax.random.key(0))
+    >>> net = build(r.Mlp(hidden=(3,)), inputs=2, outputs=1, codes=(), seed=0)
     >>> [layer.weight.shape for layer in net.layers]
     [(3, 2), (1, 3)]
     """
     match network:
         case r.PerceptronNet(weights=weights):
-            return _dense((), (), r.Linear(), "zeros", weights, inputs, outputs, codes, key)
+            return _dense((), (), r.Linear(), "zeros", weights, inputs, outputs, codes, seed)
         case r.LinearNet(initialization=kind, weights=weights):
-            return _dense((), (), r.Linear(), "zeros" if kind == "auto" else kind, weights, inputs, outputs, codes, key)
+            return _dense(
+                (), (), r.Linear(), "zeros" if kind == "auto" else kind, weights, inputs, outputs, codes, seed
+            )
         case r.Mlp(hidden=hidden, activation=activation, output=output, initialization=kind, weights=weights):
             per_layer = activation if isinstance(activation, tuple) else (activation,) * len(hidden)
-            return _dense(hidden, per_layer, _output(output), kind, weights, inputs, outputs, codes, key)
+            return _dense(hidden, per_layer, _output(output), kind, weights, inputs, outputs, codes, seed)
         case r.Cnn() | r.Lstm() | r.ConvAutoencoder():
             raise RecipeError(
                 "this version trains perceptron, linear and mlp networks",
@@ -73,13 +75,13 @@ def _dense(
     inputs: int,
     outputs: int,
     codes: Sequence[Code],
-    key: PRNGKeyArray,
+    seed: int,
 ) -> MLP:
     coded = {code.column for code in codes}
     kept = tuple(column for column in range(inputs) if column not in coded) if coded else ()
     width = (len(kept) if coded else inputs) + sum(code.width for code in codes)
     widths = (width, *hidden, outputs)
-    count = sum(a * b + b for a, b in zip(widths[:-1], widths[1:], strict=True))
+    count = sum(a * b + b for a, b in pairwise(widths))
     if count > MAX_PARAMETERS:
         raise RecipeError(
             f"a network has at most {MAX_PARAMETERS:,} parameters",
@@ -87,20 +89,23 @@ def _dense(
             remedy="make the hidden layers smaller",
         )
     every = (*activations, output)
-    embed_key, *keys = jax.random.split(key, len(widths))
+    random = np.random.default_rng(seed)
     if weights:
         layers = _by_hand(weights, widths)
     else:
         layers = tuple(
-            Dense(*initial(for_activation(activation) if kind == "auto" else kind, k, units, fan_in))
-            for k, fan_in, units, activation in zip(keys, widths[:-1], widths[1:], every, strict=True)
+            _layer(*initial(for_activation(activation) if kind == "auto" else kind, random, units, fan_in))
+            for (fan_in, units), activation in zip(pairwise(widths), every, strict=True)
         )
-    embed_keys = jax.random.split(embed_key, max(len(codes), 1))
     embeds = tuple(
-        Embed(0.1 * jax.random.normal(k, (code.size, code.width)), code.column)
-        for k, code in zip(embed_keys, codes, strict=False)
+        Embed(jax.device_put(0.1 * random.standard_normal((code.size, code.width), np.float32)), code.column)
+        for code in codes
     )
     return MLP(embeds, layers, kept, every)
+
+
+def _layer(weight: np.ndarray, bias: np.ndarray) -> Dense:
+    return Dense(jax.device_put(weight), jax.device_put(bias))
 
 
 def _by_hand(weights: r.HandWeights, widths: Sequence[int]) -> tuple[Dense, ...]:
@@ -112,6 +117,5 @@ def _by_hand(weights: r.HandWeights, widths: Sequence[int]) -> tuple[Dense, ...]
                 received=f"{len(matrix)} rows of {len(matrix[0])} numbers",
                 remedy="write each unit as [bias, w1, w2, ...]",
             )
-    return tuple(
-        Dense(jnp.array([row[1:] for row in matrix]), jnp.array([row[0] for row in matrix])) for matrix in weights
-    )
+    matrices = [np.array(matrix, np.float32) for matrix in weights]
+    return tuple(_layer(matrix[:, 1:].copy(), matrix[:, 0].copy()) for matrix in matrices)

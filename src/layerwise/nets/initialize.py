@@ -11,9 +11,8 @@ but for "uniform", which draws them from the same range.
 
 import math
 
-import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+import numpy as np
+from jaxtyping import Float32
 
 from layerwise.recipe import records as r
 
@@ -28,31 +27,44 @@ def for_activation(activation: r.Activation) -> r.Initialization:
 
 
 def initial(
-    kind: r.Initialization, key: PRNGKeyArray, outputs: int, inputs: int
-) -> tuple[Float[Array, "outputs inputs"], Float[Array, " outputs"]]:
-    """A layer's weights, one row a unit, and its biases. `kind` is not "auto"."""
+    kind: r.Initialization, random: np.random.Generator, outputs: int, inputs: int
+) -> tuple[Float32[np.ndarray, "outputs inputs"], Float32[np.ndarray, " outputs"]]:
+    """A layer's weights, one row a unit, and its biases; "auto" is Glorot's.
+
+    Drawn by NumPy, on the host: it happens once, and a compiled program for it would cost more.
+    """
     shape = (outputs, inputs)
-    bias = jnp.zeros(outputs)
+    bias = np.zeros(outputs, np.float32)
     match kind:
         case "he":
-            return _normal(key, shape, 2 / inputs), bias
+            return _normal(random, shape, 2 / inputs), bias
         case "glorot" | "auto":
-            return _normal(key, shape, 2 / (inputs + outputs)), bias
+            return _normal(random, shape, 2 / (inputs + outputs)), bias
         case "lecun":
-            return _normal(key, shape, 1 / inputs), bias
+            return _normal(random, shape, 1 / inputs), bias
         case "orthogonal":
-            return jax.nn.initializers.orthogonal()(key, shape, jnp.float32), bias
+            return _orthogonal(random, shape), bias
         case "uniform":
             bound = 1 / math.sqrt(inputs)
-            weights, biases = jax.random.split(key)
-            return (
-                jax.random.uniform(weights, shape, minval=-bound, maxval=bound),
-                jax.random.uniform(biases, (outputs,), minval=-bound, maxval=bound),
-            )
+            weights = random.uniform(-bound, bound, shape).astype(np.float32)
+            return weights, random.uniform(-bound, bound, outputs).astype(np.float32)
         case "zeros":
-            return jnp.zeros(shape), bias
+            return np.zeros(shape, np.float32), bias
 
 
-def _normal(key: PRNGKeyArray, shape: tuple[int, int], variance: float) -> Float[Array, "outputs inputs"]:
+def _normal(
+    random: np.random.Generator, shape: tuple[int, int], variance: float
+) -> Float32[np.ndarray, "rows columns"]:
+    drawn = random.standard_normal(shape, np.float32)
+    while (outside := np.abs(drawn) > 2).any():
+        drawn[outside] = random.standard_normal(int(outside.sum()), np.float32)
     # 0.8796 is the standard deviation of a unit normal cut off at two: dividing by it restores the variance.
-    return jax.random.truncated_normal(key, -2, 2, shape) * (math.sqrt(variance) / 0.87962566103423978)
+    return drawn * np.float32(math.sqrt(variance) / 0.87962566103423978)
+
+
+def _orthogonal(random: np.random.Generator, shape: tuple[int, int]) -> Float32[np.ndarray, "rows columns"]:
+    """Rows (or, where there are more rows than columns, columns) of length one at right angles."""
+    tall = random.standard_normal((max(shape), min(shape)))
+    q, triangle = np.linalg.qr(tall)
+    q *= np.sign(np.diag(triangle))  # without the signs, some rotations would be likelier than others
+    return np.ascontiguousarray(q if shape[0] >= shape[1] else q.T, np.float32)

@@ -315,7 +315,9 @@ def _worded(error: msgspec.ValidationError, plain_recipe: Any, place: Place) -> 
     """msgspec's message ("Expected `float` > 0.0 - at `$.train.l1`") as rule, received, remedy."""
     message, _, where = str(error).rpartition(" - at `")
     message = message or str(error)
-    path: list[str | int] = [int(p[1:-1]) if p.startswith("[") else p for p in re.findall(r"\[\d+\]|[^.\[\]$`]+", where)]
+    path: list[str | int] = [
+        int(p[1:-1]) if p.startswith("[") else p for p in re.findall(r"\[\d+\]|[^.\[\]$`]+", where)
+    ]
     value, kind = plain_recipe, _recipe_type()
     for part in path:
         value = _at(value, part)

@@ -97,13 +97,9 @@ class FoldSplit(Record, tag_field="kind", tag="kfold"):
     test: Share = 0.2
 
 
-Split = (
-    NoSplit | AutoSplit | RandomSplit | StratifiedSplit | GroupSplit | TimeSplit | GivenSplit | FoldSplit
-)
+Split = NoSplit | AutoSplit | RandomSplit | StratifiedSplit | GroupSplit | TimeSplit | GivenSplit | FoldSplit
 
-ToyName = Literal[
-    "and", "or", "xor", "circle", "gaussians", "spiral", "moons", "plane", "multi-gaussian"
-]
+ToyName = Literal["and", "or", "xor", "circle", "gaussians", "spiral", "moons", "plane", "multi-gaussian"]
 
 
 class ToyData(Record, tag_field="kind", tag="toy"):
@@ -257,9 +253,7 @@ class Step(Record, tag_field="kind", tag="step"):
     """1 where z > 0, else 0; its derivative is zero, so it cannot be trained by gradients."""
 
 
-Activation = (
-    Sigmoid | Tanh | Relu | LeakyRelu | NoisyRelu | Elu | Gelu | Silu | Softplus | Linear | Step
-)
+Activation = Sigmoid | Tanh | Relu | LeakyRelu | NoisyRelu | Elu | Gelu | Silu | Softplus | Linear | Step
 
 Initialization = Literal["auto", "he", "glorot", "lecun", "orthogonal", "uniform", "zeros"]
 

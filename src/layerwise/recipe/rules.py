@@ -62,10 +62,14 @@ def _splits(recipe: r.Recipe) -> Found:
                     'e.g. by = "part", or validation = "val.csv" and test = "test.csv"',
                 ),
             )
-        case r.GivenSplit(by=by, validation=validation, test=test) if by != "none" and (validation, test) != ("none",) * 2:
+        case r.GivenSplit(by=by, validation=validation, test=test) if (
+            by != "none" and (validation, test) != ("none",) * 2
+        ):
             yield (
                 ("data", "split"),
-                Problem("a given split names a column or files, not both", f"by = {by!r} and files", "drop one of them"),
+                Problem(
+                    "a given split names a column or files, not both", f"by = {by!r} and files", "drop one of them"
+                ),
             )
         case _:
             pass
@@ -111,7 +115,10 @@ def _weights(recipe: r.Recipe) -> Found:
         else:
             inputs = len(matrix)
             continue
-        yield ("network", "weights"), Problem("one row for each unit: its bias, then a weight for each input", received, remedy)
+        yield (
+            ("network", "weights"),
+            Problem("one row for each unit: its bias, then a weight for each input", received, remedy),
+        )
         return
 
 
@@ -121,7 +128,9 @@ def _trainable(recipe: r.Recipe) -> Found:
     by_hand = bool(getattr(network, "weights", ()))
     if not isinstance(network, r.Mlp) or (recipe.train == "none") or (recipe.train == "auto" and by_hand):
         return
-    activations = network.activation if isinstance(network.activation, tuple) else (network.activation,) * len(network.hidden)
+    activations = (
+        network.activation if isinstance(network.activation, tuple) else (network.activation,) * len(network.hidden)
+    )
     for kinds, key in ((activations, "activation"), ((network.output,), "output")):
         if any(isinstance(kind, r.Step) or kind == "step" for kind in kinds):
             yield (
@@ -141,7 +150,11 @@ def _optimizer(recipe: r.Recipe) -> Found:
             if getattr(train, name) > 0:
                 yield (
                     ("train", name),
-                    Problem("L-BFGS needs the same loss at every look", f"{name} = {getattr(train, name)}", "set it to 0, or use adam"),
+                    Problem(
+                        "L-BFGS needs the same loss at every look",
+                        f"{name} = {getattr(train, name)}",
+                        "set it to 0, or use adam",
+                    ),
                 )
 
 
@@ -152,12 +165,25 @@ def _space(recipe: r.Recipe) -> Found:
         place = ("search", "space", path)
         given = [name for name in r.Axis.__struct_fields__ if getattr(axis, name)]
         if len(given) != 1:
-            yield place, Problem("an axis is one of log, uniform, int, choice", str(given or "none"), "e.g. { log = [1e-4, 1e-1] }")
+            yield (
+                place,
+                Problem(
+                    "an axis is one of log, uniform, int, choice", str(given or "none"), "e.g. { log = [1e-4, 1e-1] }"
+                ),
+            )
             continue
         values = getattr(axis, given[0])
         if given[0] == "choice":
             continue
         if len(values) != 2 or not all(isinstance(v, int | float) for v in values) or not values[0] < values[1]:
-            yield place, Problem("a range is [low, high] with low < high", str(list(values)), "give two numbers, the smaller first")
+            yield (
+                place,
+                Problem(
+                    "a range is [low, high] with low < high", str(list(values)), "give two numbers, the smaller first"
+                ),
+            )
         elif given[0] == "log" and values[0] <= 0:
-            yield place, Problem("a logarithmic range lies above zero", str(list(values)), "start above zero, e.g. 1e-4")
+            yield (
+                place,
+                Problem("a logarithmic range lies above zero", str(list(values)), "start above zero, e.g. 1e-4"),
+            )

@@ -117,7 +117,10 @@ def decide(objective: Objective, outputs: Float[Array, "batch outputs"]) -> Int[
 
 
 def tally(
-    objective: Objective, outputs: Float[Array, "batch outputs"], y: Shaped[Array, "batch ..."], w: Float[Array, " batch"]
+    objective: Objective,
+    outputs: Float[Array, "batch outputs"],
+    y: Shaped[Array, "batch ..."],
+    w: Float[Array, " batch"],
 ) -> Sums:
     """Sums over a batch from which `figures` computes; they add up over batches."""
     match objective.kind:
@@ -175,7 +178,9 @@ def watched(objective: Objective) -> tuple[str, ...]:
 # ── meaning of outputs, outside the program ─────────────────────────────────────────────────────
 
 
-def probabilities(objective: Objective, outputs: Float32[np.ndarray, "rows outputs"]) -> Float32[np.ndarray, "rows classes"]:
+def probabilities(
+    objective: Objective, outputs: Float32[np.ndarray, "rows outputs"]
+) -> Float32[np.ndarray, "rows classes"]:
     """Class probabilities, rows summing to one; for labels each label's own probability.
 
     A perceptron has none: the class it decides on gets 1.

@@ -6,7 +6,7 @@ What decides the program's shape (widths, batch size, which optimizer) is in `st
 
 from typing import NamedTuple
 
-import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from layerwise.recipe import records as r
@@ -63,9 +63,9 @@ def hyper(train: r.Train, task: r.Task) -> Hyper:
         "tolerance": train.tolerance,
     }
     return Hyper(
-        **{name: jnp.float32(value) for name, value in floats.items()},
-        patience=jnp.int32(train.patience),
-        epochs=jnp.int32(train.epochs),
+        **{name: np.float32(value) for name, value in floats.items()},
+        patience=np.int32(train.patience),
+        epochs=np.int32(train.epochs),
     )
 
 

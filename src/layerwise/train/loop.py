@@ -21,7 +21,7 @@ from layerwise.train.compile import TINY
 from layerwise.train.hyper import Hyper
 from layerwise.train.optimizer import rate_factor
 from layerwise.train.shuffle import shuffled
-from layerwise.train.step import Batch, Program, Weights, step
+from layerwise.train.step import Batch, Program, Weights, fresh, step
 
 RUNNING, FINISHED, STOPPED_EARLY, DIVERGED = range(4)
 ROLLBACKS = 3  # a fourth non-finite loss ends the run
@@ -88,8 +88,10 @@ class _Carry(NamedTuple):
     done: Int[Array, ""]
 
 
-def start(weights: Weights) -> State:
-    """The state before the first step. Copies, since a call donates every buffer it is given."""
+@partial(jax.jit, static_argnums=0)
+def start(program: Program, network: MLP, hyper: Hyper) -> State:
+    """The state before the first step."""
+    weights = fresh(program, network, hyper)
     copy = partial(jax.tree.map, jnp.array)
     infinity = jnp.float32(jnp.inf)
     zero = partial(jnp.zeros, (), jnp.int32)
@@ -134,9 +136,7 @@ def _train(
             lambda a: jax.lax.dynamic_slice_in_dim(a, i * program.batch_size, program.batch_size), rows
         )
         rate = hyper.learning_rate * carry.scale * rate_factor(program.schedule, carry.step, per_epoch, hyper)
-        weights, loss, weight = step(
-            program, carry.weights, batch, hyper, rate, noise.stream(step_key, carry.step)
-        )
+        weights, loss, weight = step(program, carry.weights, batch, hyper, rate, noise.stream(step_key, carry.step))
         return carry._replace(
             weights=weights, step=carry.step + 1, loss=carry.loss + loss, weight=carry.weight + weight
         )
@@ -144,14 +144,7 @@ def _train(
     def some_steps(carry: _Carry) -> _Carry:
         epoch, base = carry.state.step // per_epoch, carry.state.step % per_epoch
         count = jnp.minimum(jnp.minimum(per_epoch - base, segment), limit - carry.done)
-        positions = shuffled(
-            noise.stream(order_key, epoch),
-            base * program.batch_size,
-            segment * program.batch_size,
-            data.train_rows,
-        )
-        real = base * program.batch_size + jnp.arange(positions.size, dtype=jnp.int32) < data.train_rows
-        rows = _gather(data, _take(data.train, positions), real)
+        rows = rows_of_epoch(program.batch_size, data, noise.stream(order_key, epoch), base, segment)
         state = jax.lax.fori_loop(0, count, partial(one_step, rows), carry.state)
         carry = _Carry(state, carry.history, carry.done + count)
         healthy = jnp.isfinite(state.loss)
@@ -179,6 +172,14 @@ def _train(
 
 _advance = jax.jit(_train, static_argnums=0, donate_argnums=1)
 _advance_tiny = jax.jit(_train, static_argnums=0, donate_argnums=1, compiler_options=TINY)
+
+
+def rows_of_epoch(batch_size: int, data: Data, order: noise.Key, first: Int[Array, ""], steps: int) -> Batch:
+    """The rows of `steps` steps from step `first` on, in the epoch's order; past its end they weigh nothing."""
+    start = first % steps_per_epoch(data.train_rows, batch_size) * batch_size
+    positions = shuffled(order, start, steps * batch_size, data.train_rows)
+    real = start + jnp.arange(steps * batch_size, dtype=jnp.int32) < data.train_rows
+    return _gather(data, _take(data.train, positions), real)
 
 
 def _segment(batch_size: int, data: Data) -> int:
@@ -220,12 +221,14 @@ def _end_epoch(program: Program, data: Data, hyper: Hyper, per_epoch: Int[Array,
     found = evaluate(program, state.weights.network, data, hyper)
     names = watched(program.objective)
     monitored = found[names.index(program.monitor)]
-    # Without a validation part nothing can be compared: the latest weights count as the best.
-    value = jnp.where(
-        data.validation_rows > 0, monitored if program.monitor == "loss" else -monitored, -epoch.astype(jnp.float32)
+    held_out = data.validation_rows > 0
+    # Without a validation part nothing can be compared: the latest weights count as the best, and
+    # patience, where it is asked for, looks at the training loss.
+    value = jnp.where(held_out, monitored if program.monitor == "loss" else -monitored, state.loss / state.weight)
+    better = (value < state.best_value) | ~held_out
+    ahead = value < state.reference - hyper.tolerance * jnp.abs(
+        jnp.where(jnp.isinf(state.reference), 0, state.reference)
     )
-    better = value < state.best_value
-    ahead = value < state.reference - hyper.tolerance * jnp.abs(jnp.where(jnp.isinf(state.reference), 0, state.reference))
     waited = jnp.where(ahead, 0, state.waited + 1)
     status = jnp.where(epoch >= hyper.epochs, FINISHED, RUNNING)
     if program.objective.kind == "perceptron":
@@ -233,7 +236,9 @@ def _end_epoch(program: Program, data: Data, hyper: Hyper, per_epoch: Int[Array,
         still = jnp.stack(
             [
                 jnp.all(a == b)
-                for a, b in zip(jax.tree.leaves(state.good.network), jax.tree.leaves(state.weights.network), strict=True)
+                for a, b in zip(
+                    jax.tree.leaves(state.good.network), jax.tree.leaves(state.weights.network), strict=True
+                )
             ]
         ).all()
         status = jnp.where(still, FINISHED, status)
@@ -263,9 +268,7 @@ def _roll_back(hyper: Hyper, per_epoch: Int[Array, ""], carry: _Carry) -> _Carry
     state = carry.state
     given_up = state.rollbacks >= ROLLBACKS
     scale = jnp.where(given_up, state.scale, state.scale / 2)
-    history = _record(
-        carry.history, step=state.step, rate=hyper.learning_rate * scale, rolled_back=jnp.bool_(True)
-    )
+    history = _record(carry.history, step=state.step, rate=hyper.learning_rate * scale, rolled_back=jnp.bool_(True))
     return carry._replace(
         state=state._replace(
             weights=state.good,

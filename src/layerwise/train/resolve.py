@@ -52,9 +52,7 @@ def _task(task: r.Task, target: Target) -> r.Task:
             return r.Regress()
 
 
-def _train(
-    train: r.Train, network: r.Network, objective: Objective, dataset: Dataset, notes: list[str]
-) -> r.Train:
+def _train(train: r.Train, network: r.Network, objective: Objective, dataset: Dataset, notes: list[str]) -> r.Train:
     rows = dataset.train.size
     if train.monitor not in watched(objective):
         raise RecipeError(

@@ -1,0 +1,39 @@
+"""The score of a network's outputs: the metrics that its objective calls for."""
+
+import numpy as np
+from jaxtyping import Float32, Shaped
+
+from layerwise.data.dataset import Quantities, Target
+from layerwise.tasks.metrics import (
+    Interval,
+    classification,
+    classification_by_score,
+    multilabel,
+    regression,
+)
+from layerwise.tasks.objective import Objective, probabilities
+
+
+def score(
+    objective: Objective,
+    outputs: Float32[np.ndarray, "rows outputs"],
+    y: Shaped[np.ndarray, "rows *outputs"],
+    target: Target,
+    seed: int,
+) -> dict[str, Interval]:
+    """Each metric with its 95% interval; quantities in the target's own unit.
+
+    A perceptron's figures leave out those that need probabilities, since it gives none.
+    """
+    match objective.kind:
+        case "quantities":
+            assert isinstance(target, Quantities)
+            scale, mean = np.array(target.scale), np.array(target.mean)
+            return regression(outputs * scale + mean, y * scale + mean, seed)
+        case "labels":
+            return multilabel(probabilities(objective, outputs), y, seed)
+        case "perceptron":
+            scores = np.concatenate([-outputs, outputs], axis=1) if outputs.shape[1] == 1 else outputs
+            return classification_by_score(scores, y, seed)
+        case "binary" | "classes" | "probability":
+            return classification(probabilities(objective, outputs), y, seed)

@@ -1,0 +1,133 @@
+"""The run folder: what is in it, and how it is written so that no crash leaves it unreadable.
+
+recipe.toml          the resolved recipe, every value written out
+events.jsonl         one event a line, appended
+state.safetensors    the exact state of training, for `layerwise resume`
+model.safetensors    the best model
+metrics.json         scores, baselines, rows, environment
+"""
+
+import json
+import os
+import platform
+from collections.abc import Iterable
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from layerwise import files
+from layerwise.errors import RunError
+from layerwise.recipe import Recipe, load, to_toml
+from layerwise.train.checkpoint import Mark
+from layerwise.train.events import AnyEvent, TestTouched
+
+_DECODER = msgspec.json.Decoder(AnyEvent)
+
+
+class Folder:
+    """The files of one run. Opening writes nothing; the first `write_recipe` makes the folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.recipe = path / "recipe.toml"
+        self.log = path / "events.jsonl"
+        self.state = path / "state.safetensors"
+        self.model = path / "model.safetensors"
+        self.metrics = path / "metrics.json"
+
+    def write_recipe(self, recipe: Recipe) -> None:
+        """Make the folder and write the resolved recipe. Raises `StorageError`."""
+        files.make_folder(self.path)
+        files.write(self.recipe, to_toml(recipe).encode())
+
+    def read_recipe(self) -> Recipe:
+        """The recipe of an existing run. Raises `RunError` where the folder is not one."""
+        if not self.recipe.is_file():
+            raise RunError(
+                "a run is a folder with a recipe.toml in it",
+                received=str(self.path),
+                remedy="list the runs with: layerwise runs list",
+            )
+        return load(self.recipe)
+
+    def append(self, events: Iterable[AnyEvent]) -> None:
+        """Append events to the log. Raises `StorageError`."""
+        lines = b"".join(msgspec.json.encode(event) + b"\n" for event in events)
+        with files.storing(self.log), self.log.open("ab") as file:
+            file.write(lines)
+
+    def log_bytes(self) -> int:
+        """How long the log is."""
+        return self.log.stat().st_size if self.log.exists() else 0
+
+    def rewind(self, mark: Mark) -> None:
+        """Cut the log back to where a checkpoint was taken: what came after will happen again.
+
+        That the test part was looked at cannot be undone, so those events are kept.
+        """
+        touches = [event for event in self.events(mark.log_bytes) if isinstance(event, TestTouched)]
+        with files.storing(self.log), self.log.open("ab") as file:
+            file.truncate(mark.log_bytes)
+        self.append(touches)
+
+    def events(self, start: int = 0) -> list[AnyEvent]:
+        """The events logged from byte `start` on; a last line that a crash cut short is left out."""
+        if not self.log.exists():
+            return []
+        found: list[AnyEvent] = []
+        for line in self.log.read_bytes()[start:].splitlines():
+            try:
+                found.append(_DECODER.decode(line))
+            except msgspec.DecodeError:
+                break
+        return found
+
+    def write_metrics(self, result: dict[str, Any]) -> None:
+        """Write metrics.json, the environment included. Raises `StorageError`."""
+        text = json.dumps({**result, "environment": environment()}, indent=2, allow_nan=False)
+        files.write(self.metrics, text.encode() + b"\n")
+
+    def read_metrics(self) -> dict[str, Any]:
+        """What `write_metrics` wrote; empty where the run has not come so far."""
+        try:
+            found: dict[str, Any] = json.loads(self.metrics.read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return found
+
+
+def new_folder(name: str, base: Path | None = None) -> Path:
+    """A folder for a new run that does not exist yet: runs/digits-1, runs/digits-2, ..."""
+    base = base or Path("runs")
+    taken = {entry.name for entry in base.iterdir()} if base.is_dir() else set()
+    number = 1
+    while f"{name}-{number}" in taken:
+        number += 1
+    return base / f"{name}-{number}"
+
+
+@lru_cache(maxsize=1)
+def environment() -> dict[str, Any]:
+    """What a result may depend on: versions, processor count, platform."""
+    import jax
+
+    packages = ("layerwise", "jax", "jaxlib", "equinox", "optax", "numpy", "polars", "scikit-learn")
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(terse=True),
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "device": f"{jax.default_backend()}: {jax.devices()[0].device_kind}",
+        "versions": {name: version(name) for name in packages},
+    }
+
+
+def version(package: str) -> str:
+    """The installed version of a package, or "not installed"."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"

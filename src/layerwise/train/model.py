@@ -1,0 +1,224 @@
+"""The model: one file that predicts from raw input.
+
+A model file is safetensors with one metadata key, `layerwise`, that holds canonical JSON: format,
+recipe, how raw input is encoded, what the outputs mean, scores, and five examples with the outputs
+they must give. Loading it executes nothing that it holds, and refuses a file of which one bit differs.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+import numpy as np
+from jaxtyping import Float32
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as save_tensors
+
+from layerwise import files
+from layerwise.data.dataset import Classes, Encoder, Labels, Target
+from layerwise.data.encode import encoder_from
+from layerwise.errors import LayerwiseError, ModelFileError
+from layerwise.nets.build import build
+from layerwise.nets.dense import MLP
+from layerwise.recipe import records as r
+from layerwise.recipe.reading import decode, plain
+from layerwise.tasks.objective import Objective, decide, objective_for, probabilities
+from layerwise.train.checkpoint import filled, named
+from layerwise.train.forward import Forward
+
+FORMAT = 1  # raised when a reader of the format before could not read the file
+EXAMPLES = 5
+KEY = "layerwise"
+
+
+class Model:
+    """A trained network with everything needed to use it on raw input.
+
+    `recipe` is the resolved recipe, `encoder` and `target` the fitted transforms, `info` the scores,
+    split and versions written at training time.
+    """
+
+    def __init__(
+        self,
+        recipe: r.Recipe,
+        network: MLP,
+        encoder: Encoder,
+        target: Target,
+        info: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.recipe = recipe
+        self.network = network
+        self.encoder = encoder
+        self.target = target
+        self.info = dict(info or {})
+        self.objective: Objective = objective_for(recipe.task, recipe.network, target)
+        self._forward = Forward(network)
+
+    def outputs(self, x: Float32[np.ndarray, "rows inputs"]) -> Float32[np.ndarray, "rows outputs"]:
+        """The network's outputs for encoded rows (for classes: logits)."""
+        return self._forward(x)
+
+    def predict(self, raw: Any) -> np.ndarray:
+        """What the model says of raw rows: a table, an array, a path, mappings, or one mapping.
+
+        Classes: their names, of shape (rows,). Labels: booleans of shape (rows, labels). Quantities:
+        numbers in the target's own unit, of shape (rows,) or (rows, quantities). Raises `DataError`
+        where columns are missing or hold what they did not in training.
+        """
+        return self.decided(self.outputs(self.encoded(raw)))
+
+    def predict_proba(self, raw: Any) -> Float32[np.ndarray, "rows classes"]:
+        """The probability of each class (rows sum to one) or label, of shape (rows, classes)."""
+        return probabilities(self.objective, self.outputs(self.encoded(raw)))
+
+    def encoded(self, raw: Any) -> Float32[np.ndarray, "rows inputs"]:
+        """Raw rows as the network takes them; one mapping is one row."""
+        return self.encoder.encode_row(raw) if isinstance(raw, Mapping) else self.encoder.encode(raw)
+
+    def decided(self, outputs: Float32[np.ndarray, "rows outputs"]) -> np.ndarray:
+        """What `predict` gives, from the network's outputs."""
+        match self.target:
+            case Classes(names=names):
+                return np.array(names)[np.asarray(decide(self.objective, cast(Any, outputs)))]
+            case Labels():
+                return outputs > 0
+            case quantities:
+                values = self.in_units(outputs)
+                return values[:, 0] if len(quantities.columns) == 1 else values
+
+    def in_units(self, standardized: np.ndarray) -> np.ndarray:
+        """Standardized quantities in the target's own units, as float64."""
+        assert not isinstance(self.target, Classes | Labels)
+        return standardized.astype(np.float64) * np.array(self.target.scale) + np.array(self.target.mean)
+
+    def save(self, path: str | os.PathLike[str], examples: Any = ()) -> None:
+        """Write the model file; `examples` are raw rows that a reader checks itself on.
+
+        Raises `StorageError`.
+        """
+        tensors = {f"network.{name}": np.array(leaf) for name, leaf in named(self.network).items()}
+        tensors |= {f"encoder.{name}": np.ascontiguousarray(a) for name, a in self.encoder.arrays.items()}
+        header = {
+            **self.info,
+            "format": FORMAT,
+            "recipe": plain(_anonymous(self.recipe)),
+            "encoder": msgspec.to_builtins(self.encoder.spec, str_keys=True),
+            "target": msgspec.to_builtins(self.target),
+            "inputs": self.encoder.width,
+            "examples": self._examples(examples),
+        }
+        header["digest"] = _digest(header, tensors)
+        files.write(Path(path), save_tensors(tensors, {KEY: _canonical(header)}))
+
+    def _examples(self, raw: Any) -> dict[str, Any]:
+        if len(raw) == 0:
+            return {"raw": [], "outputs": []}
+        rows = raw.tolist() if isinstance(raw, np.ndarray) else msgspec.to_builtins(list(raw))
+        return {"raw": rows, "outputs": self.outputs(self.encoder.encode(rows)).astype(float).tolist()}
+
+
+def load(path: str | os.PathLike[str]) -> Model:
+    """The model of a file, checked against its digest and its own examples.
+
+    Raises `ModelFileError` where the file is missing, cut short, altered, newer, or not ours.
+    """
+    place = Path(path).name
+    header, tensors = _read(Path(path))
+    try:
+        model = _assembled(header, tensors)
+    except (LayerwiseError, msgspec.ValidationError, ValueError, KeyError, TypeError) as error:
+        raise ModelFileError(
+            "a model file's parts fit together", received=str(error), remedy="train and save it again", place=place
+        ) from None
+    _check_examples(model, header["examples"], place)
+    return model
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def refuse(rule: str, received: str, remedy: str) -> ModelFileError:
+        return ModelFileError(rule, received=received, remedy=remedy, place=path.name)
+
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise refuse("the model file can be read", error.strerror or str(error), "check the path") from None
+    again = "copy the file again, or train and save it again"
+    try:
+        tensors = load_tensors(content)
+        length = int.from_bytes(content[:8], "little")
+        metadata = json.loads(content[8 : 8 + length]).get("__metadata__") or {}
+    except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise refuse("a model file is a whole safetensors file", str(error) or "not one", again) from None
+    if KEY not in metadata:
+        raise refuse("a model file was written by layerwise", "another program's file", "give a model.safetensors")
+    try:
+        header = json.loads(metadata[KEY])
+        version = int(header["format"])
+        digest = header["digest"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise refuse("a model file is unaltered", "a damaged description", again) from None
+    if version > FORMAT:
+        raise refuse(f"this version reads model files up to format {FORMAT}", f"format {version}", "upgrade layerwise")
+    if digest != _digest(header, tensors):
+        raise refuse("a model file is unaltered", "its digest does not match its content", again)
+    return header, tensors
+
+
+def _assembled(header: dict[str, Any], tensors: dict[str, np.ndarray]) -> Model:
+    recipe = decode(header["recipe"])
+    target = msgspec.convert(header["target"], Target)
+    fitted = {name.removeprefix("encoder."): a for name, a in tensors.items() if name.startswith("encoder.")}
+    weights = {name.removeprefix("network."): a for name, a in tensors.items() if name.startswith("network.")}
+    encoder = encoder_from(header["encoder"], fitted)
+    objective = objective_for(recipe.task, recipe.network, target)
+    like = build(
+        recipe.network, inputs=encoder.width, outputs=objective.outputs, codes=encoder.embeddings, seed=recipe.seed
+    )
+    own = {"format", "recipe", "encoder", "target", "inputs", "examples", "digest"}
+    info = {name: value for name, value in header.items() if name not in own}
+    return Model(recipe, filled(like, weights), encoder, target, info)
+
+
+def _check_examples(model: Model, examples: dict[str, Any], place: str) -> None:
+    """A file that decodes but computes something else (another library's fault, say) is no good."""
+    if not examples["raw"]:
+        return
+    expected = np.array(examples["outputs"], np.float32)
+    found = model.outputs(model.encoder.encode(examples["raw"]))
+    if not np.allclose(found, expected, rtol=1e-3, atol=1e-4):
+        raise ModelFileError(
+            "a model gives the outputs that were written down with it",
+            received=f"a difference of {np.abs(found - expected).max():.3g}",
+            remedy="the versions that trained it are in the file's description; train it again with these",
+            place=place,
+        )
+
+
+def _anonymous(recipe: r.Recipe) -> r.Recipe:
+    """The recipe without the folders of the machine it ran on."""
+    data = recipe.data
+    if isinstance(data, r.TableData | r.ImageData | r.TextData | r.EcgData):
+        data = msgspec.structs.replace(data, path=Path(data.path).name)
+    if isinstance(split := data.split, r.GivenSplit):
+        names = {part: Path(getattr(split, part)).name for part in ("validation", "test")}
+        data = msgspec.structs.replace(data, split=msgspec.structs.replace(split, **names))
+    return msgspec.structs.replace(recipe, data=data)
+
+
+def _canonical(header: Mapping[str, Any]) -> str:
+    return json.dumps(header, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _digest(header: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 of the description (without the digest itself) and of every tensor."""
+    digest = hashlib.sha256(_canonical({k: v for k, v in header.items() if k != "digest"}).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name}:{tensor.dtype}:{tensor.shape}".encode())
+        digest.update(tensor.tobytes())
+    return digest.hexdigest()

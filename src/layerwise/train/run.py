@@ -1,0 +1,304 @@
+"""One run: a context that trains, yields events, and always leaves the best model behind.
+
+    with Run("digits") as run:
+        for event in run:
+            print(event)
+    run.model.predict(...)
+
+Leaving the loop, Ctrl-C, a time limit, divergence and an ordinary end all come out the same way: the
+best weights restored, evaluated and saved.
+"""
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+import jax
+import numpy as np
+
+from layerwise.data import load as load_data
+from layerwise.data.dataset import Dataset
+from layerwise.errors import RunError
+from layerwise.nets.build import build
+from layerwise.recipe import Recipe, Source, load
+from layerwise.recipe import records as r
+from layerwise.tasks.objective import training_weights
+from layerwise.train import checkpoint
+from layerwise.train.checkpoint import Mark
+from layerwise.train.events import AnyEvent, Finished, Interval, Started, TestTouched
+from layerwise.train.folder import Folder, new_folder
+from layerwise.train.model import EXAMPLES, Model
+from layerwise.train.resolve import resolve, seconds
+from layerwise.train.result import Baselines, fingerprint, scored
+from layerwise.train.trainer import Trainer
+
+CHECKPOINT_SHARE = 0.03  # of the time may go into checkpoints
+CHECKPOINT_EVERY = 1.0  # seconds at least between two
+
+
+class Run:
+    """Trains one recipe in one folder. Iterate over it, inside `with`, to make it train.
+
+    `folder` holds its files, `recipe` is the resolved one (after the first event), `model` the best
+    so far. After the loop there are `status`, `epochs`, `seconds`, `metrics` (part -> metric ->
+    interval), `baselines` (name -> part -> metric -> interval) and `remarks`.
+
+    Within the context the first Ctrl-C ends the run in order, with status "interrupted"; a second
+    one raises KeyboardInterrupt.
+    """
+
+    def __init__(self, recipe: Source, *, out: Path | str | None = None) -> None:
+        self.recipe: Recipe = load(recipe)
+        self._files = Folder(Path(out) if out is not None else new_folder(_name_of(recipe)))
+        self._prepare(resuming=False)
+
+    @classmethod
+    def resume(cls, folder: Path | str) -> Self:
+        """The run in `folder`, to go on where it stopped. Raises `RunError` where there is none.
+
+        A run that had finished goes on only if its recipe was given more epochs since.
+        """
+        run = cls.__new__(cls)
+        run._files = Folder(Path(folder))
+        run.recipe = run._files.read_recipe()
+        run._prepare(resuming=True)
+        return run
+
+    def _prepare(self, *, resuming: bool) -> None:
+        self.status = "running"
+        self.epochs = 0
+        self.metrics: dict[str, dict[str, Interval]] = {}
+        self.baselines: dict[str, dict[str, dict[str, Interval]]] = {}
+        self.remarks: tuple[str, ...] = ()
+        self._resuming = resuming
+        self._dataset: Dataset | None = None
+        self._trainer: Trainer | None = None
+        self._others: Baselines | None = None
+        self._began = time.monotonic()
+        self._before = 0.0  # seconds of earlier sessions
+        self._cancelled = False
+        self._handler: Any = None
+        self._events: Iterator[AnyEvent] | None = None
+
+    # ── what a run offers ───────────────────────────────────────────────────────────────────────
+
+    @property
+    def folder(self) -> Path:
+        """Where the run's files are."""
+        return self._files.path
+
+    @property
+    def model_path(self) -> Path:
+        """The model file, once the run is over."""
+        return self._files.model
+
+    @property
+    def seconds(self) -> float:
+        """Time spent so far, earlier sessions of a resumed run included."""
+        return self._before + time.monotonic() - self._began
+
+    @property
+    def dataset(self) -> Dataset:
+        """The data, once the first event has come."""
+        if self._dataset is None:
+            raise RunError("the data is there once the run has begun", remedy="iterate over the run first")
+        return self._dataset
+
+    @property
+    def model(self) -> Model:
+        """The best model so far."""
+        if self._trainer is None:
+            raise RunError("the model is there once the run has begun", remedy="iterate over the run first")
+        return self._model_with({})
+
+    def cancel(self) -> None:
+        """End the run after the call in progress, as Ctrl-C does."""
+        self._cancelled = True
+        if self._others is not None:
+            self._others.cancel()
+
+    # ── the context and its events ──────────────────────────────────────────────────────────────
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            self._handler = signal.signal(signal.SIGINT, self._interrupted)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None and self._events is not None and self.status == "running":
+                self.cancel()
+                for _ in self._events:  # the loop was left: bring the run to its end
+                    pass
+        finally:
+            if self._others is not None:
+                self._others.cancel()
+            if self._handler is not None:
+                signal.signal(signal.SIGINT, self._handler)
+                self._handler = None
+
+    def __iter__(self) -> Iterator[AnyEvent]:
+        if self._events is None:
+            self._events = self._train()
+        return _Unclosed(self._events)
+
+    def _interrupted(self, number: int, frame: FrameType | None) -> None:
+        if self._cancelled:
+            raise KeyboardInterrupt
+        self.cancel()
+
+    # ── the course of a run ─────────────────────────────────────────────────────────────────────
+
+    def _train(self) -> Iterator[AnyEvent]:
+        yield self._begin()
+        trainer = self._trainer
+        assert trainer is not None
+        train = self.recipe.train
+        limit = seconds(train.time_limit) if isinstance(train, r.Train) else 0.0
+        cost, last = 0.0, time.monotonic()
+        while trainer.running and not self._cancelled and time.monotonic() - self._began < limit:
+            events = trainer.advance(self.seconds)
+            self._files.append(events)
+            yield from events
+            now = time.monotonic()
+            if now - last > max(CHECKPOINT_EVERY, cost / CHECKPOINT_SHARE):
+                self._checkpoint()
+                cost, last = time.monotonic() - now, time.monotonic()
+        status = trainer.status
+        if status == "running":
+            status = "interrupted" if self._cancelled else "time_limit"
+        if isinstance(train, r.Train):
+            self._checkpoint()
+        yield from self._finish(status)
+
+    def _begin(self) -> Started:
+        written = self.recipe
+        self._dataset = load_data(written.data, written.task, written.seed)
+        resolved = resolve(written, self._dataset)
+        self.recipe = resolved.recipe
+        network = build(
+            self.recipe.network,
+            inputs=self._dataset.x.shape[1],
+            outputs=resolved.objective.outputs,
+            codes=self._dataset.encoder.embeddings,
+            seed=self.recipe.seed,
+        )
+        self._trainer = Trainer(self.recipe, resolved.objective, self._dataset, network)
+        notes = (*self._dataset.notes, *resolved.notes, *self._trainer.notes)
+        self.recipe = self._trainer.recipe  # a rate that was found is now written in it
+        if self._resuming and self._files.state.exists():
+            state, mark = checkpoint.read(self._files.state, self._trainer.state)
+            self._trainer.restore(state)
+            self._files.rewind(mark)
+            self._before = mark.seconds
+        else:
+            self._files.write_recipe(self.recipe)
+            self._files.rewind(Mark(0, 0.0))
+        self._others = Baselines(self._dataset, self.recipe.seed, training_weights(self.recipe.task, self._dataset))
+        parts = {part: int(self._dataset.part(part).size) for part in ("train", "validation", "test")}
+        started = Started(
+            seconds=self.seconds,
+            rows=parts,
+            inputs=int(self._dataset.x.shape[1]),
+            outputs=resolved.objective.outputs,
+            parameters=sum(int(leaf.size) for leaf in jax.tree.leaves(network)),
+            epochs=self._trainer.epochs,
+            steps_per_epoch=self._trainer.steps_per_epoch,
+            first_step=self._trainer.step,
+            notes=notes,
+        )
+        self._files.append([started])
+        return started
+
+    def _checkpoint(self) -> None:
+        assert self._trainer is not None
+        checkpoint.write(self._files.state, self._trainer.state, Mark(self._files.log_bytes(), self.seconds))
+
+    def _finish(self, status: str) -> Iterator[AnyEvent]:
+        """Evaluate the best weights, once, and write everything down."""
+        assert self._trainer is not None and self._dataset is not None and self._others is not None
+        trained_for = self.seconds
+        model = self._model_with({})
+        held_out = [part for part in ("validation", "test") if self._dataset.part(part).size]
+        touches = sum(isinstance(event, TestTouched) for event in self._files.events())
+        if "test" in held_out:
+            touched = TestTouched(seconds=self.seconds, count=touches + 1, reason="end of training")
+            self._files.append([touched])
+            yield touched
+        for part in held_out or ["train"]:
+            self.metrics[part] = scored(model, self._dataset, part, self.recipe.seed)
+        self.baselines, self.remarks = self._others.result(self.metrics)
+        self.status, self.epochs = status, self._trainer.epochs_done
+        finished = Finished(
+            seconds=self.seconds,
+            status=status,
+            epochs=self.epochs,
+            metrics=self.metrics,
+            baselines=self.baselines,
+            remarks=self.remarks,
+        )
+        self._save(finished, trained_for, touches + 1 if "test" in held_out else touches)
+        self._files.append([finished])
+        yield finished
+
+    def _save(self, finished: Finished, trained_for: float, touches: int) -> None:
+        assert self._dataset is not None
+        import msgspec
+
+        data = self._dataset
+        result: dict[str, Any] = msgspec.to_builtins(finished)
+        del result["event"]
+        result |= {
+            "split": {"kind": data.split, "fingerprint": fingerprint(data)},
+            "rows": {part: int(data.part(part).size) for part in ("train", "validation", "test")},
+            "training_seconds": trained_for,
+            "test_touches": touches,
+        }
+        self._files.write_metrics(result)
+        keep = ("metrics", "baselines", "split", "rows", "epochs", "status")
+        shown = data.train[np.linspace(0, data.train.size - 1, min(EXAMPLES, data.train.size)).astype(int)]
+        model = self._model_with({name: result[name] for name in keep})
+        model.save(self._files.model, examples=data.raw(shown))
+
+    def _model_with(self, info: dict[str, Any]) -> Model:
+        assert self._trainer is not None and self._dataset is not None
+        from layerwise.train.folder import environment
+
+        info = {**info, "versions": environment()["versions"]}
+        return Model(self.recipe, self._trainer.best, self._dataset.encoder, self._dataset.target, info)
+
+
+class _Unclosed:
+    """An iterator whose generator survives a `break`, so that the context can finish the run."""
+
+    def __init__(self, events: Iterator[AnyEvent]) -> None:
+        self._events = events
+
+    def __iter__(self) -> Iterator[AnyEvent]:
+        return self
+
+    def __next__(self) -> AnyEvent:
+        return next(self._events)
+
+
+def _name_of(recipe: Source) -> str:
+    if isinstance(recipe, str | Path):
+        return Path(recipe).stem or "run"
+    return "run"
+
+
+def train(recipe: Source, *, out: Path | str | None = None) -> Run:
+    """Train a recipe to its end and return the finished run.
+
+    >>> run = train({"data": {"kind": "toy", "name": "xor", "n": 200}, "train": {"epochs": 3}}, out="/tmp/xor")  # doctest: +SKIP
+    """
+    with Run(recipe, out=out) as run:
+        for _ in run:
+            pass
+    return run

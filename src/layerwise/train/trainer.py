@@ -1,0 +1,148 @@
+"""Drives the compiled loop: how long a call is, and what its history says as events."""
+
+import time
+
+import jax
+import msgspec
+import numpy as np
+
+from layerwise.data.dataset import Dataset
+from layerwise.nets import noise
+from layerwise.nets.dense import MLP
+from layerwise.recipe import records as r
+from layerwise.tasks.objective import Objective, watched
+from layerwise.train import loop
+from layerwise.train.events import AnyEvent, Epoch, Progress, RolledBack
+from layerwise.train.hyper import hyper
+from layerwise.train.loop import History, State
+from layerwise.train.place import place
+from layerwise.train.range_finder import find_learning_rate
+from layerwise.train.step import program
+
+CALL_SECONDS = 0.1  # aimed at: Python's share vanishes, and Ctrl-C is still answered at once
+STATUS = {
+    loop.RUNNING: "running",
+    loop.FINISHED: "finished",
+    loop.STOPPED_EARLY: "stopped_early",
+    loop.DIVERGED: "diverged",
+}
+
+
+class Trainer:
+    """The state of training and the program that advances it. `recipe` is resolved.
+
+    Where the recipe trains nothing (weights by hand), it is finished from the start.
+    """
+
+    def __init__(self, recipe: r.Recipe, objective: Objective, dataset: Dataset, network: MLP) -> None:
+        self.notes: tuple[str, ...] = ()
+        self._has_validation = dataset.validation.size > 0
+        self._names = watched(objective)
+        self._rows = int(dataset.train.size)
+        train = recipe.train
+        if not isinstance(train, r.Train):
+            self.recipe, self.epochs, self.steps_per_epoch = recipe, 0, 0
+            self._untrained: MLP | None = network
+            return
+        self._untrained = None
+        self._data = place(dataset, recipe.task)
+        # One batch of all rows has the padding's size, so that data sets of about one size share a program.
+        whole = train.batch_size >= self._rows
+        self._program = program(train, objective, int(self._data.train.shape[0]) if whole else train.batch_size)
+        self._seed = noise.key(recipe.seed)
+        if train.learning_rate == "find":
+            curve = find_learning_rate(self._program, network, self._data, train, recipe.task, recipe.seed)
+            train = msgspec.structs.replace(train, learning_rate=curve.suggestion)
+            self.notes = (f"learning rate {curve.suggestion:.3g} found by a range test",)
+        self.recipe = msgspec.structs.replace(recipe, train=train)
+        self.epochs = train.epochs
+        self.steps_per_epoch = -(-self._rows // self._program.batch_size)
+        self._hyper = hyper(train, recipe.task)
+        self.state: State = loop.start(self._program, network, self._hyper)
+        self._limit = 1  # steps in the next call
+        self._seen_step = 0
+
+    @property
+    def status(self) -> str:
+        """ "running", "finished", "stopped_early" or "diverged"."""
+        return "finished" if self._untrained is not None else STATUS[int(self.state.status)]
+
+    @property
+    def running(self) -> bool:
+        """Whether there is more to train."""
+        return self.status == "running"
+
+    @property
+    def step(self) -> int:
+        """Steps done."""
+        return 0 if self._untrained is not None else int(self.state.step)
+
+    @property
+    def epochs_done(self) -> int:
+        """Whole epochs done."""
+        return self.step // self.steps_per_epoch if self.steps_per_epoch else 0
+
+    @property
+    def best(self) -> MLP:
+        """The best weights so far; before the first epoch is over, the latest."""
+        if self._untrained is not None:
+            return self._untrained
+        chosen = self.state.best if int(self.state.best_epoch) else self.state.weights.network
+        copied: MLP = jax.tree.map(lambda leaf: jax.numpy.array(leaf), chosen)  # the state itself will be donated
+        return copied
+
+    def restore(self, state: State) -> None:
+        """Go on from a checkpoint."""
+        if int(state.status) == loop.FINISHED and int(state.step) < self.epochs * self.steps_per_epoch:
+            state = state._replace(status=jax.numpy.int32(loop.RUNNING))
+        self.state = state
+
+    def advance(self, clock: float) -> list[AnyEvent]:
+        """One compiled call. `clock` is the run's time in seconds at its beginning."""
+        first, began = self.step, time.monotonic()
+        self.state, history = loop.advance(self._program, self.state, self._data, self._hyper, self._seed, self._limit)
+        count = int(history.count)  # waits for the call to end
+        took = time.monotonic() - began
+        clock += took
+        # The first calls compile, and are too short to judge by: lengthen by no more than eightfold.
+        aim = self._limit * CALL_SECONDS / max(took, 1e-6)
+        self._limit = max(1, min(int(aim), self._limit * 8, 1 << 30))
+        done = (self.step - first) * self._program.batch_size
+        loss = float(self.state.loss / self.state.weight) if float(self.state.weight) else float("nan")
+        events = self._epochs(jax.tree.map(np.asarray, history), count, clock)
+        if not np.isfinite(loss):
+            loss = next((event.loss for event in reversed(events) if isinstance(event, Epoch)), 0.0)
+        events.append(
+            Progress(
+                seconds=clock,
+                step=self.step,
+                epoch=self.step / self.steps_per_epoch,
+                loss=loss,
+                examples_per_second=max(done, 0) / took,
+            )
+        )
+        return events
+
+    def _epochs(self, history: History, count: int, clock: float) -> list[AnyEvent]:
+        events: list[AnyEvent] = []
+        attempts = int(self.state.rollbacks) - int(np.asarray(history.rolled_back)[:count].sum())
+        for row in range(count):
+            step, rate = int(history.step[row]), float(history.rate[row])
+            epoch = -(-step // self.steps_per_epoch)
+            if history.rolled_back[row]:
+                attempts += 1
+                events.append(RolledBack(seconds=clock, epoch=epoch, attempt=attempts, learning_rate=rate))
+                continue
+            figures = dict(zip(self._names, map(float, history.validation[row]), strict=True))
+            events.append(
+                Epoch(
+                    seconds=clock,
+                    epoch=epoch,
+                    step=step,
+                    loss=float(history.loss[row]),
+                    validation={k: v for k, v in figures.items() if np.isfinite(v)} if self._has_validation else {},
+                    best=bool(history.best[row]),
+                    learning_rate=rate,
+                )
+            )
+        return events
