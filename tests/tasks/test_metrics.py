@@ -212,6 +212,12 @@ def test_scores_give_the_figures_that_need_no_probabilities() -> None:
     whole = metrics.classification(p, y, seed=1)
     assert by_score == {name: whole[name] for name in ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc")}
 
+    labels = (y[:, None] == np.arange(3)).astype(np.float32)
+    by_score = metrics.multilabel_by_score(np.log(p / (1 - p)), labels, seed=1)
+    whole = metrics.multilabel(p, labels, seed=1)
+    assert by_score.keys() == whole.keys() - {"log_loss", "calibration_error"}
+    assert by_score == {name: whole[name] for name in by_score}
+
 
 # ── large parts ─────────────────────────────────────────────────────────────────────────────────
 

@@ -124,22 +124,29 @@ def multilabel(
     if not _scorable(probabilities):
         return {}
     resampling = _resampling(len(y), seed)
-    truth = y > 0.5
-    predicted = probabilities > 0.5
-    right = truth == predicted
-    figures = {
-        "accuracy": resampling.mean(right.mean(axis=1)),
-        "exact_match": resampling.mean(right.all(axis=1).astype(np.float64)),
-    }
-    yes, said, hit = (resampling.sums(table.astype(np.float64)) for table in (truth, predicted, truth & predicted))
-    no, silent = resampling.size - yes, resampling.size - yes - said + hit
-    figures["balanced_accuracy"] = _mean(0.5 * (_ratio(hit, yes) + _ratio(silent, no)))
-    figures["macro_f1"] = _mean(_ratio(2 * hit, yes + said))
-    loss = np.where(truth, probabilities, 1 - probabilities).astype(np.float64)
-    figures["log_loss"] = resampling.mean(-np.log(np.clip(loss, SMALLEST, 1 - SMALLEST)).mean(axis=1))
+    truth, predicted = y > 0.5, probabilities > 0.5
+    figures = _label_decisions(predicted, truth, resampling)
     figures["roc_auc"] = _mean(_areas(probabilities, truth, resampling))
+    true = np.where(truth, probabilities, 1 - probabilities).astype(np.float64)
+    figures["log_loss"] = resampling.mean(-np.log(np.clip(true, SMALLEST, 1 - SMALLEST)).mean(axis=1))
     top = np.where(predicted, probabilities, 1 - probabilities)
-    figures["calibration_error"] = _calibration(top, right, resampling)
+    figures["calibration_error"] = _calibration(top, predicted == truth, resampling)
+    return _intervals(figures)
+
+
+def multilabel_by_score(
+    scores: Float[np.ndarray, "rows labels"], y: Num[np.ndarray, "rows labels"], seed: int
+) -> dict[str, Interval]:
+    """The figures of `multilabel` which need no probabilities; a label is predicted above a score of 0.
+
+    >>> multilabel_by_score(np.array([[2.0, -1.0], [-0.5, 1.0]]), np.array([[1, 0], [1, 1]]), seed=0)["accuracy"].value
+    0.75
+    """
+    if not _scorable(scores):
+        return {}
+    resampling = _resampling(len(y), seed)
+    figures = _label_decisions(scores > 0, y > 0.5, resampling)
+    figures["roc_auc"] = _mean(_areas(scores, y > 0.5, resampling))
     return _intervals(figures)
 
 
@@ -246,6 +253,21 @@ def _decisions(
         "accuracy": hit.sum(axis=0) / resampling.size,
         "balanced_accuracy": _mean(_ratio(hit, occurs)),
         "macro_f1": _mean(_ratio(2 * hit, occurs + said)),
+    }
+
+
+def _label_decisions(
+    predicted: Bool[np.ndarray, "rows labels"], truth: Bool[np.ndarray, "rows labels"], resampling: _Resampling
+) -> dict[str, Draws]:
+    """Accuracy, exact matches, balanced accuracy and macro F1 from every label's own two-by-two table."""
+    right = predicted == truth
+    yes, said, hit = (resampling.sums(table.astype(np.float64)) for table in (truth, predicted, truth & predicted))
+    no, silent = resampling.size - yes, resampling.size - yes - said + hit
+    return {
+        "accuracy": resampling.mean(right.mean(axis=1)),
+        "exact_match": resampling.mean(right.all(axis=1).astype(np.float64)),
+        "balanced_accuracy": _mean(0.5 * (_ratio(hit, yes) + _ratio(silent, no))),
+        "macro_f1": _mean(_ratio(2 * hit, yes + said)),
     }
 
 

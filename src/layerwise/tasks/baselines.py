@@ -1,0 +1,397 @@
+"""What simple and classical methods make of the same rows, so that a network's score means something.
+
+Every baseline learns from the training part and is scored on the rows the network is scored on, in
+the same figures. Settings are scikit-learn's defaults, or follow from the size of the data; nothing
+is chosen on the test part. Where a baseline would take too long it learns from a sample, or is
+scored on one, and its name says so: ``"rbf_svm (10,000 rows)"``. The limits in `Baseline` keep all
+of them together to about a minute, whatever the data.
+
+`score_baselines` may run in a thread beside the training: it computes on one OpenMP thread (two
+busy teams on the same cores mostly wait for each other), writes nothing, and stops between baselines.
+"""
+
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, cast, runtime_checkable
+from uuid import uuid4
+
+import numpy as np
+from jaxtyping import Float, Float32, Int64, Shaped
+
+from layerwise.data.dataset import Classes, Dataset, Labels, Quantities, Rows
+from layerwise.tasks import kernel, metrics
+from layerwise.tasks.metrics import Interval
+
+Scores = dict[str, dict[str, dict[str, Interval]]]  # baseline -> part -> metric -> interval
+Name = Literal[
+    "majority_class",
+    "mean",
+    "logistic_regression",
+    "ridge_regression",
+    "naive_bayes",
+    "decision_tree",
+    "linear_svm",
+    "nearest_neighbors",
+    "gradient_boosting",
+    "rbf_svm",
+]
+
+SECONDS = 60.0  # no baseline is begun after so long
+CATEGORIES = 64  # codes of a column that are told apart: the most frequent ones, and one for the others
+
+
+@runtime_checkable
+class Stop(Protocol):
+    """Asks for an end, as a `threading.Event` does."""
+
+    def is_set(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A method and what it can be asked to do in some ten seconds on one core.
+
+    It learns from at most `rows` rows, fewer where rows x columns x fits exceed `work`; a fit is
+    one for each label or quantity, and for each of more than two classes where `per_class`. It is
+    scored on at most `scored` rows of a part. `coded`: it takes categories as codes, not one-hot.
+    """
+
+    name: Name
+    rows: int
+    work: float
+    scored: int = 100_000
+    per_class: bool = False
+    coded: bool = False
+
+
+TRIVIAL = Baseline("majority_class", 1_000_000, 400e6)
+LOGISTIC = Baseline("logistic_regression", 1_000_000, 400e6, per_class=True)
+TREE = Baseline("decision_tree", 200_000, 16e6, coded=True)
+LINEAR_SVM = Baseline("linear_svm", 20_000, 80e6, per_class=True)
+NEIGHBORS = Baseline("nearest_neighbors", 20_000, 16e6, scored=10_000)
+BOOSTING = Baseline("gradient_boosting", 200_000, 80e6, per_class=True, coded=True)
+RBF_SVM = Baseline("rbf_svm", 20_000, 8e6, scored=10_000)
+BAYES = Baseline("naive_bayes", 1_000_000, 400e6)
+
+CLASSIFIERS = (TRIVIAL, LOGISTIC, BAYES, TREE, LINEAR_SVM, NEIGHBORS, BOOSTING, RBF_SVM)
+REGRESSORS = (
+    Baseline("mean", 1_000_000, 400e6),
+    Baseline("ridge_regression", 1_000_000, 400e6),
+    TREE,
+    LINEAR_SVM,
+    NEIGHBORS,
+    BOOSTING,
+    RBF_SVM,
+)
+
+
+def score_baselines(dataset: Dataset, seed: int, weight: Float32[np.ndarray, " rows"], stop: Stop) -> Scores:
+    """The figures of every baseline on the validation and the test part, from simple to costly.
+
+    `weight` is each row's weight in training, its class's included; nearest neighbours take none.
+    Where nothing is held out the training part is scored instead. A baseline that fails is there
+    without figures, the reason in its name; after `stop` is set, or a minute, no other is begun.
+    """
+    parts = [part for part in ("validation", "test") if dataset.part(part).size] or ["train"]
+    baselines = REGRESSORS if isinstance(dataset.target, Quantities) else CLASSIFIERS
+    scores: Scores = {}
+    started = time.monotonic()
+    with _quietly():
+        for baseline in baselines:
+            if stop.is_set():
+                break
+            if time.monotonic() - started > SECONDS:
+                scores[f"{baseline.name} (left out for time)"] = {}
+                continue
+            job = _Job(dataset, baseline, seed, weight)
+            try:
+                scores[job.title(parts)] = job.scores(parts)
+            except Exception as error:  # whatever a library may raise: a table without one row is still a table
+                reason = str(error).strip().partition("\n")[0][:100] or type(error).__name__
+                scores[f"{baseline.name} (failed: {reason})"] = {}
+    return scores
+
+
+def remarks(figures: Mapping[str, Mapping[str, Interval]], baselines: Scores) -> tuple[str, ...]:
+    """A sentence where a baseline beats the network, and one for each that has no figures.
+
+    `figures` are the network's, by part. Compared are the accuracy, or else the RMSE, on the test
+    part, or else on the validation part. Only the best baseline is named.
+
+    >>> net = {"test": {"accuracy": Interval(0.9, 0.85, 0.94)}}
+    >>> print(*remarks(net, {"decision_tree": {"test": {"accuracy": Interval(0.97, 0.95, 0.99)}}}))
+    decision_tree beats the network on the test part: accuracy 0.97 (0.95 to 0.99) against 0.9 (0.85 to 0.94); the
+    intervals do not overlap.
+    """
+    sentences = []
+    part = next((name for name in ("test", "validation") if figures.get(name)), "")
+    own = figures.get(part, {})
+    metric = "accuracy" if "accuracy" in own else "rmse"
+    rivals = {name: parts[part][metric] for name, parts in baselines.items() if metric in parts.get(part, {})}
+    if metric in own and rivals:
+        sign = 1 if metric == "accuracy" else -1
+        best = max(rivals, key=lambda name: sign * rivals[name].value)
+        if sign * rivals[best].value > sign * own[metric].value:
+            sentences.append(_beaten(best, part, metric, rivals[best], own[metric]))
+    sentences += [f"no figures for {name}." for name, parts in baselines.items() if not parts]
+    return tuple(sentences)
+
+
+def _beaten(name: str, part: str, metric: str, rival: Interval, own: Interval) -> str:
+    theirs, ours = (f"{i.value:.4g} ({i.low:.4g} to {i.high:.4g})" for i in (rival, own))
+    overlap = rival.low <= own.high and own.low <= rival.high
+    chance = "the intervals overlap, so it may be chance" if overlap else "the intervals do not overlap"
+    return f"{name} beats the network on the {part} part: {metric} {theirs} against {ours}; {chance}."
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """One OpenMP thread (a setting of the calling thread only), and no word of scikit-learn's.
+
+    Warning filters belong to the whole process. `warnings.catch_warnings` puts all of them back as
+    they were, which undoes what another thread did meanwhile; so one filter is added, told from any
+    other by a comment in its pattern, and that one is taken out again.
+    """
+    from threadpoolctl import threadpool_limits
+
+    own = rf"(sklearn|scipy|joblib|layerwise\.tasks\.baselines)(?#{uuid4()})"
+    warnings.filterwarnings("ignore", module=own)
+    try:
+        with threadpool_limits(1, user_api="openmp"), np.errstate(all="ignore"):
+            yield
+    finally:
+        filters = cast(list[Any], warnings.filters)
+        for entry in [entry for entry in filters if getattr(entry[3], "pattern", "") == own]:
+            filters.remove(entry)
+
+
+# ── one baseline on one dataset ─────────────────────────────────────────────────────────────────
+
+
+class _Job:
+    """A baseline, the rows it learns from and the arrays it sees."""
+
+    def __init__(self, dataset: Dataset, baseline: Baseline, seed: int, weight: Float32[np.ndarray, " rows"]) -> None:
+        self.dataset, self.baseline, self.seed, self.weight = dataset, baseline, seed, weight
+        self.codes = {e.column: min(e.size, CATEGORIES) for e in dataset.encoder.embeddings}
+        self.ranks = {e.column: _ranks(dataset, e.column, e.size) for e in dataset.encoder.embeddings}
+        usable = dataset.train[weight[dataset.train] > 0]
+        fits = 1 if dataset.y.ndim == 1 else dataset.y.shape[1]
+        if baseline.per_class and isinstance(dataset.target, Classes) and len(dataset.target.names) > 2:
+            fits = len(dataset.target.names)
+        most = min(baseline.rows, int(baseline.work / (self.width * fits)))
+        self.all_rows = usable.size <= most
+        self.rows = usable if self.all_rows else _sample(usable, max(most, 100), seed)
+
+    @property
+    def width(self) -> int:
+        """Columns that the baseline sees."""
+        width = int(self.dataset.x.shape[1])
+        return width if self.baseline.coded else width - len(self.codes) + sum(self.codes.values())
+
+    def title(self, parts: list[str]) -> str:
+        """The baseline's name, with what was left out."""
+        limits = [] if self.all_rows else [f"{self.rows.size:,} rows"]
+        if max(self.dataset.part(part).size for part in parts) > self.baseline.scored:
+            limits.append(f"{self.baseline.scored:,} scored")
+        return f"{self.baseline.name} ({', '.join(limits)})" if limits else self.baseline.name
+
+    def scores(self, parts: list[str]) -> dict[str, dict[str, Interval]]:
+        """Learn, then answer for a part at a time."""
+        x, y, weight = self.features(self.rows), self.dataset.y[self.rows], self.weight[self.rows]
+        columns = [y] if y.ndim == 1 else list(y.T)
+        targets = [_Fitted(self, x, column, weight) for column in columns]
+        scores = {}
+        for part in parts:
+            rows = self.dataset.part(part)
+            if rows.size > self.baseline.scored:
+                rows = _sample(rows, self.baseline.scored, self.seed)
+            seen = self.features(rows)
+            scores[part] = self.figures([fitted.answer(seen) for fitted in targets], rows)
+        return scores
+
+    def figures(self, answers: list[Float[np.ndarray, "rows _"]], rows: Rows) -> dict[str, Interval]:
+        """The answers to the rows, as the target's kind of task is scored."""
+        y, probable = self.dataset.y[rows], "svm" not in self.baseline.name
+        match self.dataset.target:
+            case Classes():
+                score = metrics.classification if probable else metrics.classification_by_score
+                return score(answers[0], y, self.seed)
+            case Labels():
+                score = metrics.multilabel if probable else metrics.multilabel_by_score
+                return score(np.stack([answer[:, 1] for answer in answers], axis=1), y, self.seed)
+            case Quantities(mean=mean, scale=scale):
+                predicted = np.concatenate(answers, axis=1)
+                return metrics.regression(
+                    predicted * np.array(scale) + np.array(mean), y * np.array(scale) + np.array(mean), self.seed
+                )
+
+    def features(self, rows: Rows) -> Float32[np.ndarray, "_ width"]:
+        """Rows of `x` as the baseline takes them: codes by rank of frequency, or one-hot at the end."""
+        x = self.dataset.x[rows]
+        codes = {column: ranks[x[:, column].astype(np.int64)] for column, ranks in self.ranks.items()}
+        if not codes:
+            return np.asarray(x)
+        if self.baseline.coded:
+            for column, rank in codes.items():
+                x[:, column] = rank
+            return np.asarray(x)
+        plain = np.setdiff1d(np.arange(x.shape[1]), list(codes))
+        hot = [np.eye(self.codes[column], dtype=np.float32)[rank] for column, rank in codes.items()]
+        return np.concatenate([x[:, plain], *hot], axis=1)
+
+
+def _ranks(dataset: Dataset, column: int, size: int) -> Int64[np.ndarray, " size"]:
+    """The rank of each code by its frequency in the training part; the rarest share the last."""
+    counts = np.bincount(dataset.x[dataset.train, column].astype(np.int64), minlength=size)
+    ranks = np.empty(size, np.int64)
+    ranks[np.argsort(-counts, kind="stable")] = np.arange(size)
+    return np.minimum(ranks, CATEGORIES - 1)
+
+
+def _sample(rows: Rows, size: int, seed: int) -> Rows:
+    return np.sort(np.random.default_rng((seed, rows.size)).choice(rows, size, replace=False))
+
+
+# ── one estimator for one target ────────────────────────────────────────────────────────────────
+
+
+class _Fitted:
+    """An estimator fitted to one target, or the constant that is all there is to learn.
+
+    Its answers have a column a class (probabilities or scores), or one column for a quantity.
+    """
+
+    def __init__(
+        self,
+        job: _Job,
+        x: Float32[np.ndarray, "rows width"],
+        y: Shaped[np.ndarray, " rows"],
+        weight: Float32[np.ndarray, " rows"],
+    ) -> None:
+        self.target, self.name = job.dataset.target, job.baseline.name
+        self.constant: Float[np.ndarray, " _"] | None = None
+        if isinstance(self.target, Quantities):
+            if self.name == "mean":
+                self.constant = y.mean(keepdims=True, dtype=np.float64)
+        else:
+            y = y.astype(np.int64)
+            self.classes = len(self.target.names) if isinstance(self.target, Classes) else 2
+            shares = np.bincount(y, minlength=self.classes) / len(y)
+            if self.name == "majority_class" or shares.max() == 1:
+                self.constant = shares
+        if self.constant is None:
+            self.estimator = _estimator(job, x, 1 if isinstance(self.target, Quantities) else len(np.unique(y)))
+            weights = {} if self.name == "nearest_neighbors" else {"sample_weight": weight}
+            self.estimator.fit(x, y, **weights)
+
+    def answer(self, x: Float32[np.ndarray, "rows width"]) -> Float[np.ndarray, "rows outputs"]:
+        """What the target of each row is thought to be."""
+        if self.constant is not None:
+            return np.tile(self.constant, (len(x), 1))
+        machine = self.estimator
+        if isinstance(self.target, Quantities):
+            return np.asarray(kernel.decision(machine, x) if self.name == "rbf_svm" else machine.predict(x)[:, None])
+        if self.name == "rbf_svm":
+            known = kernel.decision(machine, x)
+        elif self.name == "linear_svm":
+            known = machine.decision_function(x)
+            known = np.stack([-known, known], axis=1) if known.ndim == 1 else known
+        else:
+            known = machine.predict_proba(x)
+        # a class that the sample lacks is the least likely one
+        absent = 0.0 if "svm" not in self.name else float(known.min()) - 1
+        answer = np.full((len(x), self.classes), absent)
+        answer[:, machine.classes_] = known
+        return answer
+
+
+def _estimator(job: _Job, x: Float32[np.ndarray, "rows width"], classes: int) -> Any:
+    """scikit-learn's estimator for a target of so many classes (1: a quantity)."""
+    if classes == 1:
+        return _regressor(job, x)
+    rows = len(x)
+    match job.baseline.name:
+        case "logistic_regression":
+            from sklearn.linear_model import LogisticRegression
+
+            # on tens of millions of numbers the last sixty steps cost half a minute and gain little
+            return LogisticRegression(max_iter=100 if x.size * classes < 50e6 else 40)
+        case "naive_bayes":
+            from sklearn.naive_bayes import GaussianNB
+
+            return GaussianNB()
+        case "decision_tree":
+            from sklearn.tree import DecisionTreeClassifier
+
+            return DecisionTreeClassifier(random_state=job.seed)
+        case "linear_svm":
+            from sklearn.svm import LinearSVC
+
+            return LinearSVC(tol=1e-2, max_iter=200, random_state=job.seed)
+        case "nearest_neighbors":
+            from sklearn.neighbors import KNeighborsClassifier
+
+            return KNeighborsClassifier(_neighbors(rows), algorithm="brute")
+        case "gradient_boosting":
+            from sklearn.ensemble import HistGradientBoostingClassifier
+
+            return HistGradientBoostingClassifier(**_boosting(job, rows, classes))
+        case "rbf_svm":
+            from sklearn.svm import SVC
+
+            return SVC(gamma=kernel.scale(x), cache_size=400)
+    raise AssertionError(job.baseline.name)
+
+
+def _regressor(job: _Job, x: Float32[np.ndarray, "rows width"]) -> Any:
+    rows = len(x)
+    match job.baseline.name:
+        case "ridge_regression":
+            from sklearn.linear_model import Ridge
+
+            return Ridge()
+        case "decision_tree":
+            from sklearn.tree import DecisionTreeRegressor
+
+            return DecisionTreeRegressor(random_state=job.seed)
+        case "linear_svm":
+            from sklearn.svm import LinearSVR
+
+            return LinearSVR(tol=1e-2, max_iter=200, random_state=job.seed)
+        case "nearest_neighbors":
+            from sklearn.neighbors import KNeighborsRegressor
+
+            return KNeighborsRegressor(_neighbors(rows), algorithm="brute")
+        case "gradient_boosting":
+            from sklearn.ensemble import HistGradientBoostingRegressor
+
+            return HistGradientBoostingRegressor(**_boosting(job, rows, 1))
+        case "rbf_svm":
+            from sklearn.svm import SVR
+
+            return SVR(gamma=kernel.scale(x), cache_size=400)
+    raise AssertionError(job.baseline.name)
+
+
+def _neighbors(rows: int) -> int:
+    """Five, or fewer where five would be a large share of all rows."""
+    return min(5, max(1, rows // 10))
+
+
+def _boosting(job: _Job, rows: int, classes: int) -> dict[str, Any]:
+    """The defaults, but about 300 trees in all where each class needs its own, smaller and faster ones."""
+    rounds = min(100, max(10, 300 // classes)) if classes > 2 else 100
+    return {
+        "max_iter": rounds,
+        "learning_rate": min(0.3, 10 / rounds),
+        "max_leaf_nodes": 31 if classes <= 2 else 15,
+        "max_bins": 255 if classes <= 2 else CATEGORIES,
+        "min_samples_leaf": min(20, max(1, rows // 20)),
+        "categorical_features": sorted(job.codes) or None,
+        "early_stopping": False,
+        "random_state": job.seed,
+    }
