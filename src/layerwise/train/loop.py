@@ -218,7 +218,7 @@ def _end_epoch(program: Program, data: Data, hyper: Hyper, per_epoch: Int[Array,
     """Validate, keep the best, count patience, and make this the state to go back to."""
     state = carry.state
     epoch = state.step // per_epoch
-    found = evaluate(program, state.weights.network, data, hyper)
+    found = evaluate(program, state.weights.network, data, data.validation, data.validation_rows, hyper)
     names = watched(program.objective)
     monitored = found[names.index(program.monitor)]
     held_out = data.validation_rows > 0
@@ -232,16 +232,9 @@ def _end_epoch(program: Program, data: Data, hyper: Hyper, per_epoch: Int[Array,
     waited = jnp.where(ahead, 0, state.waited + 1)
     status = jnp.where(epoch >= hyper.epochs, FINISHED, RUNNING)
     if program.objective.kind == "perceptron":
-        # Rosenblatt's rule is done when a whole epoch moved no weight.
-        still = jnp.stack(
-            [
-                jnp.all(a == b)
-                for a, b in zip(
-                    jax.tree.leaves(state.good.network), jax.tree.leaves(state.weights.network), strict=True
-                )
-            ]
-        ).all()
-        status = jnp.where(still, FINISHED, status)
+        # Rosenblatt's rule moves no weight any more once every training row is decided rightly.
+        right = evaluate(program, state.weights.network, data, data.train, data.train_rows, hyper)
+        status = jnp.where(right[names.index("accuracy")] == 1, FINISHED, status)
     stop = (hyper.patience > 0) & (waited >= hyper.patience) & (status == RUNNING)
     rate = hyper.learning_rate * state.scale * rate_factor(program.schedule, state.step - 1, per_epoch, hyper)
     history = _record(
@@ -283,16 +276,18 @@ def _roll_back(hyper: Hyper, per_epoch: Int[Array, ""], carry: _Carry) -> _Carry
     )
 
 
-def evaluate(program: Program, network: MLP, data: Data, hyper: Hyper) -> Float[Array, " figures"]:
-    """The loss and the watched figures on the validation part; NaN where there is none."""
-    chunk = min(EVALUATED_AT_ONCE, data.validation.shape[0])
+def evaluate(
+    program: Program, network: MLP, data: Data, rows: Int32[Array, " padded"], count: Int[Array, ""], hyper: Hyper
+) -> Float[Array, " figures"]:
+    """The loss and the watched figures over the first `count` of `rows`; NaN where there are none."""
+    chunk = min(EVALUATED_AT_ONCE, rows.shape[0])
 
     def sums_of(i: Int[Array, ""]) -> dict[str, Array]:
         # The last chunk is moved back to fit; the rows it repeats count for nothing.
-        first = jnp.minimum(i * chunk, data.validation.shape[0] - chunk)
+        first = jnp.minimum(i * chunk, rows.shape[0] - chunk)
         position = first + jnp.arange(chunk, dtype=jnp.int32)
-        real = (position >= i * chunk) & (position < data.validation_rows)
-        batch = _gather(data, jax.lax.dynamic_slice(data.validation, (first,), (chunk,)), real)
+        real = (position >= i * chunk) & (position < count)
+        batch = _gather(data, jax.lax.dynamic_slice(rows, (first,), (chunk,)), real)
         outputs = network(batch.x)
         losses = example_losses(program.objective, outputs, batch.y, hyper.label_smoothing, hyper.delta)
         return {
@@ -302,7 +297,7 @@ def evaluate(program: Program, network: MLP, data: Data, hyper: Hyper) -> Float[
         }
 
     zeros = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), jax.eval_shape(sums_of, jnp.int32(0)))
-    chunks = (data.validation_rows + chunk - 1) // chunk
+    chunks = (count + chunk - 1) // chunk
     sums = jax.lax.fori_loop(0, chunks, lambda i, s: jax.tree.map(jnp.add, s, sums_of(i)), zeros)
     found = {"loss": sums["loss"] / sums["weight"], **figures(program.objective, sums)}
     return jnp.stack([found[name] for name in watched(program.objective)])

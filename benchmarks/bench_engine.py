@@ -1,0 +1,249 @@
+"""The compiled loop against its peers and its floor, per step of training.
+
+    python benchmarks/bench_engine.py
+
+Three networks on seeded random data: the Playground's 2-4-2-1 (batch 10, plain SGD), 64-128-64-10
+(batch 32, Adam), and the deep autoencoder 784-1000-500-250-2-250-500-1000-784 (batch 256, Adam).
+Peers: the same training written by hand as a `jax.lax.scan`, scikit-learn's MLPClassifier, PyTorch.
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+from side_by_side import installed, race  # first: it clears what would slow NumPy down
+
+import layerwise.train.compile as compiling  # before JAX compiles anything
+
+# isort: split
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from layerwise.nets import noise
+from layerwise.nets.build import build
+from layerwise.recipe import records as r
+from layerwise.tasks.objective import Objective
+from layerwise.train import loop
+from layerwise.train.hyper import hyper
+from layerwise.train.step import program
+
+SEED = 0
+
+
+class Case:
+    """One network, its data and how it is trained."""
+
+    def __init__(self, widths: Sequence[int], batch: int, rows: int, activation: r.Activation, optimizer: r.Optimizer):
+        random = np.random.default_rng(SEED)
+        self.widths, self.batch, self.rows = widths, batch, rows
+        self.activation, self.optimizer = activation, optimizer
+        self.x = random.standard_normal((rows, widths[0]), np.float32)
+        self.y: np.ndarray
+        if widths[0] == widths[-1]:
+            self.objective = Objective("quantities", widths[-1])
+            self.y = self.x
+        else:
+            classes = max(widths[-1], 2)
+            self.objective = Objective("binary" if classes == 2 else "classes", widths[-1], classes)
+            self.y = random.integers(0, classes, rows).astype(np.int32)
+        self.rate = 0.001 if isinstance(optimizer, r.Adam) else 0.03
+        self.network = build(
+            r.Mlp(hidden=tuple(widths[1:-1]), activation=activation),
+            inputs=widths[0],
+            outputs=widths[-1],
+            codes=(),
+            seed=SEED,
+        )
+
+    def ours(self, steps: int) -> Callable[[], object]:
+        """The engine itself, `steps` steps a call."""
+        train = r.Train(
+            epochs=10**8,
+            batch_size=self.batch,
+            optimizer=self.optimizer,
+            learning_rate=self.rate,
+            weight_decay=0.0,
+            patience=0,
+        )
+        settings, compiled = hyper(train, r.Classify()), program(train, self.objective, self.batch)
+        rows = jnp.arange(self.rows, dtype=jnp.int32)
+        data = loop.Data(
+            jnp.asarray(self.x),
+            jnp.asarray(self.y),
+            jnp.ones(self.rows),
+            rows,
+            jnp.int32(self.rows),
+            rows[:1],
+            jnp.int32(0),
+        )
+        state = loop.start(compiled, self.network, settings)
+
+        def run() -> None:
+            nonlocal state
+            left = steps
+            while left:
+                before = int(state.step)
+                state, _ = loop.advance(compiled, state, data, settings, noise.key(SEED), left)
+                left -= int(state.step) - before
+
+        return run
+
+    def by_hand(self, steps: int) -> Callable[[], object]:
+        """What a JAX user would write for this one network: a scan over shuffled batches, nothing else.
+
+        It is compiled with the options that layerwise uses for a network of this size.
+        """
+        act = {r.Tanh: jnp.tanh, r.Relu: jax.nn.relu}[type(self.activation)]
+        law = optax.adam(self.rate) if isinstance(self.optimizer, r.Adam) else optax.sgd(self.rate)
+        x, y, batch = jnp.asarray(self.x), jnp.asarray(self.y), self.batch
+        weights = [(layer.weight, layer.bias) for layer in self.network.layers]
+
+        def loss(weights, xb, yb):  # type: ignore[no-untyped-def]
+            h = xb
+            for w, b in weights[:-1]:
+                h = act(h @ w.T + b)
+            z = h @ weights[-1][0].T + weights[-1][1]
+            match self.objective.kind:
+                case "quantities":
+                    return jnp.mean((z - yb) ** 2)
+                case "binary":
+                    return jnp.mean(jax.nn.softplus(z[:, 0]) - z[:, 0] * yb)
+                case _:
+                    return optax.softmax_cross_entropy_with_integer_labels(z, yb).mean()
+
+        def one(carry, rows):  # type: ignore[no-untyped-def]
+            weights, memory = carry
+            value, gradient = jax.value_and_grad(loss)(weights, *rows)
+            updates, memory = law.update(gradient, memory, weights)
+            return (optax.apply_updates(weights, updates), memory), value
+
+        whole = len(self.x) // batch * batch
+
+        def epoch(carry, number):  # type: ignore[no-untyped-def]
+            order = jax.random.permutation(jax.random.fold_in(jax.random.key(SEED), number), len(x))[:whole]
+            batches = (x[order].reshape(-1, batch, x.shape[1]), y[order].reshape(-1, batch, *y.shape[1:]))
+            return jax.lax.scan(one, carry, batches)
+
+        work = 3 * batch * sum(a * b + b for a, b in pairwise(self.widths))
+        options = compiling.TINY if work < loop.TINY_WORK else {}
+        epochs = max(1, steps // (whole // batch))
+        trained = jax.jit(lambda carry: jax.lax.scan(epoch, carry, jnp.arange(epochs)), compiler_options=options)
+        start = (weights, law.init(weights))
+
+        def run() -> None:
+            jax.block_until_ready(trained(start))
+
+        return run
+
+    def torch(self, steps: int) -> Callable[[], object]:
+        """The usual PyTorch loop, eager, over a shuffled index."""
+        import torch
+
+        torch.manual_seed(SEED)
+        act = {r.Tanh: torch.nn.Tanh, r.Relu: torch.nn.ReLU}[type(self.activation)]
+        layers: list[torch.nn.Module] = []
+        for a, b in pairwise(self.widths):
+            layers += [torch.nn.Linear(a, b), act()]
+        net = torch.nn.Sequential(*layers[:-1])
+        law = torch.optim.Adam if isinstance(self.optimizer, r.Adam) else torch.optim.SGD
+        optimizer = law(net.parameters(), lr=self.rate)
+        x, y = torch.from_numpy(self.x), torch.from_numpy(self.y)
+        losses = {"quantities": torch.nn.MSELoss(), "binary": torch.nn.BCEWithLogitsLoss()}
+        criterion = losses.get(self.objective.kind, torch.nn.CrossEntropyLoss())
+        y = y if self.objective.kind == "quantities" else y.float()[:, None] if self.widths[-1] == 1 else y.long()
+
+        def run() -> None:
+            done = 0
+            while done < steps:
+                order = torch.randperm(len(x))
+                for i in range(0, len(x), self.batch):
+                    rows = order[i : i + self.batch]
+                    optimizer.zero_grad()
+                    criterion(net(x[rows]), y[rows]).backward()
+                    optimizer.step()
+                    done += 1
+                    if done == steps:
+                        break
+
+        return run
+
+    def sklearn(self, steps: int) -> Callable[[], object]:
+        """scikit-learn's MLPClassifier for as many whole epochs as make up `steps`."""
+        import warnings
+
+        from sklearn.neural_network import MLPClassifier
+
+        epochs = steps // (-(-len(self.x) // self.batch))
+        net = MLPClassifier(
+            tuple(self.widths[1:-1]),
+            activation={r.Tanh: "tanh", r.Relu: "relu"}[type(self.activation)],
+            solver="adam" if isinstance(self.optimizer, r.Adam) else "sgd",
+            momentum=0,
+            batch_size=self.batch,
+            learning_rate_init=self.rate,
+            alpha=0,
+            max_iter=epochs,
+            tol=0,
+            n_iter_no_change=10**6,
+            random_state=SEED,
+        )
+
+        def run() -> None:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                net.fit(self.x, self.y)
+
+        return run
+
+
+def matrix_rate() -> float:
+    """The machine's float32 matrix product, 2048 x 2048, in operations a microsecond."""
+    a = jnp.ones((2048, 2048))
+    product = jax.jit(lambda a: a @ a)
+    median = race(
+        "the floor: a 2048 x 2048 float32 matrix product", 1, "product", {"JAX": lambda: product(a).block_until_ready()}
+    )
+    return 2 * 2048**3 / median["JAX"]
+
+
+def playground() -> None:
+    """Two networks of TensorFlow Playground's size."""
+    for widths in ((2, 4, 2, 1), (7, 8, 8, 1)):
+        case = Case(widths, 10, 250, r.Tanh(), r.Sgd())
+        steps = 5_000
+        runners = {"layerwise": case.ours(steps), "JAX scan by hand": case.by_hand(steps)}
+        runners |= {"scikit-learn MLPClassifier": case.sklearn(steps)}
+        if installed("torch"):
+            runners["PyTorch, eager"] = case.torch(steps)
+        found = race(f"{'-'.join(map(str, widths))}, batch 10, SGD", steps, "step", runners)
+        print(f"  examples a second: {10 / found['layerwise']:.2f} million")
+
+
+def digits_size() -> None:
+    """A small classifier, the size that scikit-learn's users train."""
+    case = Case((64, 128, 64, 10), 32, 1440, r.Relu(), r.Adam())
+    steps = 45 * 20
+    runners = {"layerwise": case.ours(steps), "JAX scan by hand": case.by_hand(steps)}
+    runners |= {"scikit-learn MLPClassifier": case.sklearn(steps)}
+    if installed("torch"):
+        runners["PyTorch, eager"] = case.torch(steps)
+    race("64-128-64-10, batch 32, Adam", steps, "step", runners)
+
+
+def deep_autoencoder() -> None:
+    """Large matrices: how near to the floor."""
+    case = Case((784, 1000, 500, 250, 2, 250, 500, 1000, 784), 256, 4096, r.Relu(), r.Adam())
+    steps = 32
+    runners = {"layerwise": case.ours(steps), "JAX scan by hand": case.by_hand(steps)}
+    if installed("torch"):
+        runners["PyTorch, eager"] = case.torch(steps)
+    found = race("784-1000-500-250-2-250-500-1000-784, batch 256, Adam", steps, "step", runners, rounds=5)
+    operations = 2 * 3 * 256 * sum(a * b for a, b in pairwise(case.widths))
+    rate = matrix_rate()
+    print(f"  of the matrix product's rate: {operations / found['layerwise'] / rate:.0%}")
+
+
+if __name__ == "__main__":
+    for part in (playground, digits_size, deep_autoencoder):
+        part()
