@@ -1,0 +1,97 @@
+"""Where the command line's words go: results to stdout, everything else to stderr."""
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+
+def results() -> "Console":
+    """The console for results: standard output."""
+    from rich.console import Console
+
+    return Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+
+
+def messages() -> "Console":
+    """The console for progress, notes and errors: standard error."""
+    from rich.console import Console
+
+    return Console(file=sys.stderr, highlight=False, markup=False, emoji=False)
+
+
+def show(*blocks: "RenderableType") -> None:
+    """Print results one below the other; elsewhere than on a terminal without spaces at the lines' ends."""
+    console = results()
+    if console.is_terminal:
+        for block in blocks:
+            console.print(block)
+        return
+    with console.capture() as capture:
+        for block in blocks:
+            console.print(block)
+    write("\n".join(line.rstrip() for line in capture.get().splitlines()))
+
+
+def interactive() -> bool:
+    """Whether someone reads standard output on a terminal."""
+    return sys.stdout.isatty()
+
+
+def write(text: str) -> None:
+    """Write text to standard output as it is, with a final line break."""
+    sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+
+
+def write_json(value: Mapping[str, Any]) -> None:
+    """Write exactly one JSON object to standard output."""
+    import msgspec
+
+    write(msgspec.json.encode(value).decode())
+
+
+_STYLES = {"error": "bold red", "note": "bold yellow", "interrupted": "bold yellow", "done": "bold green"}
+
+
+def say(label: str, message: str) -> None:
+    """Say something on standard error: an "error", a "note", that it was "interrupted" or is "done".
+
+    Control characters in `message` are shown escaped.
+    """
+    from rich.text import Text
+
+    messages().print(Text.assemble((f"{label}:", _STYLES[label]), " ", printable(message)), soft_wrap=True)
+
+
+def printable(text: str) -> str:
+    """The text without what could move a terminal's cursor or cannot be encoded.
+
+    >>> print(printable("a\\x1b[2Jb\\nc"))
+    a\\x1b[2Jb
+    c
+    """
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+
+
+def prepare_streams() -> None:
+    """Make the standard streams safe to write to, whatever the shell left of them."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by the shell: `layerwise ... >&-`
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal without a sign for ★ shows ?
+
+
+def silence(stream: Any) -> None:
+    """Send what is still buffered to nowhere, so that the interpreter does not stumble over it at its end."""
+    try:
+        target = stream.fileno()
+    except (OSError, ValueError):
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, target)
+    os.close(nowhere)

@@ -1,0 +1,127 @@
+"""What the folders of earlier runs tell, read without starting anything heavy."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from layerwise.errors import LayerwiseError
+from layerwise.tasks.metrics import Interval
+from layerwise.train.events import AnyEvent, Epoch
+
+HOME = Path("runs")  # where `layerwise train` puts them
+OWN_FILES = {"recipe.toml", "events.jsonl", "state.safetensors", "model.safetensors", "metrics.json"}
+
+
+class Record(msgspec.Struct, frozen=True):
+    """What a run's folder tells of it.
+
+    `settings` are the resolved recipe's, by dotted path; runs of one `split` were judged on the same
+    rows, "" where it is not known.
+    """
+
+    folder: Path
+    settings: dict[str, Any]
+    status: str
+    epochs: int
+    seconds: float
+    metrics: dict[str, dict[str, Interval]]
+    split: str = ""
+
+
+def run_folder(path: Path) -> Path:
+    """The run's folder that the user means: a path, or a name in `runs`. Raises `LayerwiseError`."""
+    for folder in (path, HOME / path):
+        if (folder / "recipe.toml").is_file():
+            return folder
+    raise LayerwiseError(
+        "a run is a folder with a recipe.toml in it",
+        received=str(path) if path.exists() else f"{path}, which does not exist",
+        remedy="list the runs with: layerwise runs list",
+    )
+
+
+def run_folders(folder: Path) -> list[Path]:
+    """The runs directly below a folder, the newest first."""
+    if not folder.is_dir():
+        return []
+    found = [(entry / "recipe.toml") for entry in folder.iterdir()]
+    return [file.parent for file in sorted(filter(Path.is_file, found), key=lambda file: -file.stat().st_mtime)]
+
+
+def read(folder: Path) -> Record:
+    """What a run's folder tells of it; what is missing or damaged counts as not there yet."""
+    try:
+        settings = flat(tomllib.loads((folder / "recipe.toml").read_text("utf-8")))
+    except ValueError:
+        settings = {}
+    try:
+        result = msgspec.json.decode((folder / "metrics.json").read_bytes(), type=_Metrics)
+        split = str(result.split.get("fingerprint", ""))
+        return Record(folder, settings, result.status, result.epochs, result.seconds, result.metrics, split)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        pass
+    epochs, seconds = 0, 0.0
+    decoder = msgspec.json.Decoder(AnyEvent)
+    for line in _last_lines(folder / "events.jsonl"):
+        try:
+            event = decoder.decode(line)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            continue
+        seconds = event.seconds
+        epochs = event.epoch if isinstance(event, Epoch) else epochs
+    return Record(folder, settings, "unfinished", epochs, seconds, {})
+
+
+class _Metrics(msgspec.Struct):
+    status: str
+    epochs: int
+    seconds: float
+    metrics: dict[str, dict[str, Interval]]
+    split: dict[str, Any] = {}
+
+
+def _last_lines(path: Path) -> list[bytes]:
+    """The lines in the last part of a log."""
+    try:
+        with path.open("rb") as file:
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - 65_536))
+            return file.read().splitlines()
+    except OSError:
+        return []
+
+
+def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A nested mapping by dotted path.
+
+    >>> flat({"seed": 0, "train": {"epochs": 3, "optimizer": {"kind": "adam"}}})
+    {'seed': 0, 'train.epochs': 3, 'train.optimizer.kind': 'adam'}
+    """
+    found: dict[str, Any] = {}
+    for key, value in tree.items():
+        found |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return found
+
+
+def differences(settings: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """The settings in which recipes differ, by dotted path, with each recipe's value.
+
+    >>> differences([{"seed": 0, "train.epochs": 3}, {"seed": 0, "train.epochs": 5}])
+    {'train.epochs': ['3', '5']}
+    """
+    absent = object()
+    paths = dict.fromkeys(path for each in settings for path in each)
+    values = {path: [each.get(path, absent) for each in settings] for path in paths}
+    return {
+        path: ["-" if value is absent else str(value) for value in row]
+        for path, row in values.items()
+        if any(value != row[0] for value in row)
+    }
+
+
+def ours(name: str) -> bool:
+    """Whether a run writes a file of this name, its temporary neighbors included."""
+    return name in OWN_FILES or any(name.startswith(f".{own}.") for own in OWN_FILES)

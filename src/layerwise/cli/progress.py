@@ -1,0 +1,295 @@
+"""A run while it happens: a few live lines on a terminal, sparse plain lines anywhere else.
+
+`Board` keeps what the events said, `live_lines` draws it, and `watching` ties both to a console.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from layerwise.cli import console as consoles
+from layerwise.cli import wording
+from layerwise.recipe.records import Recipe, Train
+from layerwise.train.events import AnyEvent, Epoch, Finished, Progress, RolledBack, Started, TestTouched
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+Watch = Callable[[AnyEvent], None]
+
+PLAIN_LINES = 20  # of epochs in a run, where nothing can be redrawn
+QUIET_SECONDS = 30.0  # after which a plain line is due however short the way was
+REFRESHES = 8  # of the live lines in a second
+CURVE = 40  # signs of a curve at most
+
+
+SCORING = "scoring the network and the baselines"
+
+
+@dataclass
+class Board:
+    """What is known of a run from its events so far."""
+
+    name: str
+    phase: str = "reading the data"
+    monitor: str = "loss"
+    patience: int = 0
+    time_limit: float = math.inf
+    started: Started | None = None
+    paced_from: Progress | None = None  # the first call is left out of the pace: it compiled
+    progress: Progress | None = None
+    best: Epoch | None = None
+    last: Epoch | None = None
+    losses: list[float] = field(default_factory=list)
+    watched: list[float] = field(default_factory=list)
+    clock: Callable[[], float] = time.monotonic
+    heard: float = 0.0  # when `progress` arrived, on `clock`
+
+    def follow(self, recipe: Recipe) -> None:
+        """Take from a resolved recipe what decides the best weights and the end."""
+        from layerwise.train.resolve import seconds
+
+        if isinstance(recipe.train, Train):
+            self.monitor, self.patience = recipe.train.monitor, recipe.train.patience
+            self.time_limit = seconds(recipe.train.time_limit)
+
+    def hear(self, event: AnyEvent) -> None:
+        """Take in an event."""
+        match event:
+            case Started():
+                self.started = event
+                self.phase = "compiling the training program" if event.epochs else SCORING
+            case Progress():
+                self.paced_from = self.paced_from or event
+                self.progress, self.heard = event, self.clock()
+                self.phase = SCORING if self.over else "training"
+            case Epoch():
+                self.last = event
+                self.best = event if event.best else self.best
+                self.losses.append(event.loss)
+                if (value := event.validation.get(self.monitor)) is not None:
+                    self.watched.append(value)
+            case TestTouched() | Finished():
+                self.phase = SCORING
+            case RolledBack():
+                pass
+
+    @property
+    def over(self) -> bool:
+        """Whether training has come to its end, as far as the events tell."""
+        if not self.started or not self.last:
+            return False
+        waited = self.last.epoch - self.best.epoch if self.best else 0
+        return (
+            self.last.epoch >= self.started.epochs
+            or 0 < self.patience <= waited
+            or self.last.seconds >= self.time_limit
+        )
+
+    @property
+    def left(self) -> float | None:
+        """Seconds to the last epoch or the time limit, if nothing ends the run before; None where not known."""
+        first, now = self.paced_from, self.progress
+        if not self.started or not first or not now or now.epoch <= first.epoch:
+            return None
+        pace = (now.seconds - first.seconds) / (now.epoch - first.epoch)
+        return max(0.0, min((self.started.epochs - now.epoch) * pace, self.time_limit - now.seconds))
+
+
+@contextmanager
+def watching(board: Board, console: "Console") -> Iterator[Watch]:
+    """Show a run on `console` within the block, which hands its events to the function it gets."""
+    if console.is_terminal and not console.is_dumb_terminal:
+        with _live(board, console) as watch:
+            yield watch
+    else:
+        console.print(f"{board.name}: {board.phase}", soft_wrap=True)
+        yield _plain(board, console)
+
+
+@contextmanager
+def silently() -> Iterator[Watch]:
+    """Show nothing."""
+    yield lambda event: None
+
+
+# ── on a terminal ───────────────────────────────────────────────────────────────────────────────
+
+
+@contextmanager
+def _live(board: Board, console: "Console") -> Iterator[Watch]:
+    from rich.console import Group
+    from rich.live import Live
+    from rich.spinner import Spinner
+
+    spinner = Spinner("dots", style="cyan")
+
+    def draw() -> "RenderableType":
+        return Group(*live_lines(board, console.width, spinner))
+
+    def watch(event: AnyEvent) -> None:
+        board.hear(event)
+        for sentence, style in said(board, event):
+            live.console.print(sentence, style=style)
+
+    with Live(
+        get_renderable=draw, console=console, refresh_per_second=REFRESHES, transient=True, redirect_stdout=False
+    ) as live:
+        yield watch
+
+
+def live_lines(board: Board, width: int, spinner: "RenderableType") -> "list[RenderableType]":
+    """The lines that are redrawn while a run lasts, for a terminal of `width` columns."""
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    if not board.started or not board.progress:
+        waiting = Table.grid(padding=(0, 1, 0, 0))
+        waiting.add_row(
+            spinner, Text(f"{board.name}: {board.phase} ..." if not board.started else f"{board.phase} ...")
+        )
+        return [waiting]
+    head = Table.grid(padding=(0, 2, 0, 0))
+    bar = ProgressBar(board.started.epochs, board.progress.epoch, width=max(8, min(CURVE, width - 52)))
+    count = min(int(board.progress.epoch) + 1, board.started.epochs)
+    cells: list[RenderableType] = [spinner, Text(f"epoch {count:,}/{board.started.epochs:,}", style="bold"), bar]
+    if board.phase == "training" and board.left is not None:
+        cells.append(Text(wording.rate(board.progress.examples_per_second)))
+        elapsed = board.clock() - board.heard
+        cells.append(Text(f"{wording.clock(max(0.0, board.left - elapsed))} left", style="dim"))
+    head.add_row(*cells)
+    lines: list[RenderableType] = [head, _curves(board, width)]
+    if board.phase != "training":
+        return [*lines, Text(f"  {board.phase} ...", style="dim")]
+    return [*lines, Text("  Ctrl-C ends the training and keeps the best weights", style="dim")]
+
+
+def _curves(board: Board, width: int) -> "RenderableType":
+    """The loss and the validation figures, each with its curve or its best so far."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(no_wrap=True, justify="right", min_width=8)
+    table.add_column(no_wrap=True)
+    signs = max(8, min(CURVE, width - 36))
+    loss = board.progress.loss if board.progress else math.nan
+    table.add_row("  training loss", wording.loss(loss), Text(wording.sparkline(board.losses, signs), style="cyan"))
+    if board.last:
+        for name, value in _validation(board, board.last):
+            if name == board.monitor:
+                curve = Text(wording.sparkline(board.watched, signs), style="magenta")
+                table.add_row(f"  validation {wording.label(name)}", _value(name, value), curve)
+                if board.best and (top := board.best.validation.get(name)) is not None:
+                    note = f"at epoch {board.best.epoch:,}"
+                    table.add_row(
+                        "  best so far", Text(_value(name, top), style="bold green"), Text(note, style="green")
+                    )
+            else:
+                table.add_row(f"  validation {wording.label(name)}", _value(name, value))
+    return table
+
+
+def _validation(board: Board, epoch: Epoch) -> list[tuple[str, float]]:
+    """The monitored figure of an epoch, and the first other one that is no loss."""
+    figures = epoch.validation
+    others = [name for name in figures if name not in (board.monitor, "loss")]
+    return [(name, figures[name]) for name in (board.monitor, *others[:1]) if name in figures]
+
+
+def _value(name: str, value: float) -> str:
+    return wording.figure(value, wording.decimals(name, value))
+
+
+# ── what is said once, on a terminal and elsewhere ──────────────────────────────────────────────
+
+
+def said(board: Board, event: AnyEvent) -> Iterator[tuple[str, str]]:
+    """The sentences an event is worth for good, each with its style."""
+    match event:
+        case Started():
+            rows = [
+                f"{count:,} rows to {verb}" if part == "train" else f"{count:,} to {verb}"
+                for part, verb in _VERBS.items()
+                if (count := event.rows.get(part))
+            ]
+            yield f"{board.name}: {wording.listed(rows)} ({wording.listed(_sizes(event))})", "bold"
+            if event.first_step:
+                yield f"resumed after step {event.first_step:,}", ""
+            for note in event.notes:
+                yield f"note: {note}", ""
+        case RolledBack():
+            yield (
+                f"epoch {event.epoch}: the loss was not finite; back to the last good weights, "
+                f"learning rate halved to {event.learning_rate:.3g} (attempt {event.attempt} of 3)",
+                "yellow",
+            )
+        case TestTouched() if event.count > 1:
+            yield (
+                f"the test part was scored for the {_ordinal(event.count)} time ({event.reason}): "
+                "its figures are no longer first-hand",
+                "yellow",
+            )
+        case _:
+            pass
+
+
+_VERBS = {"train": "train on", "validation": "validate", "test": "test"}
+
+
+def _sizes(event: Started) -> list[str]:
+    return [
+        wording.counted(event.inputs, "input"),
+        wording.counted(event.outputs, "output"),
+        wording.counted(event.parameters, "parameter"),
+    ]
+
+
+def _ordinal(number: int) -> str:
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
+
+
+# ── in a log ────────────────────────────────────────────────────────────────────────────────────
+
+
+def _plain(board: Board, console: "Console") -> Watch:
+    shown = {"seconds": -math.inf, "epoch": 0.0}
+    phases = {board.phase}
+
+    def watch(event: AnyEvent) -> None:
+        board.hear(event)
+        for sentence, _ in said(board, event):
+            console.print(consoles.printable(sentence), soft_wrap=True)
+        if isinstance(event, Epoch) and due(board, event, shown["epoch"], shown["seconds"]):
+            shown["epoch"], shown["seconds"] = float(event.epoch), event.seconds
+            console.print(epoch_line(board, event), soft_wrap=True)
+        if board.phase not in phases and board.phase != "training":
+            phases.add(board.phase)
+            console.print(board.phase, soft_wrap=True)
+
+    return watch
+
+
+def due(board: Board, epoch: Epoch, shown: float, seconds: float) -> bool:
+    """Whether an epoch gets a plain line: some twenty a run, more where they are far apart in time."""
+    total = board.started.epochs if board.started else 0
+    step = max(1, math.ceil(total / PLAIN_LINES))
+    return epoch.epoch in (1, total) or epoch.epoch // step > shown // step or epoch.seconds - seconds >= QUIET_SECONDS
+
+
+def epoch_line(board: Board, epoch: Epoch) -> str:
+    """An epoch in one plain line."""
+    total = board.started.epochs if board.started else epoch.epoch
+    parts = [f"epoch {epoch.epoch:>{len(str(total))}}/{total}", f"loss {wording.loss(epoch.loss)}"]
+    parts += [f"validation {wording.label(name)} {_value(name, value)}" for name, value in _validation(board, epoch)]
+    if epoch.best:
+        parts[-1] += " (best)"
+    if board.progress and board.left is not None:
+        parts += [wording.rate(board.progress.examples_per_second), f"{wording.clock(board.left)} left"]
+    return "  ".join(parts)

@@ -1,0 +1,221 @@
+"""What came of a run: the figures beside those of the baselines, as tables and as JSON."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from layerwise.cli import wording
+from layerwise.tasks.metrics import Interval
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+    from rich.text import Text
+
+Figures = Mapping[str, Mapping[str, Interval]]  # part -> metric -> interval
+
+PARTS = ("train", "validation", "test")
+NETWORK = "the network"
+GAP = 2  # between columns
+STAR = "★"
+ENDINGS = {
+    "finished": "Trained for {epochs} in {time}.",
+    "stopped_early": "Stopped early after {epochs} in {time}: the validation figure no longer got better.",
+    "interrupted": "Interrupted after {epochs} in {time}; the best weights so far are kept.",
+    "time_limit": "Out of time after {epochs} in {time}; the best weights so far are kept.",
+    "diverged": "Diverged after {epochs} in {time}: the loss was not finite, even at an eighth of the learning rate.",
+}
+
+
+class Result(msgspec.Struct, frozen=True):
+    """The end of a run, as the command line tells it."""
+
+    run: Path
+    model: Path
+    status: str
+    epochs: int
+    seconds: float
+    metrics: Figures
+    baselines: Mapping[str, Figures]
+    remarks: Sequence[str] = ()
+
+
+def payload(result: Result) -> dict[str, Any]:
+    """The object that ``--json`` prints."""
+    return {
+        "run": str(result.run),
+        "model": str(result.model),
+        "status": result.status,
+        "epochs": result.epochs,
+        "seconds": round(result.seconds, 3),
+        "metrics": result.metrics,
+        "baselines": result.baselines,
+    }
+
+
+def summary(result: Result, width: int) -> "list[RenderableType]":
+    """What is printed at the end of a run, from top to bottom, for a console of `width` columns."""
+    from rich.text import Text
+
+    time = wording.duration(result.seconds)
+    if result.epochs:
+        ending = ENDINGS[result.status].format(epochs=wording.counted(result.epochs, "epoch"), time=time)
+    else:
+        ending = f"Evaluated in {time}; there was nothing to train."
+    style = "bold red" if result.status == "diverged" else "bold"
+    blocks: list[RenderableType] = [Text(ending, style=style)]
+    if any(result.metrics.values()):
+        blocks += ["", figures_table(result.metrics)]
+    part = scored_part(result.metrics)
+    if part and any(rival.get(part) for rival in result.baselines.values()):
+        blocks += [part_of for table in rivals_tables(result, part, width) for part_of in ("", table)]
+    if result.remarks:
+        blocks += ["", *(bullet(_readable(remark, result.baselines)) for remark in result.remarks)]
+    return [*blocks, "", _places(result)]
+
+
+def scored_part(metrics: Figures) -> str:
+    """The part whose figures count: test, else validation, else train; "" where there are none."""
+    return next((part for part in reversed(PARTS) if metrics.get(part)), "")
+
+
+def figures_table(metrics: Figures) -> "Table":
+    """Each figure of each part with its interval."""
+    from rich.table import Table
+    from rich.text import Text
+
+    parts = [part for part in PARTS if metrics.get(part)]
+    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
+    table.add_column(Text("95% intervals", style="dim"), no_wrap=True)
+    for part in parts:
+        table.add_column(part, no_wrap=True)
+    names = dict.fromkeys(metric for part in parts for metric in metrics[part])
+    for metric in names:
+        cells = [_with_interval(metric, metrics[part].get(metric)) for part in parts]
+        table.add_row(wording.label(metric), *cells)
+    return table
+
+
+def _with_interval(metric: str, interval: Interval | None) -> "Text":
+    from rich.text import Text
+
+    if interval is None:
+        return Text("-", style="dim")
+    places = wording.decimals(metric, interval.value)
+    return Text.assemble((wording.figure(interval.value, places), "bold"), " ", (_range(interval, places), "dim"))
+
+
+def _range(interval: Interval, places: int) -> str:
+    return f"{wording.figure(interval.low, places)}..{wording.figure(interval.high, places)}"
+
+
+def rivals_tables(result: Result, part: str, width: int) -> "list[Table]":
+    """The network and the baselines on one part, best marked; more than one table where it is narrow.
+
+    A wide console shows every interval.
+    """
+    scores = {NETWORK: result.metrics[part]}
+    scores |= {rival(name): figures[part] for name, figures in result.baselines.items() if figures.get(part)}
+    metrics = list(result.metrics[part])
+    headline = metrics[0]
+    known = {name: figures[headline].value for name, figures in scores.items() if headline in figures}
+    sign = 1 if headline in wording.ERRORS else -1
+    order = sorted(known, key=lambda name: sign * known[name]) + [name for name in scores if name not in known]
+    names = max(map(len, scores)) + GAP
+    wide = names + sum(_column_width(metric, scores, True) for metric in metrics) - GAP <= width
+    tables, block, used = [], list[str](), names
+    for metric in metrics:
+        needed = _column_width(metric, scores, wide)
+        if block and used + needed - GAP > width:
+            tables.append(_rivals_table(part, block, scores, order, wide))
+            block, used = [], names
+        block.append(metric)
+        used += needed
+    return [*tables, _rivals_table(part, block, scores, order, wide)]
+
+
+def _column_width(metric: str, scores: Figures, wide: bool) -> int:
+    cells = [_cell(metric, figures, scores, wide) for figures in scores.values()]
+    heading = max(map(len, _heading(metric, False).split("\n")))
+    return max(heading, *(cell.cell_len for cell in cells)) + GAP
+
+
+def _rivals_table(part: str, metrics: Sequence[str], scores: Figures, order: Sequence[str], wide: bool) -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
+    table.add_column(f"{part} part", no_wrap=True)
+    for metric in metrics:
+        table.add_column(_heading(metric, wide), justify="right", no_wrap=True, vertical="bottom")
+    for name in order:
+        cells = [_cell(metric, scores[name], scores, wide) for metric in metrics]
+        table.add_row(Text(name, style="bold" if name == NETWORK else ""), *cells)
+    return table
+
+
+def _heading(metric: str, wide: bool) -> str:
+    """A column's heading; one word a line where there is little room."""
+    label = wording.label(metric)
+    return label if wide else label.replace("calibration", "calib.").replace(" ", "\n")
+
+
+def _cell(metric: str, figures: Mapping[str, Interval], scores: Figures, wide: bool) -> "Text":
+    """A figure, marked where it is the best of its column."""
+    from rich.text import Text
+
+    interval = figures.get(metric)
+    if interval is None:
+        return Text("-", style="dim")
+    values = [other[metric].value for other in scores.values() if metric in other]
+    places = wording.decimals(metric, scores[NETWORK][metric].value)
+    shown = wording.figure(interval.value, places)
+    top = len(values) > 1 and shown == wording.figure(wording.best(metric, values), places)
+    cell = Text.assemble((f"{STAR} ", "green") if top else "", (shown, "bold green" if top else ""))
+    if wide:
+        cell.append(f" {_range(interval, places)}", style="dim")
+    return cell
+
+
+def rival(name: str) -> str:
+    """A baseline's name for people.
+
+    >>> rival("rbf_svm (10,000 rows)"), rival("naive_bayes")
+    ('RBF SVM (10,000 rows)', 'naive Bayes')
+    """
+    method, bracket, rest = name.partition(" (")
+    words = method.replace("_", " ").replace("svm", "SVM").replace("rbf", "RBF").replace("bayes", "Bayes")
+    return f"{words}{bracket}{rest}"
+
+
+def _readable(remark: str, baselines: Mapping[str, Figures]) -> str:
+    """A remark with the baselines' names as the table writes them."""
+    for name in {name.partition(" (")[0] for name in baselines}:
+        remark = remark.replace(name, rival(name))
+    return remark[:1].upper() + remark[1:]
+
+
+def bullet(sentence: str) -> "Table":
+    """A remark with its lines under each other."""
+    from rich.table import Table
+    from rich.text import Text
+
+    row = Table.grid(padding=(0, 1, 0, 0))
+    row.add_row(Text("•", style="yellow"), Text(sentence))
+    return row
+
+
+def _places(result: Result) -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, GAP, 0, 0))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row("run", str(result.run))
+    table.add_row("model", str(result.model))
+    table.add_row("predict", Text(f"layerwise predict {shlex.quote(str(result.model))} DATA --out FILE", style="cyan"))
+    return table

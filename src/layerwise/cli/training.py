@@ -1,0 +1,177 @@
+"""The commands that train: `train` and `resume`."""
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from layerwise.cli import console
+from layerwise.errors import RecipeError, RunError, StorageError
+
+if TYPE_CHECKING:
+    from layerwise.cli.results import Result
+    from layerwise.recipe import Recipe
+    from layerwise.train.run import Run
+
+Json = Annotated[bool, typer.Option("--json", help="Print the results as one JSON object.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+
+
+def train(
+    recipe: Annotated[
+        str, typer.Argument(metavar="RECIPE", show_default=False, help="A recipe file, or a built-in name.")
+    ],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", show_default=False, help="Change a setting of the recipe; repeatable."
+        ),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", show_default=False, help="Another seed.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", show_default=False, help="The folder to make; else runs/NAME-1, -2, ..."),
+    ] = None,
+    time_limit: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", show_default=False, help="End after so long, e.g. 90s or 5m, with the best weights."
+        ),
+    ] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train a network, score it and save it.
+
+    \b
+    Examples:
+      layerwise train digits
+      layerwise train prices.toml --set train.epochs=50 --out runs/prices
+    """
+    checked = _recipe(recipe, settings or [], seed, time_limit)
+    name = Path(recipe).stem or "run"
+    if out is not None:
+        check_folder(out)
+
+    def begin() -> "Run":
+        from layerwise.train.folder import new_folder
+        from layerwise.train.run import Run
+
+        return Run(checked, out=out or new_folder(name))
+
+    _go(begin, name, as_json, quiet)
+
+
+def resume(
+    run: Annotated[Path, typer.Argument(metavar="RUN", show_default=False, help="The folder of a run.")],
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Go on with a run that was interrupted.
+
+    \b
+    Example:
+      layerwise resume runs/digits-1
+    """
+    from layerwise.cli.folders import run_folder
+
+    folder = run_folder(run)
+
+    def begin() -> "Run":
+        from layerwise.train.run import Run
+
+        return Run.resume(folder)
+
+    _go(begin, folder.name, as_json, quiet)
+
+
+def _recipe(source: str, settings: list[str], seed: int | None, time_limit: str | None) -> "Recipe":
+    """The recipe with all that the command line changes in it."""
+    from layerwise.recipe import load
+
+    if seed is not None:
+        settings = [*settings, f"seed={seed}"]
+    recipe = load(source, settings)
+    if time_limit is None:
+        return recipe
+    by_hand = recipe.train == "auto" and bool(getattr(recipe.network, "weights", ()))
+    if recipe.train == "none" or by_hand:
+        raise RecipeError(
+            "a time limit is for a recipe that trains",
+            received=f"--time-limit {time_limit} with weights set by hand",
+            remedy="leave --time-limit out",
+        )
+    return load(source, [*settings, f'train.time_limit="{re.sub(r"[^0-9a-z.]", "?", time_limit)}"'])
+
+
+def check_folder(out: Path) -> None:
+    """Refuse a folder that a run cannot be written to, before anything is trained."""
+    if out.exists() and not out.is_dir():
+        raise StorageError("a run is written to a folder", received=f"the file {out}", remedy="choose another --out")
+    if out.is_dir() and any(out.iterdir()):
+        ours = (out / "recipe.toml").is_file()
+        word = str(out)
+        raise StorageError(
+            "a run is written to a new or an empty folder",
+            received=f"{word}, which holds a run" if ours else f"{word}, which holds other files",
+            remedy=f"choose another --out, or: layerwise resume {word}, or: layerwise runs remove {word}"
+            if ours
+            else "choose another --out",
+        )
+    standing = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
+    if not standing.is_dir():
+        raise StorageError(
+            "a run is written to a folder", received=f"{standing} is a file", remedy="choose another --out"
+        )
+    check_writable(standing)
+
+
+def check_writable(folder: Path) -> None:
+    """Refuse a folder in which no file can be made."""
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise StorageError(
+            "the folder can be written to",
+            received=f"{folder} is read-only",
+            remedy="choose another --out, or change the folder's permissions",
+        )
+
+
+def _go(begin: "Callable[[], Run]", name: str, as_json: bool, quiet: bool) -> None:
+    """Train to the end and print the result."""
+    from layerwise.cli import results
+    from layerwise.cli.progress import Board, silently, watching
+    from layerwise.train.events import Finished, Started
+
+    board, finished = Board(name), None
+    with silently() if quiet else watching(board, console.messages()) as watch, begin() as run:
+        for event in run:
+            if isinstance(event, Started):
+                board.follow(run.recipe)
+            watch(event)
+            finished = event if isinstance(event, Finished) else finished
+    if finished is None:
+        raise RunError("a run comes to its end", received="a run that reported none")
+    result = results.Result(
+        run=run.folder,
+        model=run.model_path,
+        status=finished.status,
+        epochs=finished.epochs,
+        seconds=finished.seconds,
+        metrics=finished.metrics,
+        baselines=finished.baselines,
+        remarks=finished.remarks,
+    )
+    if as_json:
+        console.write_json(results.payload(result))
+    else:
+        console.show(*results.summary(result, console.results().width))
+    if _failed(result):
+        raise typer.Exit(1)
+
+
+def _failed(result: "Result") -> bool:
+    """Whether no model came of a run that is worth its name."""
+    return result.status == "diverged" and (result.epochs == 0 or not any(result.metrics.values()))

@@ -1,0 +1,158 @@
+"""How numbers, times and names are written for people."""
+
+import math
+from collections.abc import Iterable, Sequence
+
+# Names of the figures as they are read aloud; the key is what JSON and the recipe call them.
+LABELS = {
+    "accuracy": "accuracy",
+    "exact_match": "exact match",
+    "balanced_accuracy": "balanced accuracy",
+    "macro_f1": "macro F1",
+    "log_loss": "log loss",
+    "roc_auc": "ROC AUC",
+    "calibration_error": "calibration error",
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "r2": "R2",
+}
+DIGITS = {"loss": 2, "log_loss": 2, "rmse": 3, "mae": 3}  # that count at least, in figures without a bound
+ERRORS = {"loss", "log_loss", "calibration_error", "rmse", "mae"}  # the smaller the better
+
+
+def label(metric: str) -> str:
+    """The name of a figure for people.
+
+    >>> label("macro_f1"), label("something_new")
+    ('macro F1', 'something new')
+    """
+    return LABELS.get(metric, metric.replace("_", " "))
+
+
+def best(metric: str, values: Iterable[float]) -> float:
+    """The best of some values of a figure."""
+    return min(values) if metric in ERRORS else max(values)
+
+
+def decimals(metric: str, value: float) -> int:
+    """Decimals of a figure: three for shares, as many as show enough digits for what has no bound.
+
+    >>> decimals("accuracy", 0.0012), [decimals("rmse", v) for v in (0.98, 0.0012, 54.3, 1234.5)]
+    (3, [3, 5, 2, 0])
+    """
+    if metric not in DIGITS or value == 0 or not math.isfinite(value):
+        return 3
+    power = math.floor(math.log10(abs(value)))
+    return max(0, 3 - power) if power > 0 else min(9, max(3, DIGITS[metric] - 1 - power))
+
+
+def figure(value: float, places: int) -> str:
+    """A value for people, with `places` decimals; scientific where those would not show it.
+
+    >>> figure(0.98315, 3), figure(123456.7, 0), figure(3e-12, 9), figure(float("nan"), 3)
+    ('0.983', '123,457', '3.0e-12', 'nan')
+    """
+    if not math.isfinite(value):
+        return str(value)
+    if value and (places > 5 or abs(value) >= 1e9):
+        return f"{value:.1e}"
+    return f"{value:,.{places}f}"
+
+
+def loss(value: float) -> str:
+    """A loss for people.
+
+    >>> loss(0.0312), loss(54.313)
+    ('0.031', '54.31')
+    """
+    return figure(value, decimals("loss", value))
+
+
+def rate(per_second: float) -> str:
+    """Examples a second, to three digits.
+
+    >>> rate(1_734_000), rate(43_210), rate(87.3)
+    ('1.73 M examples/s', '43.2 k examples/s', '87 examples/s')
+    """
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if per_second >= 0.9995 * size:
+            value = per_second / size
+            return f"{value:.{2 if value < 9.995 else 1 if value < 99.95 else 0}f} {letter} examples/s"
+    return f"{per_second:.0f} examples/s"
+
+
+def clock(seconds: float) -> str:
+    """A length of time as a clock shows it.
+
+    >>> clock(7.4), clock(75), clock(7384)
+    ('0:07', '1:15', '2:03:04')
+    """
+    whole = round(seconds)
+    minutes, second = divmod(whole, 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
+
+
+def duration(seconds: float) -> str:
+    """A length of time in words.
+
+    >>> duration(0.234), duration(43.21), duration(75), duration(7384)
+    ('0.23 s', '43.2 s', '1 min 15 s', '2 h 3 min')
+    """
+    if seconds < 59.95:
+        return f"{seconds:.{2 if seconds < 9.995 else 1}f} s"
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours} h {minute} min" if hours else f"{minute} min {second} s"
+
+
+def size(count: int) -> str:
+    """A number of bytes.
+
+    >>> size(512), size(11_594_722)
+    ('512 bytes', '11.6 MB')
+    """
+    for limit, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if count >= limit:
+            return f"{count / limit:.1f} {unit}"
+    return f"{count} bytes"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun.
+
+    >>> counted(1, "epoch"), counted(1_234, "epoch")
+    ('1 epoch', '1,234 epochs')
+    """
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def listed(words: Sequence[str], conjunction: str = "and") -> str:
+    """Words in a row.
+
+    >>> listed(["a"]), listed(["a", "b", "c"])
+    ('a', 'a, b and c')
+    """
+    return f" {conjunction} ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
+
+
+def sparkline(values: Sequence[float], width: int) -> str:
+    """A curve of at most `width` signs; the newest value stands at the right end.
+
+    Values above zero are drawn by their logarithm, as losses fall by orders of magnitude. More
+    values than signs are thinned evenly; what is not finite leaves a gap.
+
+    >>> sparkline([8.0, 4.0, 2.0, 1.0], 10), sparkline([0.0, 1.0, 0.5], 2), sparkline([], 5)
+    ('█▆▃▁', '▁█', '')
+    """
+    if len(values) > width:
+        values = [values[i * (len(values) - 1) // max(1, width - 1)] for i in range(width)]
+    finite = [v for v in values if math.isfinite(v)]
+    if finite and min(finite) > 0:
+        values = [math.log(v) if v > 0 and math.isfinite(v) else v for v in values]
+        finite = [v for v in values if math.isfinite(v)]
+    if not finite:
+        return " " * len(values)
+    low, high = min(finite), max(finite)
+    scale = 7 / (high - low) if high > low and math.isfinite(high - low) else 0.0
+    return "".join("▁▂▃▄▅▆▇█"[round((v - low) * scale)] if math.isfinite(v) else " " for v in values)
