@@ -1,7 +1,7 @@
 """Answers of scikit-learn's RBF support vector machines by matrix products.
 
-libsvm answers one row at a time; ten thousand rows against as many support vectors take it half a
-minute, and a matrix product a second.
+libsvm answers one row at a time, which for thousands of rows and support vectors takes longer than
+to learn; a matrix product answers them together.
 """
 
 from itertools import combinations
