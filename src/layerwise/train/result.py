@@ -2,14 +2,16 @@
 
 import hashlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from jaxtyping import Float32
 
-from layerwise.data.dataset import Dataset
+from layerwise.data.dataset import Classes, Dataset
 from layerwise.tasks.metrics import Interval
+from layerwise.tasks.objective import decide
 from layerwise.tasks.score import score
+from layerwise.tasks.separable import separable
 from layerwise.train.model import Model
 
 Metrics = dict[str, dict[str, Interval]]  # part -> metric -> interval
@@ -21,6 +23,25 @@ def scored(model: Model, dataset: Dataset, part: str, seed: int) -> dict[str, In
     rows = dataset.part(part)
     outputs = [model.outputs(dataset.x[rows[i : i + CHUNK]]) for i in range(0, rows.size, CHUNK)]
     return score(model.objective, np.concatenate(outputs), dataset.y[rows], dataset.target, seed)
+
+
+def limits(model: Model, dataset: Dataset) -> tuple[str, ...]:
+    """Why a perceptron that still errs on its training rows may never stop: the proof that no line exists."""
+    if model.objective.kind != "perceptron" or not isinstance(dataset.target, Classes):
+        return ()
+    x, y = dataset.x[dataset.train], dataset.y[dataset.train]
+    decided = np.concatenate([np.asarray(decide(model.objective, chunk)) for chunk in _outputs(model, x)])
+    if (decided == y).all():
+        return ()
+    if len(dataset.target.names) > 2:
+        return ("the perceptron still errs on training rows: no planes that it found part all classes",)
+    return (separable(x, y).explain(dataset.target.names),)
+
+
+def _outputs(model: Model, x: Float32[np.ndarray, "rows inputs"]) -> Iterator[Float32[np.ndarray, "some outputs"]]:
+    """The outputs in chunks, so that a large part is not copied whole."""
+    for start in range(0, len(x), CHUNK):
+        yield model.outputs(x[start : start + CHUNK])
 
 
 def fingerprint(dataset: Dataset) -> str:

@@ -33,7 +33,7 @@ from layerwise.train.events import AnyEvent, Finished, Interval, Started, TestTo
 from layerwise.train.folder import Folder, new_folder
 from layerwise.train.model import EXAMPLES, Model
 from layerwise.train.resolve import resolve, seconds
-from layerwise.train.result import Baselines, fingerprint, scored
+from layerwise.train.result import Baselines, fingerprint, limits, scored
 from layerwise.train.trainer import Trainer
 
 CHECKPOINT_SHARE = 0.03  # of the time may go into checkpoints
@@ -233,7 +233,8 @@ class Run:
             yield touched
         for part in held_out or ["train"]:
             self.metrics[part] = scored(model, self._dataset, part, self.recipe.seed)
-        self.baselines, self.remarks = self._others.result(self.metrics)
+        self.baselines, remarks = self._others.result(self.metrics)
+        self.remarks = (*limits(model, self._dataset), *remarks)
         self.status, self.epochs = status, self._trainer.epochs_done
         finished = Finished(
             seconds=self.seconds,
