@@ -6,9 +6,8 @@ are pure and run inside that program.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float32, Int, Shaped
@@ -104,13 +103,16 @@ def example_losses(
                     return losses.huber(outputs, y, delta)
 
 
-def decide(objective: Objective, outputs: Float[Array, "batch outputs"]) -> Int[Array, " batch"]:
-    """The class of each example: the larger score, or a positive one; a tie goes to the first class."""
-    if objective.kind == "probability":
-        return (outputs[:, 0] > 0.5).astype(jnp.int32)
+def decide(objective: Objective, outputs: Shaped[Any, "rows outputs"]) -> Int[Any, " rows"]:
+    """The class of each example: the larger score, or a positive one; a tie goes to the first class.
+
+    Works on NumPy's arrays as on JAX's, and gives its own kind back.
+    """
     if outputs.shape[-1] == 1:
-        return (outputs[:, 0] > 0).astype(jnp.int32)
-    return jnp.argmax(outputs, axis=-1).astype(jnp.int32)
+        decided = outputs[:, 0] > (0.5 if objective.kind == "probability" else 0)
+    else:
+        decided = outputs.argmax(axis=-1)
+    return decided.astype(np.int32)
 
 
 # ── quantities watched while training: sums over batches, then figures ──────────────────────────
@@ -196,8 +198,7 @@ def probabilities(
         case "probability":
             second = outputs[:, 0]
         case "perceptron":
-            chosen = np.asarray(decide(objective, jax.numpy.asarray(outputs)))
-            return np.eye(objective.classes, dtype=np.float32)[chosen]
+            return np.eye(objective.classes, dtype=np.float32)[decide(objective, outputs)]
         case "quantities":
             raise TypeError("a regression has no probabilities")
     return np.stack([1 - second, second], axis=1).astype(np.float32)

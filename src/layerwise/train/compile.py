@@ -1,12 +1,14 @@
 """How XLA compiles our programs; imported before anything that compiles.
 
-Three settings matter on a CPU, all measured (docs/decisions/0004-one-kernel-for-tiny-networks.md):
+Four settings matter on a CPU, all measured (docs/decisions/0004-one-kernel-for-tiny-networks.md):
 
 * XLA runs a program as a sequence of kernels, about 0.1 us each. A Playground-sized step is 50 of
   them, and takes 6 us of which nearly all is hand-over. XLA can compile a whole loop to one kernel
   instead, if the loop is small enough by its own estimate; the limit is 1 kB unless raised here.
 * The library calls that XLA makes for matrix products keep a loop from being one kernel, so `TINY`
   programs go without them. Larger programs are faster with them.
+* JAX hands even a prediction for one row to another thread and waits for it there, which takes 40 us;
+  called directly it takes 8, and no other Python thread waits, since the interpreter is let go of.
 * Compiled programs are kept on disk, so that the second run of a kind starts at once.
 
 The first is an environment variable that JAX reads once, at its first compilation; where the user
@@ -30,6 +32,7 @@ def prepare() -> None:
         os.environ["XLA_FLAGS"] = f"{flags} {SMALL_LOOPS}".strip()
     import jax
 
+    jax.config.update("jax_cpu_enable_async_dispatch", False)
     if jax.config.jax_compilation_cache_dir is None:
         try:
             folder = cache_folder() / "programs"

@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -22,12 +22,15 @@ from safetensors.numpy import save as save_tensors
 from layerwise import files
 from layerwise.data.dataset import Classes, Encoder, Labels, Target
 from layerwise.data.encode import encoder_from
+from layerwise.data.target import encode_target
 from layerwise.errors import LayerwiseError, ModelFileError
 from layerwise.nets.build import build
 from layerwise.nets.dense import MLP
 from layerwise.recipe import records as r
 from layerwise.recipe.reading import decode, plain
+from layerwise.tasks.metrics import Interval
 from layerwise.tasks.objective import Objective, decide, objective_for, probabilities
+from layerwise.tasks.score import score
 from layerwise.train.checkpoint import filled, named
 from layerwise.train.forward import Forward
 
@@ -76,6 +79,16 @@ class Model:
         """The probability of each class (rows sum to one) or label, of shape (rows, classes)."""
         return probabilities(self.objective, self.outputs(self.encoded(raw)))
 
+    def score(self, raw: Any, seed: int = 0) -> dict[str, Interval]:
+        """The metrics on labelled rows (a path, a table, mappings with the target in them).
+
+        `seed` is the bootstrap's. Raises `DataError` where a column or the target is missing.
+        """
+        data = self.recipe.data
+        missing = {"missing": data.missing} if isinstance(data, r.TableData) else {}
+        y = encode_target(raw, self.target, **missing)
+        return score(self.objective, self.outputs(self.encoded(raw)), y, self.target, seed)
+
     def encoded(self, raw: Any) -> Float32[np.ndarray, "rows inputs"]:
         """Raw rows as the network takes them; one mapping is one row."""
         return self.encoder.encode_row(raw) if isinstance(raw, Mapping) else self.encoder.encode(raw)
@@ -84,7 +97,7 @@ class Model:
         """What `predict` gives, from the network's outputs."""
         match self.target:
             case Classes(names=names):
-                return np.array(names)[np.asarray(decide(self.objective, cast(Any, outputs)))]
+                return np.array(names)[decide(self.objective, outputs)]
             case Labels():
                 return outputs > 0
             case quantities:

@@ -30,7 +30,7 @@ def limits(model: Model, dataset: Dataset) -> tuple[str, ...]:
     if model.objective.kind != "perceptron" or not isinstance(dataset.target, Classes):
         return ()
     x, y = dataset.x[dataset.train], dataset.y[dataset.train]
-    decided = np.concatenate([np.asarray(decide(model.objective, chunk)) for chunk in _outputs(model, x)])
+    decided = np.concatenate([decide(model.objective, chunk) for chunk in _outputs(model, x)])
     if (decided == y).all():
         return ()
     if len(dataset.target.names) > 2:
