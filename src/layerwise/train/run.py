@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import Any
 
 import jax
 import numpy as np
@@ -57,7 +57,7 @@ class Run:
         self._prepare(resuming=False)
 
     @classmethod
-    def resume(cls, folder: Path | str) -> Self:
+    def resume(cls, folder: Path | str) -> "Run":
         """The run in `folder`, to go on where it stopped. Raises `RunError` where there is none.
 
         A run that had finished goes on only if its recipe was given more epochs since.
@@ -123,7 +123,7 @@ class Run:
 
     # ── the context and its events ──────────────────────────────────────────────────────────────
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Run":
         if threading.current_thread() is threading.main_thread():
             self._handler = signal.signal(signal.SIGINT, self._interrupted)
         return self
