@@ -26,10 +26,11 @@ from layerwise.errors import RunError
 from layerwise.nets.build import build
 from layerwise.recipe import Recipe, Source, load
 from layerwise.recipe import records as r
+from layerwise.tasks.metrics import Interval
 from layerwise.tasks.objective import training_weights
 from layerwise.train import checkpoint
 from layerwise.train.checkpoint import Mark
-from layerwise.train.events import AnyEvent, Finished, Interval, Started, TestTouched
+from layerwise.train.events import AnyEvent, Finished, Started, TestTouched
 from layerwise.train.folder import Folder, new_folder
 from layerwise.train.model import EXAMPLES, Model
 from layerwise.train.resolve import resolve, seconds
