@@ -16,7 +16,7 @@ from layerwise.cli import console, data, doctor, recipes, runs, training, using
 from layerwise.errors import LayerwiseError
 
 PROGRAM = "layerwise"
-TRACEBACK = "LAYERWISE_TRACEBACK"  # set to show where an error comes from
+TRACEBACK = "LAYERWISE_TRACEBACK"  # set to see where a fault comes from
 UsageError: type = typer.BadParameter.__mro__[1]  # Typer carries its own copy of click, or uses click's
 
 # What the operating system says of a path or a disk that the user chose.
@@ -43,10 +43,11 @@ app.add_typer(runs.app, name="runs")
 app.command("doctor")(doctor.doctor)
 
 
-def _version(wanted: bool) -> None:
+def _version(wanted: bool) -> bool:
     if wanted:
         console.write(f"{PROGRAM} {doctor.version_of(PROGRAM)}")
         raise typer.Exit
+    return wanted
 
 
 @app.callback()
@@ -92,8 +93,6 @@ def _guarded(words: list[str]) -> int:
         console.silence(sys.stdout)
         return 1
     except Exception as error:
-        if os.environ.get(TRACEBACK):
-            raise
         return _explain(error)
 
 
@@ -113,6 +112,8 @@ def _explain(error: Exception) -> int:
         place = str(error.filename or "")
         console.say("error", str(LayerwiseError(error.strerror or str(error), place=place)))
         return 2 if error.errno in BAD_INPUT else 1
+    if os.environ.get(TRACEBACK):
+        raise error
     received = f"{type(error).__name__}: {error}".partition("\n")[0]
     remedy = f"please report it, with what {TRACEBACK}=1 prints before the command"
     console.say("error", str(LayerwiseError("this is a fault in layerwise", received=received, remedy=remedy)))

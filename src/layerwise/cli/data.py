@@ -69,17 +69,20 @@ def get(name: Name) -> None:
 
     After an interruption the next try goes on where this one stopped.
     """
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+    from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
 
     from layerwise.data.catalogue import fetch
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=console.messages(), transient=True) as bars:
-        tasks = {}
+    screen = console.messages()
+    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bars:
+        tasks: dict[str, TaskID] = {}
 
         def tell(file: str, done: int, total: int) -> None:
             if file not in tasks:
                 tasks[file] = bars.add_task(file, total=total)
+                if not screen.is_terminal:
+                    screen.print(f"downloading {file} ({wording.size(total)})", soft_wrap=True)
             bars.update(tasks[file], completed=done)
 
         arrays = fetch(name, tell)

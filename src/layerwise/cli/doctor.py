@@ -78,7 +78,7 @@ def needs() -> dict[str, set[str]]:
     try:
         lines = metadata.requires("layerwise") or []
     except metadata.PackageNotFoundError:
-        lines = [f"{name}" for name in ("equinox", "jax", "msgspec", "numpy", "optax", "polars", "scikit-learn")]
+        lines = ["equinox", "jax", "msgspec", "numpy", "optax", "polars", "scikit-learn"]
     found: dict[str, set[str]] = {}
     for line in lines:
         name = re.split(r"[ <>=!~;\[(]", line, maxsplit=1)[0]

@@ -23,7 +23,8 @@ Watch = Callable[[AnyEvent], None]
 PLAIN_LINES = 20  # of epochs in a run, where nothing can be redrawn
 QUIET_SECONDS = 30.0  # after which a plain line is due however short the way was
 REFRESHES = 8  # of the live lines in a second
-CURVE = 40  # signs of a curve at most
+CURVE = 40  # signs of a curve or bar at most
+SHORTEST_BAR = 8
 
 
 SCORING = "scoring the network and the baselines"
@@ -143,7 +144,6 @@ def _live(board: Board, console: "Console") -> Iterator[Watch]:
 
 def live_lines(board: Board, width: int, spinner: "RenderableType") -> "list[RenderableType]":
     """The lines that are redrawn while a run lasts, for a terminal of `width` columns."""
-    from rich.progress_bar import ProgressBar
     from rich.table import Table
     from rich.text import Text
 
@@ -153,19 +153,35 @@ def live_lines(board: Board, width: int, spinner: "RenderableType") -> "list[Ren
             spinner, Text(f"{board.name}: {board.phase} ..." if not board.started else f"{board.phase} ...")
         )
         return [waiting]
-    head = Table.grid(padding=(0, 2, 0, 0))
-    bar = ProgressBar(board.started.epochs, board.progress.epoch, width=max(8, min(CURVE, width - 52)))
-    count = min(int(board.progress.epoch) + 1, board.started.epochs)
-    cells: list[RenderableType] = [spinner, Text(f"epoch {count:,}/{board.started.epochs:,}", style="bold"), bar]
+    hint = "Ctrl-C ends the training and keeps the best weights" if board.phase == "training" else f"{board.phase} ..."
+    return [_head(board, width, spinner), _curves(board, width), Text(f"  {hint}", style="dim")]
+
+
+def _head(board: Board, width: int, spinner: "RenderableType") -> "RenderableType":
+    """How far the run is; where there is little room, first the bar and then the rate are left out."""
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    assert board.started and board.progress
+    total, done = board.started.epochs, board.progress.epoch
+    count = Text(f"epoch {min(int(done) + 1, total):,}/{total:,}", style="bold")
+    cells = []
     if board.phase == "training" and board.left is not None:
-        cells.append(Text(wording.rate(board.progress.examples_per_second)))
-        elapsed = board.clock() - board.heard
-        cells.append(Text(f"{wording.clock(max(0.0, board.left - elapsed))} left", style="dim"))
-    head.add_row(*cells)
-    lines: list[RenderableType] = [head, _curves(board, width)]
-    if board.phase != "training":
-        return [*lines, Text(f"  {board.phase} ...", style="dim")]
-    return [*lines, Text("  Ctrl-C ends the training and keeps the best weights", style="dim")]
+        left = max(0.0, board.left - (board.clock() - board.heard))
+        cells = [
+            Text(wording.rate(board.progress.examples_per_second)),
+            Text(f"{wording.clock(left)} left", style="dim"),
+        ]
+    free = width - 3 - sum(cell.cell_len + 2 for cell in (count, *cells))
+    if free < 0 and cells:
+        free += cells.pop(0).cell_len + 2
+    row: list[RenderableType] = [spinner, count]
+    if free >= SHORTEST_BAR:
+        row.append(ProgressBar(total, done, width=min(CURVE, free)))
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_row(*row, *cells)
+    return table
 
 
 def _curves(board: Board, width: int) -> "RenderableType":

@@ -91,6 +91,12 @@ def remove(
 
     folders = [run_folder(path) for path in runs]
     for folder in folders:
+        if folder.is_symlink():
+            raise LayerwiseError(
+                "a run is removed where it stands",
+                received=f"{folder}, a link to {folder.readlink()}",
+                remedy="remove that folder, or delete the link yourself",
+            )
         if strange := sorted(entry.name for entry in folder.iterdir() if not ours(entry.name)):
             raise LayerwiseError(
                 "only what a run has written is removed",

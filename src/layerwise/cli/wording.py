@@ -71,7 +71,7 @@ def loss(value: float) -> str:
 def rate(per_second: float) -> str:
     """Examples a second, to three digits.
 
-    >>> rate(1_734_000), rate(43_210), rate(87.3)
+    >>> rate(1.734e6), rate(43_210.0), rate(87.3)
     ('1.73 M examples/s', '43.2 k examples/s', '87 examples/s')
     """
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
@@ -84,7 +84,7 @@ def rate(per_second: float) -> str:
 def clock(seconds: float) -> str:
     """A length of time as a clock shows it.
 
-    >>> clock(7.4), clock(75), clock(7384)
+    >>> clock(7.4), clock(75.0), clock(7384.0)
     ('0:07', '1:15', '2:03:04')
     """
     whole = round(seconds)
@@ -96,7 +96,7 @@ def clock(seconds: float) -> str:
 def duration(seconds: float) -> str:
     """A length of time in words.
 
-    >>> duration(0.234), duration(43.21), duration(75), duration(7384)
+    >>> duration(0.234), duration(43.21), duration(75.0), duration(7384.0)
     ('0.23 s', '43.2 s', '1 min 15 s', '2 h 3 min')
     """
     if seconds < 59.95:

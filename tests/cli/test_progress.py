@@ -1,0 +1,212 @@
+"""How a run is shown while it happens, from hand-made events."""
+
+import math
+from collections.abc import Iterator
+from io import StringIO
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from layerwise.cli.progress import SCORING, Board, live_lines, said, watching
+from layerwise.cli.wording import sparkline
+from layerwise.train.events import AnyEvent, Epoch, Finished, Progress, RolledBack, Started, TestTouched
+
+
+def started(epochs: int = 100, **changes: object) -> Started:
+    values = {
+        "seconds": 1.0,
+        "rows": {"train": 1000, "validation": 200, "test": 0},
+        "inputs": 64,
+        "outputs": 1,
+        "parameters": 4810,
+        "epochs": epochs,
+        "steps_per_epoch": 10,
+        "first_step": 0,
+        "notes": ("batch_size 64 is reduced [to 32]",),
+    }
+    return Started(**values | changes)
+
+
+def epoch(number: int, *, seconds: float = 2.0, best: bool = True, loss: float = 0.5) -> Epoch:
+    return Epoch(
+        seconds=seconds,
+        epoch=number,
+        step=10 * number,
+        loss=loss,
+        validation={"loss": loss + 0.1, "accuracy": 0.9, "balanced_accuracy": 0.8},
+        best=best,
+        learning_rate=0.01,
+    )
+
+
+def progress(done: float, *, seconds: float, rate: float = 12_345.0) -> Progress:
+    return Progress(seconds=seconds, step=int(10 * done), epoch=done, loss=0.4321, examples_per_second=rate)
+
+
+def course(epochs: int, pace: float = 0.1) -> Iterator[AnyEvent]:
+    """A run of `pace` seconds an epoch, ten epochs a compiled call."""
+    yield started(epochs)
+    for number in range(1, epochs + 1):
+        yield epoch(number, seconds=1 + number * pace, best=number < 50, loss=1 / number)
+        if number % 10 == 0:
+            yield progress(float(number), seconds=1 + number * pace)
+    yield TestTouched(seconds=2 + epochs * pace, count=1, reason="end of training")
+    yield Finished(seconds=3 + epochs * pace, status="finished", epochs=epochs, metrics={}, baselines={}, remarks=())
+
+
+def board_after(events: list[AnyEvent], **known: float) -> Board:
+    board = Board("digits", clock=lambda: 0.0)
+    for name, value in known.items():
+        setattr(board, name, value)
+    for event in events:
+        board.hear(event)
+    return board
+
+
+def drawn(board: Board, width: int) -> list[str]:
+    file = StringIO()
+    console = Console(file=file, width=width, highlight=False)
+    for line in live_lines(board, width, "*"):
+        console.print(line)
+    return file.getvalue().splitlines()
+
+
+def plain(events: list[AnyEvent]) -> list[str]:
+    file = StringIO()
+    board = Board("digits", clock=lambda: 0.0)
+    with watching(board, Console(file=file, width=60, highlight=False, markup=False)) as watch:
+        for event in events:
+            watch(event)
+    return file.getvalue().splitlines()
+
+
+# ── the live lines ──────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+@pytest.mark.parametrize("epochs", [100, 1_000_000])
+def test_live_lines_fit_and_say_it_all(width: int, epochs: int) -> None:
+    events = [started(epochs), *(epoch(n, loss=1 / n, best=n < 30) for n in range(1, 41))]
+    board = board_after([*events, progress(30.0, seconds=3.0), progress(40.0, seconds=4.0, rate=1.7e6)])
+    lines = drawn(board, width)
+    assert max(map(len, lines)) <= width
+    assert 5 <= len(lines) <= 7
+    text = "\n".join(lines)
+    for part in (f"epoch 41/{epochs:,}", "0.432", "0.125", "at epoch 29", "1.70 M examples/s", "left", "█", "0.900"):
+        assert part in text
+    assert "balanced" not in text
+
+
+@pytest.mark.parametrize("width", [20, 40])
+def test_very_narrow_terminals_get_the_epoch_at_least(width: int) -> None:
+    head = drawn(board_after([started(), epoch(40), progress(30.0, seconds=3.0), progress(40.0, seconds=4.0)]), width)[
+        0
+    ]
+    assert "epoch" in head
+    assert "examples/s" not in head
+    assert ("left" in head) is (width > 20)
+
+
+def test_the_phases() -> None:
+    board = Board("digits")
+    assert "reading the data" in drawn(board, 80)[0]
+    board.hear(started())
+    assert "compiling" in drawn(board, 80)[0]
+    board.hear(epoch(1))
+    board.hear(progress(1.0, seconds=3.0))
+    assert board.phase == "training"
+    assert "Ctrl-C" in drawn(board, 80)[-1]
+    board.hear(TestTouched(seconds=4.0, count=1, reason="end of training"))
+    assert SCORING in drawn(board, 80)[-1]
+
+
+def test_weights_by_hand_go_straight_to_scoring() -> None:
+    assert board_after([started(0)]).phase == SCORING
+
+
+@pytest.mark.parametrize(
+    ("known", "last", "over"),
+    [
+        ({}, epoch(99), False),
+        ({}, epoch(100), True),
+        ({"patience": 10}, epoch(13, best=False), False),
+        ({"patience": 10}, epoch(14, best=False), True),
+        ({"time_limit": 5.0}, epoch(14, best=False, seconds=4.9), False),
+        ({"time_limit": 5.0}, epoch(14, best=False, seconds=5.1), True),
+    ],
+)
+def test_the_end_of_training_is_noticed(known: dict[str, float], last: Epoch, over: bool) -> None:
+    board = board_after([started(), epoch(4), last, progress(14.0, seconds=5.0)], **known)
+    assert (board.phase == SCORING) is over
+
+
+def test_time_left_follows_the_pace_after_the_first_call() -> None:
+    board = board_after([started(), progress(1.0, seconds=9.0)])
+    assert board.left is None  # the first call compiled
+    board.hear(progress(11.0, seconds=10.0))
+    assert board.left == pytest.approx(8.9)  # ten epochs a second, 89 to go
+    board.time_limit = 12.0
+    assert board.left == pytest.approx(2.0)
+
+
+def test_losses_that_are_not_finite_are_shown() -> None:
+    board = board_after([started(), epoch(1, loss=math.nan), progress(1.0, seconds=2.0)])
+    assert any("nan" in line for line in drawn(board, 80))
+
+
+@given(st.lists(st.floats(allow_nan=True, allow_infinity=True)), st.integers(1, 50))
+def test_a_curve_is_as_long_as_there_is_room(values: list[float], width: int) -> None:
+    curve = sparkline(values, width)
+    assert len(curve) == min(len(values), width)
+    assert set(curve) <= set(" ▁▂▃▄▅▆▇█")
+
+
+# ── plain lines ─────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("epochs", [1, 7, 100, 12_345])
+def test_plain_lines_are_few_and_hold_the_first_and_the_last_epoch(epochs: int) -> None:
+    lines = [line for line in plain(list(course(epochs, pace=1e-4))) if line.startswith("epoch")]
+    assert min(epochs, 20) <= len(lines) <= 22
+    assert lines[0].split("/")[0].split()[-1] == "1"
+    assert lines[-1].split("/")[0].split()[-1] == str(epochs)
+
+
+def test_plain_lines_come_at_least_every_half_minute() -> None:
+    slow = [started(), *(epoch(n, seconds=40.0 * n) for n in range(1, 5))]
+    assert sum(line.startswith("epoch") for line in plain(slow)) == 4
+
+
+def test_plain_lines_tell_the_course() -> None:
+    lines = plain(list(course(100)))
+    assert lines[0] == "digits: reading the data"
+    assert lines[1] == "digits: 1,000 rows to train on and 200 to validate (64 inputs, 1 output and 4,810 parameters)"
+    assert lines[2] == "note: batch_size 64 is reduced [to 32]"
+    assert lines[3] == "compiling the training program"
+    assert lines[-1] == SCORING
+    assert "epoch   1/100  loss 1.000  validation loss 1.100  validation accuracy 0.900 (best)" in lines
+    assert "\x1b" not in "".join(lines)
+
+
+def test_what_is_said_for_good() -> None:
+    board = Board("digits")
+    rolled = RolledBack(seconds=2.0, epoch=7, attempt=2, learning_rate=0.005)
+    assert "learning rate halved to 0.005 (attempt 2 of 3)" in next(said(board, rolled))[0]
+    first = TestTouched(seconds=2.0, count=1, reason="end of training")
+    assert list(said(board, first)) == []
+    again = TestTouched(seconds=2.0, count=22, reason="end of training")
+    assert "for the 22nd time" in next(said(board, again))[0]
+    assert any("resumed after step 120" in line for line, _ in said(board, started(first_step=120)))
+
+
+def test_a_terminal_gets_live_lines_that_vanish() -> None:
+    file = StringIO()
+    console = Console(file=file, force_terminal=True, width=80, height=30, highlight=False, markup=False)
+    with watching(Board("digits"), console) as watch:
+        for event in course(100):
+            watch(event)
+    text = file.getvalue()
+    assert "\x1b[2K" in text  # what was drawn is wiped out
+    assert text.count("1,000 rows to train on") == 1

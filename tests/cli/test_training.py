@@ -1,0 +1,149 @@
+"""`layerwise train` and `layerwise resume`, on runs of a second."""
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from layerwise.cli import main, training
+from layerwise.cli.progress import Board
+from layerwise.errors import StorageError
+from layerwise.train.events import AnyEvent, Progress, TestTouched
+
+FIGURE = {"value", "low", "high"}
+CLASSIFICATION = ["accuracy", "balanced_accuracy", "macro_f1", "log_loss", "roc_auc", "calibration_error"]
+
+
+def test_json_is_one_object_of_the_documented_shape(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "rows.toml", "--json", "--seed", "3"]) == 0
+    out, err = capsys.readouterr()
+    found = json.loads(out)
+    assert list(found) == ["run", "model", "status", "epochs", "seconds", "metrics", "baselines"]
+    assert found["run"] == os.path.join("runs", "rows-1")
+    assert found["status"] == "finished"
+    assert found["epochs"] == 3
+    assert found["seconds"] > 0
+    assert Path(found["model"]).is_file()
+    assert list(found["metrics"]) == ["validation", "test"]
+    for part in found["metrics"].values():
+        assert set(part) == set(CLASSIFICATION)
+        assert all(set(figure) == FIGURE for figure in part.values())
+    assert set(found["baselines"]["majority_class"]["test"]) <= set(CLASSIFICATION)
+    assert "epoch 3/3" in err
+    assert "seed = 3" in (Path(found["run"]) / "recipe.toml").read_text()
+
+
+def test_results_go_to_stdout_and_progress_to_stderr(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "rows.toml"]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("Trained for 3 epochs in ")
+    assert "test part" in out
+    assert f"layerwise predict {os.path.join('runs', 'rows-1', 'model.safetensors')} " in out
+    assert "reading the data" in err
+    assert "36 rows to train on, 12 to validate and 12 to test" in err
+    assert all(line == line.rstrip() for line in out.splitlines())
+
+
+def test_quiet_shows_no_progress(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "rows.toml", "--quiet", "--time-limit", "1h"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert out
+    assert 'time_limit = "1h"' in (inside / "runs" / "rows-1" / "recipe.toml").read_text()
+
+
+def test_resume_takes_a_folder_or_its_name(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("first", "runs/first"):
+        assert main(["resume", name, "--json", "--quiet"]) == 0
+        assert json.loads(capsys.readouterr().out)["epochs"] == 3
+
+
+def test_weights_by_hand_are_evaluated(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "xor-by-hand", "--json", "--quiet"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["epochs"] == 0
+    assert found["metrics"]["train"]["accuracy"]["value"] == 1
+
+
+def interrupt_at_every(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Press Ctrl-C at each event of a kind."""
+    hear = Board.hear
+
+    def hear_and_interrupt(self: Board, event: AnyEvent) -> None:
+        hear(self, event)
+        if isinstance(event, kind):
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Board, "hear", hear_and_interrupt)
+
+
+ENDLESS = ["train", "rows.toml", "--set", "train.epochs=1000000", "--set", "train.patience=0", "--json"]
+
+
+def test_ctrl_c_ends_the_run_with_the_best_weights(
+    inside: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupt_at_every(Progress, monkeypatch)
+    assert main(ENDLESS) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["status"] == "interrupted"
+    assert found["metrics"]["test"]
+    assert Path(found["model"]).is_file()
+
+
+def test_ctrl_c_twice_ends_everything(
+    inside: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupt_at_every(Progress | TestTouched, monkeypatch)  # the second while scoring
+    assert main(ENDLESS) == 130
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.endswith("interrupted: stopped\n")
+
+
+# ── folders ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        ("runs/first", "layerwise resume runs/first"),
+        ("runs", "which holds other files"),
+        ("rows.csv", "the file rows.csv"),
+        ("rows.csv/run", "is a file"),
+    ],
+)
+def test_a_folder_that_cannot_be_used_is_refused_first(
+    out: str, message: str, inside: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(inside.rglob("*"))
+    assert main(["train", "rows.toml", "--out", out]) == 2
+    stdout, err = capsys.readouterr()
+    assert stdout == ""
+    assert message in err
+    assert "reading the data" not in err
+    assert sorted(inside.rglob("*")) == before
+
+
+def test_an_empty_or_new_folder_is_taken(tmp_path: Path) -> None:
+    training.check_folder(tmp_path)
+    training.check_folder(tmp_path / "new" / "below")
+
+
+def test_a_read_only_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # the tests may run as one who may write anywhere
+    with pytest.raises(StorageError, match="read-only"):
+        training.check_folder(tmp_path / "new")
+
+
+def test_bad_data_leaves_nothing_behind(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (inside / "bad.toml").write_text('data = { kind = "table", path = "rows.csv", target = "answr" }\n')
+    before = sorted(inside.rglob("*"))
+    assert main(["train", "bad.toml", "--out", "new"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "answer" in err
+    assert sorted(inside.rglob("*")) == before
