@@ -107,6 +107,16 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith("layerwise ")
 
 
+def test_color_is_for_terminals_that_want_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for wish, colored in (("FORCE_COLOR", True), ("NO_COLOR", False)):
+        monkeypatch.setenv(wish, "1")
+        monkeypatch.setenv("TERM", "xterm-256color")
+        main(["train", "digit"])
+        assert ("\x1b[1;31m" in capsys.readouterr().err) is colored
+
+
 # ── what goes wrong inside ──────────────────────────────────────────────────────────────────────
 
 

@@ -45,6 +45,9 @@ def progress(done: float, *, seconds: float, rate: float = 12_345.0) -> Progress
     return Progress(seconds=seconds, step=int(10 * done), epoch=done, loss=0.4321, examples_per_second=rate)
 
 
+CALLS = [progress(10.0, seconds=3.0), *(progress(done, seconds=done / 10) for done in (31.0, 33.0, 36.0, 39.0))]
+
+
 def course(epochs: int, pace: float = 0.1) -> Iterator[AnyEvent]:
     """A run of `pace` seconds an epoch, ten epochs a compiled call."""
     yield started(epochs)
@@ -89,7 +92,7 @@ def plain(events: list[AnyEvent]) -> list[str]:
 @pytest.mark.parametrize("epochs", [100, 1_000_000])
 def test_live_lines_fit_and_say_it_all(width: int, epochs: int) -> None:
     events = [started(epochs), *(epoch(n, loss=1 / n, best=n < 30) for n in range(1, 41))]
-    board = board_after([*events, progress(30.0, seconds=3.0), progress(40.0, seconds=4.0, rate=1.7e6)])
+    board = board_after([*events, *CALLS, progress(40.0, seconds=4.0, rate=1.7e6)])
     lines = drawn(board, width)
     assert max(map(len, lines)) <= width
     assert 5 <= len(lines) <= 7
@@ -101,9 +104,7 @@ def test_live_lines_fit_and_say_it_all(width: int, epochs: int) -> None:
 
 @pytest.mark.parametrize("width", [20, 40])
 def test_very_narrow_terminals_get_the_epoch_at_least(width: int) -> None:
-    head = drawn(board_after([started(), epoch(40), progress(30.0, seconds=3.0), progress(40.0, seconds=4.0)]), width)[
-        0
-    ]
+    head = drawn(board_after([started(), epoch(40), *CALLS]), width)[0]
     assert "epoch" in head
     assert "examples/s" not in head
     assert ("left" in head) is (width > 20)
@@ -144,11 +145,18 @@ def test_the_end_of_training_is_noticed(known: dict[str, float], last: Epoch, ov
 
 def test_time_left_follows_the_pace_after_the_first_call() -> None:
     board = board_after([started(), progress(1.0, seconds=9.0)])
-    assert board.left is None  # the first call compiled
-    board.hear(progress(11.0, seconds=10.0))
-    assert board.left == pytest.approx(8.9)  # ten epochs a second, 89 to go
+    for call in range(3):
+        assert board.left is None  # the first call compiled, and one more says little
+        board.hear(progress(2.0 + call, seconds=10.0 + call / 10))
+    assert board.left == pytest.approx(9.6)  # ten epochs a second, 96 to go
     board.time_limit = 12.0
-    assert board.left == pytest.approx(2.0)
+    assert board.left == pytest.approx(1.8)
+
+
+def test_time_left_forgets_a_slow_beginning() -> None:
+    slow = [progress(float(call), seconds=10.0 * call) for call in range(1, 5)]
+    fast = [progress(4.0 + call, seconds=40.0 + call) for call in range(1, 20)]
+    assert board_after([started(), *slow, *fast]).left == pytest.approx(77.0)
 
 
 def test_losses_that_are_not_finite_are_shown() -> None:

@@ -91,7 +91,9 @@ def test_evaluate(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert found["metrics"]["accuracy"]["value"] == pytest.approx(right.mean())
     assert set(found["metrics"]["accuracy"]) == {"value", "low", "high"}
     assert main(["evaluate", MODEL, "--data", "rows.csv"]) == 0
-    assert f"accuracy           {right.mean():.3f} " in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "rows.csv" in out.splitlines()[0]
+    assert f"accuracy           {right.mean():.3f} " in out
 
 
 def test_evaluate_needs_the_target(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:

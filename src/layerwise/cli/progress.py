@@ -5,6 +5,7 @@
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ Watch = Callable[[AnyEvent], None]
 
 PLAIN_LINES = 20  # of epochs in a run, where nothing can be redrawn
 QUIET_SECONDS = 30.0  # after which a plain line is due however short the way was
+PACE_OVER = 10  # calls, by which the time left is judged
+PACE_FROM = 3
 REFRESHES = 8  # of the live lines in a second
 CURVE = 40  # signs of a curve or bar at most
 SHORTEST_BAR = 8
@@ -40,8 +43,8 @@ class Board:
     patience: int = 0
     time_limit: float = math.inf
     started: Started | None = None
-    paced_from: Progress | None = None  # the first call is left out of the pace: it compiled
     progress: Progress | None = None
+    lately: deque[Progress] = field(default_factory=lambda: deque(maxlen=PACE_OVER))
     best: Epoch | None = None
     last: Epoch | None = None
     losses: list[float] = field(default_factory=list)
@@ -64,7 +67,8 @@ class Board:
                 self.started = event
                 self.phase = "compiling the training program" if event.epochs else SCORING
             case Progress():
-                self.paced_from = self.paced_from or event
+                if self.progress:  # the first call is left out of the pace: it compiled
+                    self.lately.append(event)
                 self.progress, self.heard = event, self.clock()
                 self.phase = SCORING if self.over else "training"
             case Epoch():
@@ -92,10 +96,10 @@ class Board:
 
     @property
     def left(self) -> float | None:
-        """Seconds to the last epoch or the time limit, if nothing ends the run before; None where not known."""
-        first, now = self.paced_from, self.progress
-        if not self.started or not first or not now or now.epoch <= first.epoch:
+        """Seconds to the last epoch or the time limit, at the pace of late; None where that is not known."""
+        if not self.started or len(self.lately) < PACE_FROM or self.lately[-1].epoch <= self.lately[0].epoch:
             return None
+        first, now = self.lately[0], self.lately[-1]
         pace = (now.seconds - first.seconds) / (now.epoch - first.epoch)
         return max(0.0, min((self.started.epochs - now.epoch) * pace, self.time_limit - now.seconds))
 
@@ -134,7 +138,7 @@ def _live(board: Board, console: "Console") -> Iterator[Watch]:
     def watch(event: AnyEvent) -> None:
         board.hear(event)
         for sentence, style in said(board, event):
-            live.console.print(sentence, style=style)
+            live.console.print(consoles.printable(sentence), style=style)
 
     with Live(
         get_renderable=draw, console=console, refresh_per_second=REFRESHES, transient=True, redirect_stdout=False

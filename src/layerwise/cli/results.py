@@ -87,7 +87,7 @@ def figures_table(metrics: Figures) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
-    parts = [part for part in PARTS if metrics.get(part)]
+    parts = [part for part in dict.fromkeys([*PARTS, *metrics]) if metrics.get(part)]
     table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
     table.add_column(Text("95% intervals", style="dim"), no_wrap=True)
     for part in parts:

@@ -41,7 +41,7 @@ def evaluate(
         return
     from layerwise.cli import results
 
-    console.show(results.figures_table({"test": figures}))
+    console.show(results.figures_table({Path(data).name: figures}))
 
 
 def predict(
