@@ -121,6 +121,12 @@ def test_the_phases() -> None:
     assert "Ctrl-C" in drawn(board, 80)[-1]
     board.hear(TestTouched(seconds=4.0, count=1, reason="end of training"))
     assert SCORING in drawn(board, 80)[-1]
+    assert "Ctrl-C" not in drawn(board, 80)[-1]  # the one that ended the training was the last that is harmless
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_scoring_after_an_ordinary_end_can_be_cut_short(width: int) -> None:
+    assert drawn(board_after(list(course(100))[:-1]), width)[-1].endswith("0:00; Ctrl-C ends it")
 
 
 def test_weights_by_hand_go_straight_to_scoring() -> None:

@@ -30,7 +30,7 @@ CURVE = 40  # signs of a curve or bar at most
 SHORTEST_BAR = 8
 
 
-SCORING = "scoring the network and the baselines"
+SCORING = "scoring network and baselines"
 
 
 @dataclass
@@ -157,7 +157,11 @@ def live_lines(board: Board, width: int, spinner: "RenderableType") -> "list[Ren
             spinner, Text(f"{board.name}: {board.phase} ..." if not board.started else f"{board.phase} ...")
         )
         return [waiting]
-    hint = "Ctrl-C ends the training and keeps the best weights" if board.phase == "training" else f"{board.phase} ..."
+    hint = "Ctrl-C ends the training and keeps the best weights"
+    if board.phase != "training":
+        # after a Ctrl-C that ended the training, another one would end everything
+        skip = "; Ctrl-C ends it" if board.over else ""
+        hint = f"{board.phase}, {wording.clock(board.clock() - board.heard)}{skip}"
     return [_head(board, width, spinner), _curves(board, width), Text(f"  {hint}", style="dim")]
 
 
