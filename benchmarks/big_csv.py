@@ -20,10 +20,8 @@ import numpy as np
 
 FLOOR = """
 import sys, time
-from layerwise.data.delimited import DelimitedFile
 import polars as pl
-path, start, floats, seconds = sys.argv[1], 0, None, 0.0
-with open(path, "rb") as file:
+with open(sys.argv[1], "rb") as file:
     names = file.readline().decode().strip().split(",")
     schema, rest = {name: pl.Float64() for name in names}, b""
     began = time.perf_counter()
@@ -38,6 +36,7 @@ LOAD = """
 import json, resource, sys, time
 import jax
 jax.numpy.zeros(3).block_until_ready()
+import polars
 from layerwise.data import load
 from layerwise.recipe.records import AutoTask, TableData
 began = time.perf_counter()

@@ -30,9 +30,9 @@ SAMPLE = 5_000  # distinct texts looked at to tell dates and free text
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?(inf|infinity|nan)", re.IGNORECASE)
 _OTHER_NUMBER = re.compile(  # 1,234.50 or $12 or 3 %
-    r"[^0-9A-Za-z]{0,3} ?-?[0-9]{1,3}([ ,.'’_][0-9]{3})*([.,][0-9]+)? ?[^0-9A-Za-z]{0,3}|[^0-9A-Za-z]{0,3}[0-9]+([.,][0-9]+)? ?[^0-9A-Za-z]{0,3}"
+    r"[^0-9A-Za-z]{0,4}([0-9]{1,3}([ ,.'_\u2019][0-9]{3})*|[0-9]+)([.,][0-9]+)?[^0-9A-Za-z]{0,4}"
 )
-_ZIP_NAME = re.compile(r"(^|[^a-z])(zip|zipcode|postal|postcode|postalcode|plz|cap)([^a-z]|$)|zip_?code|post_?code|postal", re.IGNORECASE)
+_ZIP_NAME = re.compile(r"(^|[^a-z])(zip|plz|cap)([^a-z]|$)|zip_?code|post_?code|postal", re.IGNORECASE)
 _ID_NAME = re.compile(r"(^|[_\W])(id|uuid|guid|index|idx|key|nr|no|rowid|serial)$|[a-z](ID|Id)$", re.IGNORECASE)
 _TIME_NAME = re.compile(r"year|jahr|month|week|day|hour|minute|second|time|date|period|step|epoch", re.IGNORECASE)
 _DATE_NAME = re.compile(r"date|datum|day|fecha|time|(^|_)dt($|_)", re.IGNORECASE)
@@ -84,7 +84,7 @@ def number_of(value: Any, notation: Notation) -> float:
     if isinstance(value, str):
         return _number_of_text(value.strip(), notation)
     if isinstance(value, datetime.timedelta):
-        return value / datetime.timedelta(seconds=1)
+        return (value // datetime.timedelta(microseconds=1)) / 1e6
     if isinstance(value, float | int | decimal.Decimal):
         try:
             number = float(value)
@@ -155,12 +155,15 @@ def numbers(series: "pl.Series", notation: Notation) -> Float64[np.ndarray, " ro
     import polars as pl
 
     if series.dtype == pl.Duration:
-        series = series.dt.total_microseconds() / 1e6
+        seconds = series.dt.total_microseconds().cast(pl.Float64).fill_null(math.nan).to_numpy() / 1e6
+        series = pl.Series(series.name, seconds)
     elif series.dtype.is_numeric() or series.dtype in (pl.Boolean, pl.Null):
-        series = series.cast(pl.Float64)
+        series = series if series.dtype == pl.Float64 else series.cast(pl.Float64)
     else:
         series = _numbers_of_texts(series, notation)
-    array = series.fill_null(math.nan).to_numpy()
+    array: Float64[np.ndarray, " rows"] = (series.fill_null(math.nan) if series.null_count() else series).to_numpy()
+    if np.einsum("i,i->", array, array) <= LIMIT**2:  # a quick look: no square beyond, no NaN
+        return array
     beyond = np.abs(array) > LIMIT
     if beyond.any():
         row = int(np.argmax(beyond))
@@ -168,15 +171,15 @@ def numbers(series: "pl.Series", notation: Notation) -> Float64[np.ndarray, " ro
             row, float(array[row]), "numbers are finite and fit single precision (1e38)",
             "mend the value, or leave it empty for a missing one",
         )  # fmt: skip
-    return np.asarray(array, dtype=np.float64)
+    return array
 
 
 def _numbers_of_texts(series: "pl.Series", notation: Notation) -> "pl.Series":
     import polars as pl
 
     if series.dtype != pl.String:
-        texts = [None if v is None else str(v) for v in series.to_list()]
-        series = pl.Series(series.name, texts, dtype=pl.String)
+        written = [None if value is None else str(value) for value in series.to_list()]
+        series = pl.Series(series.name, written, dtype=pl.String)
     texts = cleaned(series, notation)
     found = _cast(texts, notation)
     bad = (found.is_null() & texts.is_not_null()).arg_true()
@@ -191,10 +194,8 @@ def _numbers_of_texts(series: "pl.Series", notation: Notation) -> "pl.Series":
 
 def cleaned(series: "pl.Series", notation: Notation) -> "pl.Series":
     """Texts without surrounding blanks, null where they mean "no value"."""
-    import polars as pl
-
     texts = series.str.strip_chars()
-    return texts.set(texts.is_in(pl.Series(sorted(notation.missing), dtype=pl.String)), None)
+    return texts.set(texts.is_in(sorted(notation.missing)), None)
 
 
 def _cast(texts: "pl.Series", notation: Notation) -> "pl.Series":
@@ -233,17 +234,23 @@ def moments(series: "pl.Series", form: str, notation: Notation) -> Int64[np.ndar
     import polars as pl
 
     if series.dtype in (pl.Date, pl.Datetime):
-        return series.cast(pl.Datetime("us")).to_physical().fill_null(dates.MISSING).to_numpy()
+        known: Int64[np.ndarray, " rows"] = (
+            series.cast(pl.Datetime("us")).to_physical().fill_null(dates.MISSING).to_numpy()
+        )
+        return known
     distinct, index = codes(series, notation)
-    found = np.full(len(distinct) + 1, dates.MISSING)  # the last entry serves index -1
+    found = np.full(len(distinct) + 1, dates.MISSING, dtype=np.int64)  # the last entry serves index -1
     for i, text in enumerate(distinct):
         try:
             found[i] = moment_of(text, form, notation)
         except ValueError:
             row = int(np.argmax(index == i))
-            remedy = 'mend it; or name it in `missing` if it means none; or set the column to "category" under `columns`'
-            raise BadValue(row, text, f"a date column holds dates ({form or 'year-month-day'})", remedy) from None
-    return found[index]
+            raise BadValue(
+                row, text, f"a date column holds dates ({form or 'year-month-day'})",
+                'mend it; or name it in `missing` if it means none; or set the column to "category" under `columns`',
+            ) from None  # fmt: skip
+    every: Int64[np.ndarray, " rows"] = found[index]
+    return every
 
 
 # ── finding out ─────────────────────────────────────────────────────────────────────────────────
@@ -366,8 +373,8 @@ def _text_like(values: "pl.Series", notation: Notation) -> Column:
     if form and (form != "yearmonthday" or _DATE_NAME.search(name)):
         remark = f"column {name!r}: day and month could stand either way round; read as {form}" if ambiguous else ""
         return Column(name, "date", form=form, remark=remark)
-    many = len(distinct) > 10
-    if many and sum(bool(_OTHER_NUMBER.fullmatch(t)) for t in distinct) >= 0.9 * len(distinct) and not all(t.isdigit() for t in distinct):
+    numbers_written_otherwise = sum(bool(_OTHER_NUMBER.fullmatch(text)) and not text.isdigit() for text in distinct)
+    if len(distinct) > 10 and numbers_written_otherwise >= 0.9 * len(distinct):
         remark = f"column {name!r} holds numbers in a form that is not read, such as {distinct[0]!r}"
         return Column(name, "text", remark=remark)
     spread = values.n_unique() / len(values)

@@ -27,7 +27,7 @@ from layerwise.data.transform import (
     DateColumn,
     FittedColumn,
     NumericColumn,
-    standardize,
+    standardized,
 )
 from layerwise.errors import DataError
 
@@ -71,14 +71,17 @@ def encoder_from(spec: Any, arrays: Arrays) -> "TableEncoder | ArrayEncoder":
     Raises `DataError` where they do not belong together.
     """
     try:
-        record = msgspec.convert(msgspec.to_builtins(spec), TableSpec | ArraySpec)
-        match record:
-            case TableSpec():
-                return TableEncoder(record)
-            case ArraySpec():
-                return ArrayEncoder(record, arrays)
+        record: TableSpec | ArraySpec = msgspec.convert(msgspec.to_builtins(spec), TableSpec | ArraySpec)
     except (msgspec.ValidationError, TypeError) as error:
         raise DataError("an encoder's record is one this version knows", received=str(error)) from None
+    if isinstance(record, TableSpec):
+        return TableEncoder(record)
+    width = len(record.names)
+    shapes = {"mean": ((1,), (width,)), "scale": ((1,), (width,)), "low": ((width,),), "high": ((width,),)}
+    for name, possible in shapes.items():
+        if name not in arrays or np.shape(arrays[name]) not in possible:
+            raise DataError(f"an encoder has the array {name!r} of {width} columns", received=str(sorted(arrays)))
+    return ArrayEncoder(record, arrays)
 
 
 # ── raw rows ────────────────────────────────────────────────────────────────────────────────────
@@ -186,7 +189,8 @@ class TableEncoder:
             values = row.tolist() if isinstance(row, np.ndarray) else list(row)
             if len(values) != len(self.names):
                 raise DataError(
-                    f"a row has {len(self.names)} values: {', '.join(self.names[:10])}", received=f"{len(values)} values"
+                    f"a row has {len(self.names)} values: {', '.join(self.names[:10])}",
+                    received=f"{len(values)} values",
                 )
         return self._rows.encode(values, self.width)
 
@@ -218,8 +222,8 @@ def take(column: FittedColumn, series: "pl.Series", notation: Notation) -> Shape
             return columns.moments(series, column.form, notation)
         case BooleanColumn() | CategoryColumn():
             distinct, index = columns.codes(series, notation)
-            codes = [column.code(text) for text in distinct]
-            return np.array([*codes, column.code(None)], dtype=np.int32)[index]
+            codes = np.array([*map(column.code, distinct), column.code(None)], dtype=np.int32)
+            return np.take(codes, index)
 
 
 class _RowPlan:
@@ -258,8 +262,7 @@ class _RowPlan:
                 for i in absent:
                     if self.flags[i] >= 0:
                         out[self.flags[i]] = 1
-            standardize(shifted, self.mean, self.scale, shifted)
-            out[self.at] = shifted
+            out[self.at] = standardized(shifted, self.mean, self.scale)
         for position, column, start in self.coded:
             code = self._code(position, column, values[position])
             if isinstance(column, BooleanColumn):
@@ -305,7 +308,7 @@ class _RowPlan:
 
     def _error(self, position: int, value: Any, what: str) -> DataError:
         return DataError(
-            f"the value of this column is {what}", received=repr(value)[:80], remedy="leave it empty (None) if it is missing",
+            f"the value of this column is {what}", received=repr(value)[:80], remedy="leave it empty (None) if missing",
             place=f"column {self.names[position]!r}",
         )  # fmt: skip
 

@@ -6,7 +6,6 @@ becomes: the held blocks are given back one by one as the array fills.
 
 import math
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -66,7 +65,7 @@ class Gathered:
     def _add_numbers(self, name: str, values: Shaped[np.ndarray, " rows"]) -> None:
         if name not in self._shifts:
             self._shifts[name] = _shift(values)
-        shifted = (values - self._shifts[name]).astype(np.float32)
+        shifted = values if self._shifts[name] == 0 else values - self._shifts[name]  # rounded where it is stored
         at, done = self._numeric.index(name), 0
         while done < len(shifted):
             block, start = divmod(self.rows + done, self._block_rows)
@@ -86,14 +85,19 @@ class Gathered:
                     raise _third_word(column, int(np.argmax(index == i)), text)
                 codes[i] = known.setdefault(text, len(known))
         if len(known) > MOST_CATEGORIES:
-            raise BadValue(0, f"{len(known):,} categories", f"a category column has at most {MOST_CATEGORIES:,} categories",
-                           'set the column to "ignore" under `columns`')  # fmt: skip
+            raise BadValue(
+                0,
+                f"{len(known):,} categories",
+                f"a category column has at most {MOST_CATEGORIES:,} categories",
+                'set the column to "ignore" under `columns`',
+            )
         self._codes[column.name].append(codes[index])
 
     def numbers(self, name: str) -> Numbers:
         """All values of a numeric column."""
         at = self._numeric.index(name)
-        return np.concatenate([block[at] for block in self._blocks])[: self.rows]
+        values: Numbers = np.concatenate([block[at] for block in self._blocks])[: self.rows]
+        return values
 
     def shift(self, name: str) -> float:
         return self._shifts[name]
@@ -128,8 +132,8 @@ class Gathered:
             return self.moments(column.name)
         assert isinstance(column, BooleanColumn | CategoryColumn)
         texts, index = self.texts(column.name)
-        codes = [column.code(text) for text in texts]
-        return np.array([*codes, column.code(None)], dtype=np.int32)[index]
+        codes = np.array([*map(column.code, texts), column.code(None)], dtype=np.int32)
+        return np.take(codes, index)
 
 
 def _third_word(column: Column, row: int, text: str) -> BadValue:
@@ -147,10 +151,10 @@ def _shift(values: Shaped[np.ndarray, " rows"]) -> float:
     low, middle, high = np.quantile(present, (0.1, 0.5, 0.9)).tolist()
     spread = high - low or float(np.ptp(present))
     if spread == 0:
-        return middle if abs(middle) > 1e4 else 0.0
+        return float(middle) if abs(middle) > 1e4 else 0.0
     if abs(middle) <= 100 * spread:
         return 0.0
-    return round(middle, -math.floor(math.log10(spread)))
+    return float(round(middle, -math.floor(math.log10(spread))))
 
 
 # ── fitting ─────────────────────────────────────────────────────────────────────────────────────
@@ -158,8 +162,7 @@ def _shift(values: Shaped[np.ndarray, " rows"]) -> float:
 
 def fit(gathered: Gathered, train: Rows, one_hot: int, notation: Notation) -> tuple[TableEncoder, list[str]]:
     """An encoder fitted on the training rows alone, and sentences on the columns left out for being constant."""
-    with ThreadPoolExecutor(2) as pool:
-        fitted = list(pool.map(lambda column: _fit_column(gathered, column, train, one_hot), gathered.kinds))
+    fitted = [_fit_column(gathered, column, train, one_hot) for column in gathered.kinds]
     kept = tuple(column for column in fitted if isinstance(column, FittedColumn))
     notes = [column for column in fitted if isinstance(column, str)]
     return TableEncoder(TableSpec(kept, tuple(sorted(notation.missing)), notation.decimal)), notes
@@ -191,7 +194,7 @@ def fit_numbers(name: str, values: Numbers, shift: float) -> NumericColumn | Non
     if low == high and not missing:
         return None
     share = float(absent.mean()) if missing else 0.0
-    median = float(np.float32(np.median(present)))
+    median = _median(present)
     if (low, high, shift) == (0, 1, 0) and bool(np.all((present == 0) | (present == 1))):
         return NumericColumn(name, 0.0, 0.0, 1.0, round(median), low, high, missing, share, boolean=True)
     mean = float(present.mean(dtype=np.float64))
@@ -199,12 +202,22 @@ def fit_numbers(name: str, values: Numbers, shift: float) -> NumericColumn | Non
     return NumericColumn(name, shift, float(np.float32(mean)), scale or 1.0, median, low, high, missing, share)
 
 
+def _median(values: Numbers) -> float:
+    """The median, rounded to single precision; several times as fast as NumPy's."""
+    half = len(values) // 2
+    ordered = np.partition(values, half)
+    middle = float(ordered[half])
+    if len(values) % 2 == 0:
+        middle = (middle + float(ordered[:half].max())) / 2
+    return float(np.float32(middle))
+
+
 def _deviation(values: Numbers, mean: float) -> float:
     """The standard deviation, in double precision but without a second array of it."""
     total = 0.0
     for start in range(0, len(values), 1 << 16):
         part = values[start : start + (1 << 16)] - np.float64(mean)  # float64
-        total += float(np.dot(part, part))
+        total += float(np.square(part, out=part).sum())
     return math.sqrt(total / len(values))
 
 
@@ -252,4 +265,4 @@ def embedding_width(size: int) -> int:
     >>> embedding_width(17), embedding_width(1000)
     (8, 50)
     """
-    return min(50, round(1.6 * size**0.56))
+    return min(50, round(1.6 * math.pow(size, 0.56)))

@@ -58,7 +58,8 @@ class TargetReader:
                 if self.as_numbers and not isinstance(self.task, records.Regress) and isinstance(bad.value, str):
                     bad.remedy = 'mend the value; or name it in `missing`; or set task = "classify" for classes'
                 raise
-        keep = ~(np.isnan(found) if self.as_numbers else found < 0).any(axis=1)
+        lacking = np.isnan(found) if self.as_numbers else found < 0
+        keep: Bool[np.ndarray, " rows"] = ~np.any(lacking, axis=1)
         self.dropped += int((~keep).sum())
         kept = found if keep.all() else found[keep]
         if self.as_numbers:
@@ -71,7 +72,7 @@ class TargetReader:
         distinct, index = columns.codes(series, notation)
         known = self._texts[at]
         codes = [-1 if text is None else known.setdefault(text, len(known)) for text in distinct]
-        return np.array([*codes, -1], dtype=np.int32)[index]
+        return np.take(np.array([*codes, -1], dtype=np.int32), index)
 
     def settle(self, split: records.Split) -> "tuple[Outputs, Classes | Labels | None, list[str]]":
         """The targets of all rows that have one, what they are (None: quantities, as yet in their own
@@ -119,16 +120,20 @@ class TargetReader:
             flags = [flag(text) for text in known]
             if -1 in flags:
                 raise DataError(
-                    "several targets are all quantities, or all yes/no labels",
+                    "labels are yes or no, 1 or 0 (several targets are all labels, or all quantities)",
                     received=f"column {name!r} holds {list(known)[flags.index(-1)]!r}",
                     remedy="name one column of classes; or write the labels as 0 and 1",
                 )
             y[:, i] = np.array(flags, dtype=np.float32)[codes[:, i]]
         return y
 
-    def _classes(self, values: Shaped[np.ndarray, " rows"], split: records.Split) -> tuple[Int32[np.ndarray, " rows"], tuple[str, ...]]:
+    def _classes(
+        self, values: Shaped[np.ndarray, " rows"], split: records.Split
+    ) -> tuple[Int32[np.ndarray, " rows"], tuple[str, ...]]:
         if self.as_numbers:
-            found, codes = np.unique(values, return_inverse=True)
+            found = _few(values)
+            assert found is not None
+            codes = np.searchsorted(found, values)
             names = [str(int(number)) for number in found]
         else:
             texts = list(self._texts[0])
@@ -148,15 +153,17 @@ class TargetReader:
             )  # fmt: skip
         if counts.min() < 2 and not isinstance(split, records.NoSplit | records.GivenSplit):
             alone = names[int(counts.argmin())]
+            more = int((counts < 2).sum()) - 1
             raise self._refusal(
                 "every class has at least two rows, one to learn from and one to check",
-                f"{alone!r} in one row" + (f", and {int((counts < 2).sum()) - 1} more such" if (counts < 2).sum() > 1 else ""),
+                f"{alone!r} in one row" + (f", and {more} more such" if more else ""),
                 'add rows of it, or leave it out or merge it with another; or use split = "none"',
             )  # fmt: skip
         return codes.astype(np.int32), tuple(names)
 
     def _refusal(self, rule: str, received: str, remedy: str) -> DataError:
-        return DataError(rule, received=received, remedy=remedy, place=f"target column {', '.join(map(repr, self.names))}")
+        place = f"target column {', '.join(map(repr, self.names))}"
+        return DataError(rule, received=received, remedy=remedy, place=place)
 
 
 def flag(text: str) -> int:
@@ -186,10 +193,23 @@ def _only_flags(values: Float64[np.ndarray, "rows targets"]) -> bool:
 
 def _are_classes(values: Float64[np.ndarray, " rows"]) -> bool:
     """Few whole numbers, each often enough to be a class rather than a count."""
-    if len(np.unique(values[:100_000])) > FEW or not bool(np.all(values == np.floor(values))):
+    found = _few(values)
+    if found is None or not bool(np.all(found == np.floor(found))):
         return False
-    count = len(np.unique(values))
-    return count <= 2 or (count <= FEW and len(values) >= 10 * count)
+    return len(found) <= 2 or len(values) >= 10 * len(found)
+
+
+def _few(values: Float64[np.ndarray, " rows"]) -> Float64[np.ndarray, " few"] | None:
+    """The different values in order, None where there are more than `FEW`; sorts only what is new."""
+    found = values[:1]
+    for start in range(0, len(values), 1 << 16):
+        part = values[start : start + (1 << 16)]
+        nearest = found[np.minimum(np.searchsorted(found, part), len(found) - 1)]
+        if len(new := part[nearest != part]):
+            found = np.union1d(found, new)
+            if len(found) > FEW:
+                return None
+    return found
 
 
 def standardized(
@@ -205,7 +225,8 @@ def standardized(
 
 def _scaled(values: Any, mean: Any, scale: Any) -> Shaped[np.ndarray, "rows targets"]:
     with np.errstate(over="ignore"):
-        return np.clip((values - mean) / scale, -columns.LIMIT, columns.LIMIT).astype(np.float32)
+        scaled = np.clip((values - mean) / scale, -columns.LIMIT, columns.LIMIT)
+    return np.asarray(scaled, dtype=np.float32)
 
 
 def encode_target(raw: Any, target: Target, missing: Sequence[str] = MISSING) -> Outputs:
@@ -246,7 +267,7 @@ def _target_column(series: "pl.Series", target: Target, notation: Notation) -> S
         return values
     distinct, index = columns.codes(series, notation)
     codes = [_class_code(text, target) for text in distinct]
-    found = np.array([*codes, -1], dtype=np.int64)[index]
+    found = np.take(np.array([*codes, -1], dtype=np.int64), index)
     if (found < 0).any():
         row = int((found < 0).argmax())
         text = distinct[index[row]] if index[row] >= 0 else None

@@ -65,7 +65,7 @@ class NumericColumn(msgspec.Struct, frozen=True, tag_field="kind", tag="numeric"
         absent = np.isnan(values)
         if absent.any():
             values = np.where(absent, np.float32(self.fill), values)
-        standardize(values, np.float32(self.mean), np.float32(self.scale), out[:, 0])
+        out[:, 0] = standardized(values, np.float32(self.mean), np.float32(self.scale))
         if self.missing:
             out[:, 1] = absent
 
@@ -154,7 +154,7 @@ class CategoryColumn(msgspec.Struct, frozen=True, dict=True, tag_field="kind", t
         out[rows, codes[rows] - 1] = 1
 
     def strange(self, codes: Int32[np.ndarray, " rows"]) -> list[str]:
-        what = "a category that training held less than twice" if self.embed else "a category that training did not hold"
+        what = f"a category that training held {'less than twice' if self.embed else 'never'}"
         return _counted((int((codes == 0).sum()), what), (int((codes < 0).sum()), "missing, as never in training"))
 
 
@@ -174,8 +174,9 @@ class DateColumn(msgspec.Struct, frozen=True, tag_field="kind", tag="date"):
 
     @property
     def info(self) -> ColumnInfo:
-        low, high = (dates.written(round((self.trend.shift + end) * dates.DAY)) for end in (self.trend.low, self.trend.high))
-        return ColumnInfo(self.name, "date", self.trend.absent, f"{low[:10]} to {high[:10]}")
+        ends = (round((self.trend.shift + end) * dates.DAY) for end in (self.trend.low, self.trend.high))
+        low, high = (dates.written(end)[:10] for end in ends)
+        return ColumnInfo(self.name, "date", self.trend.absent, f"{low} to {high}")
 
     def days(self, moments: Int64[np.ndarray, " rows"]) -> Float32[np.ndarray, " rows"]:
         return (dates.days(moments) - self.trend.shift).astype(np.float32)
@@ -192,12 +193,13 @@ class DateColumn(msgspec.Struct, frozen=True, tag_field="kind", tag="date"):
         return [text.replace(self.trend.info.range, self.info.range) for text in found]
 
 
-def standardize(values: Single, mean: Single | np.float32, scale: Single | np.float32, out: Single) -> None:
+def standardized(values: Single, mean: Single | np.float32, scale: Single | np.float32) -> Single:
     """(values - mean) / scale in single precision, at most a million in size."""
-    np.subtract(values, mean, out=out)
+    result = values - mean
     with np.errstate(over="ignore"):
-        np.divide(out, scale, out=out)
-    np.clip(out, np.float32(-FARTHEST), np.float32(FARTHEST), out=out)
+        np.divide(result, scale, out=result)
+    np.minimum(result, np.float32(FARTHEST), out=result)
+    return np.maximum(result, np.float32(-FARTHEST), out=result)
 
 
 FittedColumn = NumericColumn | BooleanColumn | CategoryColumn | DateColumn
