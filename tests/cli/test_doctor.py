@@ -25,7 +25,9 @@ def test_faults_are_told_with_their_remedies(
 
     (tmp_path / "file").touch()
     monkeypatch.setattr("jax.devices", no_devices)
-    monkeypatch.setattr(doctor, "needs", lambda: {"no-such-package": set(), "another": {"ecg"}, "third": {"bench"}})
+    monkeypatch.setattr(
+        doctor, "needs", lambda: {"no-such-package": set(), "another": {"all", "ecg"}, "third": {"bench"}}
+    )
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     monkeypatch.setenv("LAYERWISE_DATA", str(tmp_path / "nowhere"))
     assert main(["doctor"]) == 1

@@ -94,8 +94,8 @@ def _packages(findings: Findings) -> None:
             present.append(f"{name} {version}")
         elif not extras:
             findings.fault("packages", f"{name} is not installed", f"pip install {name}")
-        elif not extras <= {"test", "bench"}:
-            absent.append(f'{name} (pip install "layerwise[{min(extras)}]")')
+        elif wanted := sorted(extras - {"all", "test", "bench"}):
+            absent.append(f'{name} (pip install "layerwise[{wanted[0]}]")')
     findings.note("packages", ", ".join(present))
     if absent:
         findings.note("optional", f"not installed: {', '.join(absent)}")

@@ -108,7 +108,9 @@ def remove(
             raise LayerwiseError(
                 "removing asks first, and nobody can answer here", remedy="add --yes to remove without asking"
             )
-        typer.confirm(f"Remove {wording.listed([str(folder) for folder in folders])} for good?", abort=True, err=True)
+        if not typer.confirm(f"Remove {wording.listed([str(folder) for folder in folders])} for good?", err=True):
+            console.say("note", "nothing was removed")
+            return
     for folder in dict.fromkeys(folders):
         shutil.rmtree(folder)
         console.say("done", f"removed {folder}")
