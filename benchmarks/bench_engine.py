@@ -126,7 +126,7 @@ class Case:
             return jax.lax.scan(one, carry, batches)
 
         work = 3 * batch * sum(a * b + b for a, b in pairwise(self.widths))
-        options = compiling.TINY if work < loop.TINY_WORK else {}
+        options = compiling.options(tiny=work < loop.TINY_WORK)
         epochs = max(1, steps // (whole // batch))
         trained = jax.jit(lambda carry: jax.lax.scan(epoch, carry, jnp.arange(epochs)), compiler_options=options)
         start = (weights, law.init(weights))

@@ -1,12 +1,14 @@
 """How XLA compiles our programs; imported before anything that compiles.
 
-Four settings matter on a CPU, all measured (docs/decisions/0004-one-kernel-for-tiny-networks.md):
+Five settings matter on a CPU, all measured (docs/decisions/0004-one-kernel-for-tiny-networks.md):
 
 * XLA runs a program as a sequence of kernels, about 0.1 us each. A Playground-sized step is 50 of
   them, and takes 6 us of which nearly all is hand-over. XLA can compile a whole loop to one kernel
   instead, if the loop is small enough by its own estimate; the limit is 1 kB unless raised here.
 * The library calls that XLA makes for matrix products keep a loop from being one kernel, so `TINY`
   programs go without them. Larger programs are faster with them.
+* XLA keeps a copy of every weight matrix that both the forward and the backward pass read, since it
+  cannot see that the update comes last; told to look closer, it does without.
 * JAX hands even a prediction for one row to another thread and waits for it there, which takes 40 us;
   called directly it takes 8, and no other Python thread waits, since the interpreter is let go of.
 * Compiled programs are kept on disk, so that the second run of a kind starts at once.
@@ -22,7 +24,17 @@ from layerwise.errors import LayerwiseError
 
 SMALL_LOOPS = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=1000000"
 
-TINY = {"xla_cpu_experimental_ynn_fusion_type": ""}
+ORDINARY: dict[str, str | bool] = {"xla_cpu_copy_insertion_use_region_analysis": True}
+TINY: dict[str, str | bool] = {**ORDINARY, "xla_cpu_experimental_ynn_fusion_type": ""}
+
+
+def options(*, tiny: bool) -> dict[str, str | bool] | None:
+    """The compiler's options for a training program; None on devices other than CPUs."""
+    import jax
+
+    if jax.default_backend() != "cpu":
+        return None
+    return TINY if tiny else ORDINARY
 
 
 def prepare() -> None:

@@ -7,7 +7,8 @@ a call is never changes a result: the number of steps is traced, and everything 
 """
 
 import math
-from functools import partial
+from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import jax
@@ -17,7 +18,7 @@ from jaxtyping import Array, Bool, Float, Int, Int32, Shaped
 from layerwise.nets import noise
 from layerwise.nets.dense import MLP
 from layerwise.tasks.objective import example_losses, figures, tally, watched
-from layerwise.train.compile import TINY
+from layerwise.train.compile import options
 from layerwise.train.hyper import Hyper
 from layerwise.train.optimizer import rate_factor
 from layerwise.train.shuffle import shuffled
@@ -92,7 +93,7 @@ class _Carry(NamedTuple):
 def start(program: Program, network: MLP, hyper: Hyper) -> State:
     """The state before the first step."""
     weights = fresh(program, network, hyper)
-    copy = partial(jax.tree.map, jnp.array)
+    copy = partial(jax.tree.map, lambda leaf: jnp.array(leaf, leaf.dtype))
     infinity = jnp.float32(jnp.inf)
     zero = partial(jnp.zeros, (), jnp.int32)
     return State(
@@ -120,8 +121,7 @@ def advance(
     `state` is donated: its buffers are dead afterwards.
     """
     work = 3 * program.batch_size * sum(leaf.size for leaf in jax.tree.leaves(state.weights.network))
-    tiny = work < TINY_WORK and jax.default_backend() == "cpu"
-    return (_advance_tiny if tiny else _advance)(program, state, data, hyper, seed, jnp.int32(limit))
+    return _compiled(work < TINY_WORK)(program, state, data, hyper, seed, jnp.int32(limit))
 
 
 def _train(
@@ -144,22 +144,16 @@ def _train(
     def some_steps(carry: _Carry) -> _Carry:
         epoch, base = carry.state.step // per_epoch, carry.state.step % per_epoch
         count = jnp.minimum(jnp.minimum(per_epoch - base, segment), limit - carry.done)
-        rows = rows_of_epoch(program.batch_size, data, noise.stream(order_key, epoch), base, segment)
+        rows = rows_of_epoch(
+            program.batch_size, data, noise.stream(order_key, epoch), base, segment, shuffle=program.shuffle
+        )
         state = jax.lax.fori_loop(0, count, partial(one_step, rows), carry.state)
         carry = _Carry(state, carry.history, carry.done + count)
-        healthy = jnp.isfinite(state.loss)
         at_end = base + count == per_epoch
-        return jax.lax.cond(
-            healthy & ~at_end,
-            lambda c: c,
-            lambda c: jax.lax.cond(
-                healthy & _finite(c.state.weights),
-                partial(_end_epoch, program, data, hyper, per_epoch),
-                partial(_roll_back, hyper, per_epoch),
-                c,
-            ),
-            carry,
-        )
+        healthy = jnp.isfinite(state.loss)
+        sound = healthy & (~at_end | _finite(state.weights))
+        carry = _when(sound & at_end, partial(_end_epoch, program, data, hyper, per_epoch), carry)
+        return _when(~sound, partial(_roll_back, hyper, per_epoch), carry)
 
     def more(carry: _Carry) -> Bool[Array, ""]:
         room = carry.history.count < EPOCHS_A_CALL
@@ -170,15 +164,31 @@ def _train(
     return carry.state, carry.history
 
 
-_advance = jax.jit(_train, static_argnums=0, donate_argnums=1)
-_advance_tiny = jax.jit(_train, static_argnums=0, donate_argnums=1, compiler_options=TINY)
+def _when(condition: Bool[Array, ""], change: Callable[[_Carry], _Carry], carry: _Carry) -> _Carry:
+    """`change(carry)` where the condition holds, else `carry`.
+
+    A loop of one round or none: XLA runs loops in place, where `cond` would copy the whole state.
+    """
+    return jax.lax.fori_loop(0, condition.astype(jnp.int32), lambda _, c: change(c), carry)
 
 
-def rows_of_epoch(batch_size: int, data: Data, order: noise.Key, first: Int[Array, ""], steps: int) -> Batch:
+@lru_cache(maxsize=2)
+def _compiled(tiny: bool) -> Callable[..., tuple[State, History]]:
+    """`_train`, compiled as suits the network's size; `state` is donated."""
+    return jax.jit(_train, static_argnums=0, donate_argnums=1, compiler_options=options(tiny=tiny))
+
+
+def rows_of_epoch(
+    batch_size: int, data: Data, order: noise.Key, first: Int[Array, ""], steps: int, *, shuffle: bool = True
+) -> Batch:
     """The rows of `steps` steps from step `first` on, in the epoch's order; past its end they weigh nothing."""
     start = first % steps_per_epoch(data.train_rows, batch_size) * batch_size
-    positions = shuffled(order, start, steps * batch_size, data.train_rows)
-    real = start + jnp.arange(steps * batch_size, dtype=jnp.int32) < data.train_rows
+    places = start + jnp.arange(steps * batch_size, dtype=jnp.int32)
+    real = places < data.train_rows
+    if shuffle:
+        positions = shuffled(order, start, steps * batch_size, data.train_rows)
+    else:
+        positions = jnp.minimum(places, data.train_rows - 1)
     return _gather(data, _take(data.train, positions), real)
 
 
@@ -230,7 +240,8 @@ def _end_epoch(program: Program, data: Data, hyper: Hyper, per_epoch: Int[Array,
         jnp.where(jnp.isinf(state.reference), 0, state.reference)
     )
     waited = jnp.where(ahead, 0, state.waited + 1)
-    status = jnp.where(epoch >= hyper.epochs, FINISHED, RUNNING)
+    # Typed, since a state of another type than `start` gives would compile the second call anew.
+    status = jnp.where(epoch >= hyper.epochs, jnp.int32(FINISHED), jnp.int32(RUNNING))
     if program.objective.kind == "perceptron":
         # Rosenblatt's rule moves no weight any more once every training row is decided rightly.
         right = evaluate(program, state.weights.network, data, data.train, data.train_rows, hyper)
