@@ -193,6 +193,15 @@ def test_plain_lines_come_at_least_every_half_minute() -> None:
     assert sum(line.startswith("epoch") for line in plain(slow)) == 4
 
 
+@pytest.mark.parametrize("end", [TestTouched, Finished])
+def test_the_last_epoch_is_shown_where_training_ends_early(end: type) -> None:
+    events = [event for event in course(100) if not isinstance(event, Epoch) or event.epoch <= 33]
+    lines = plain(
+        [event for event in events if not isinstance(event, TestTouched | Finished) or isinstance(event, end)]
+    )
+    assert sum("epoch  33/100" in line for line in lines) == 1
+
+
 def test_plain_lines_tell_the_course() -> None:
     lines = plain(list(course(100)))
     assert lines[0] == "digits: reading the data"

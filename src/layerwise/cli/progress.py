@@ -77,8 +77,10 @@ class Board:
                 self.losses.append(event.loss)
                 if (value := event.validation.get(self.monitor)) is not None:
                     self.watched.append(value)
-            case TestTouched() | Finished():
+            case TestTouched():
                 self.phase = SCORING
+            case Finished():
+                self.phase = "done"
             case RolledBack():
                 pass
 
@@ -283,28 +285,38 @@ def _ordinal(number: int) -> str:
 
 
 def _plain(board: Board, console: "Console") -> Watch:
-    shown = {"seconds": -math.inf, "epoch": 0.0}
-    phases = {board.phase}
+    shown: list[Epoch] = []
+    phases = {board.phase, "training", "done"}
+
+    def show(epoch: Epoch) -> None:
+        shown[:] = [epoch]
+        console.print(epoch_line(board, epoch), soft_wrap=True)
 
     def watch(event: AnyEvent) -> None:
         board.hear(event)
         for sentence, _ in said(board, event):
             console.print(consoles.printable(sentence), soft_wrap=True)
-        if isinstance(event, Epoch) and due(board, event, shown["epoch"], shown["seconds"]):
-            shown["epoch"], shown["seconds"] = float(event.epoch), event.seconds
-            console.print(epoch_line(board, event), soft_wrap=True)
-        if board.phase not in phases and board.phase != "training":
+        if isinstance(event, Epoch) and due(board, event, shown[0] if shown else None):
+            show(event)
+        if board.phase in (SCORING, "done") and board.last and shown[-1:] != [board.last]:
+            show(board.last)  # where training ended
+        if board.phase not in phases:
             phases.add(board.phase)
             console.print(board.phase, soft_wrap=True)
 
     return watch
 
 
-def due(board: Board, epoch: Epoch, shown: float, seconds: float) -> bool:
-    """Whether an epoch gets a plain line: some twenty a run, more where they are far apart in time."""
+def due(board: Board, epoch: Epoch, shown: Epoch | None) -> bool:
+    """Whether an epoch gets a plain line after `shown`: some twenty a run, more where they are slow."""
     total = board.started.epochs if board.started else 0
     step = max(1, math.ceil(total / PLAIN_LINES))
-    return epoch.epoch in (1, total) or epoch.epoch // step > shown // step or epoch.seconds - seconds >= QUIET_SECONDS
+    return (
+        shown is None
+        or epoch.epoch == total
+        or epoch.epoch // step > shown.epoch // step
+        or epoch.seconds - shown.seconds >= QUIET_SECONDS
+    )
 
 
 def epoch_line(board: Board, epoch: Epoch) -> str:
