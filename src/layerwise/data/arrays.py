@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float32, Shaped
+from jaxtyping import Shaped
 
 from layerwise.data import catalogue, toy
 from layerwise.data.dataset import Classes, Dataset, Rows, Target
@@ -25,7 +25,7 @@ class ArrayRows:
         self._x = x
 
     def __call__(self, rows: Rows) -> Shaped[np.ndarray, "rows ..."]:
-        return self._x[rows]
+        return np.take(self._x, rows, axis=0)
 
 
 def load_toy(data: records.ToyData, task: records.Task, seed: int) -> Dataset:

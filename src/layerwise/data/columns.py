@@ -123,6 +123,8 @@ def text_of(value: Any, notation: Notation) -> str | None:
         return None
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, datetime.timedelta):
+        value = number_of(value, notation)
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() else repr(value)
     if isinstance(value, int | decimal.Decimal):
@@ -215,13 +217,13 @@ def codes(series: "pl.Series", notation: Notation) -> tuple[list[str | None], In
 
     if series.dtype.is_float():
         series = series.fill_nan(None)
+    if series.null_count() == len(series):
+        return [], np.full(len(series), -1, dtype=np.int32)
     if series.dtype.is_nested() or series.dtype in (pl.Binary, pl.Object):
         row = int(series.is_not_null().arg_max() or 0)
         raise BadValue(row, series[row], "a value is a number, a text, a date or yes/no", 'set the column to "ignore"')
     distinct = series.unique().drop_nulls()
     values = distinct.to_list()
-    if not values:
-        return [], np.full(len(series), -1, dtype=np.int32)
     if series.dtype == pl.String:
         index = series.cast(pl.Enum(values)).to_physical().cast(pl.Int32)
     else:

@@ -40,7 +40,20 @@ _SHAPES = {
     "yearmonthday": r"(?P<y>(?:19|20)[0-9]{2})(?P<m>[0-9]{2})(?P<d>[0-9]{2})",
 }
 FORMS = {name: re.compile(shape + _CLOCK) for name, shape in _SHAPES.items()}
-_MONTHS = ("january february march april may june july august september october november december").split()
+_MONTHS = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+]
 
 
 def moment(text: str, form: str) -> int | None:

@@ -66,7 +66,9 @@ class DelimitedFile:
         self.delimiter = delimiter
         first = next((c for c in self._chunks() if c.text.strip()), None)
         if first is None:
-            raise DataError("a data file holds rows", received="an empty file", remedy="check the path", place=self.name)
+            raise DataError(
+                "a data file holds rows", received="an empty file", remedy="check the path", place=self.name
+            )
         self.delimiter = _delimiter(first.text, delimiter)
         self.columns = self._header(first)
         self._head = self._read_head()
@@ -137,6 +139,8 @@ class DelimitedFile:
                     except UnicodeError:
                         raise _misread(self.name, self.encoding, block[:4]) from None
                 yield block.replace(b"\r", b"\n") if self._mac else block
+            if wide is not None and (half := wide.getstate()[0]):
+                raise _misread(self.name, self.encoding, half)
 
     def _chunks(self, offset: int = 0) -> Iterator[Chunk]:
         """Whole records, as UTF-8, from the one at byte `offset` of the stream on."""
@@ -197,7 +201,10 @@ class DelimitedFile:
         try:
             names = next(csv.reader(io.StringIO(first.text[:end].decode().lstrip()), delimiter=self.delimiter))
         except (csv.Error, StopIteration):
-            raise _not_text(self.name, "a first line that names no columns") from None
+            raise DataError(
+                "the first row names the columns", received=_shown(first.text[:end]), remedy="write a header line",
+                place=self._at(first, 0),
+            ) from None  # fmt: skip
         place = self._at(first, 0)
         if len(names) > WIDEST:
             raise DataError(f"a table has at most {WIDEST:,} columns", received=f"{len(names):,}", place=place)
@@ -231,13 +238,14 @@ class DelimitedFile:
 
         if b'"' in chunk.text:
             self._check(chunk)
+        whole = lines.without_blanks(chunk.text) if chunk.text[:1] in b"\r\n " else chunk.text
         for floats in (numbers, frozenset[str]()):
             schema = {name: pl.Float64() if name in floats else pl.String() for name in self.columns}
             try:
-                frame = _parse(chunk.text, schema, self.delimiter, self._missing)
+                frame = _parse(whole, schema, self.delimiter, self._missing)
                 if frame.height and frame.to_series(-1).null_count():
                     self._check(chunk)  # fields cut off at the end of a row, and blank lines, are read as null
-                    if (text := lines.without_blanks(chunk.text)) is not chunk.text:
+                    if (text := lines.without_blanks(whole)) is not whole:
                         frame = _parse(text, schema, self.delimiter, self._missing)
             except _polars_errors():
                 self._check(chunk)

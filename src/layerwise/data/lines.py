@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Int64, UInt8
 
 _QUOTE, _NEWLINE = ord('"'), ord("\n")
-_BLANK = re.compile(rb"\n[ \r]*(?=\n)")
+_BLANK = re.compile(rb"\n(?:[ \r]*\n|[ \r]+\Z)")
 
 
 class Records(NamedTuple):
@@ -49,12 +49,14 @@ def scan(text: bytes, delimiter: str) -> Records:
     [2, 2]
     """
     units = np.frombuffer(text, dtype=np.uint8)
+    if not len(units):
+        return Records(*(np.zeros(0, dtype=np.int64) for _ in range(3)))
     breaks, between = units == _NEWLINE, units == ord(delimiter)
     if b'"' in text:
         outside = _outside(units)
         breaks, between = breaks & outside, between & outside
     ends = np.flatnonzero(breaks) + 1
-    if len(text) and (len(ends) == 0 or ends[-1] < len(text)):
+    if len(ends) == 0 or ends[-1] < len(text):
         ends = np.append(ends, len(text))
     starts = np.concatenate([[0], ends[:-1]]).astype(np.int64)
     fields = np.diff(np.searchsorted(np.flatnonzero(between), np.concatenate([starts[:1], ends]))) + 1
@@ -67,10 +69,10 @@ def scan(text: bytes, delimiter: str) -> Records:
 def without_blanks(text: bytes) -> bytes:
     """The text without the lines that hold nothing; `text` itself where there are none.
 
-    >>> without_blanks(b'1,2\n\n3,"a\n\nb"\n')
-    b'1,2\n3,"a\n\nb"\n'
+    >>> without_blanks(b'1,2\\n\\n3,"a\\n\\nb"\\n')
+    b'1,2\\n3,"a\\n\\nb"\\n'
     """
-    if not _BLANK.search(b"\n" + text + b"\n"):
+    if not _BLANK.search(b"\n" + text):
         return text
     found = scan(text, ",")
     return b"".join(text[start:end] for start, end in zip(found.starts, found.ends, strict=True))

@@ -5,12 +5,11 @@ and says where a row stands, so that every fault can be named.
 """
 
 import datetime
-import decimal
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import msgspec
 import numpy as np
@@ -27,6 +26,7 @@ BATCH = 1 << 17  # rows
 MISSING: tuple[str, ...] = TableData(path="-", target="-").missing
 
 
+@runtime_checkable
 class Table(Protocol):
     """Rows of named columns. `batches` gives all of them in order, as the types they are stored in;
     text files give texts, and float64 for the columns `numbers` where a whole batch parses."""
@@ -61,7 +61,9 @@ def open_table(
     ('a', 'b')
     """
     if not isinstance(source, str | os.PathLike):
-        return FrameTable(frame_of(source), "the table", Notation(frozenset(missing), "." if decimal == "auto" else decimal))
+        return FrameTable(
+            frame_of(source), "the table", Notation(frozenset(missing), "." if decimal == "auto" else decimal)
+        )
     path = Path(source)
     first = _opening(path)
     try:
@@ -81,7 +83,9 @@ def _opening(path: Path) -> bytes:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
             raise DataError(
-                "the data is a file", received=f"the folder {path.name!r}", remedy="name a CSV, Parquet or JSON Lines file"
+                "the data is a file",
+                received=f"the folder {path.name!r}",
+                remedy="name a CSV, Parquet or JSON Lines file",
             )
         if not stat.S_ISREG(mode):
             raise DataError("the data is a regular file", received=f"{path.name!r}, which is a device or a pipe")
@@ -90,6 +94,8 @@ def _opening(path: Path) -> bytes:
     except FileNotFoundError:
         near = _near(path)
         raise DataError("the data file must exist", received=repr(str(path)), remedy=near or "check the path") from None
+    except DataError:
+        raise
     except (OSError, ValueError) as error:
         received = getattr(error, "strerror", None) or str(error)
         raise DataError("the data file can be read", received=received, place=path.name[:100]) from None
@@ -169,7 +175,8 @@ def _assembled(columns: "dict[str, pl.Series]") -> "pl.DataFrame":
         return pl.DataFrame(columns)
     except pl.exceptions.ShapeError:
         raise DataError(
-            "all columns have as many values", received=", ".join(f"{n}: {len(s)}" for n, s in list(columns.items())[:5])
+            "all columns have as many values",
+            received=", ".join(f"{n}: {len(s)}" for n, s in list(columns.items())[:5]),
         ) from None
 
 
@@ -186,7 +193,14 @@ def series_of(name: str, values: list[Any]) -> "pl.Series":
         except (OverflowError, TypeError, pl.exceptions.PolarsError):
             return pl.Series(name, [None if v is None else _as_float(v) for v in values], dtype=pl.Float64)
     try:
-        if len(kinds) == 1 and kinds <= {str, bool, datetime.date, datetime.datetime, datetime.timedelta, datetime.time}:
+        if len(kinds) == 1 and kinds <= {
+            str,
+            bool,
+            datetime.date,
+            datetime.datetime,
+            datetime.timedelta,
+            datetime.time,
+        }:
             return pl.Series(name, values)
         texts = [None if v is None else text_of(v, Notation(frozenset())) for v in values]
         return pl.Series(name, texts, dtype=pl.String)
@@ -208,7 +222,9 @@ def _from_pandas(frame: Any) -> "pl.DataFrame":
     for position, label in enumerate(frame.columns):
         name, column = str(label), frame.iloc[:, position]
         if name in columns:
-            raise DataError("each column has a name of its own", received=f"{name!r} twice", remedy="rename the columns")
+            raise DataError(
+                "each column has a name of its own", received=f"{name!r} twice", remedy="rename the columns"
+            )
         if isinstance(column.dtype, np.dtype) and column.dtype.kind in "biufM":
             columns[name] = pl.Series(name, _plain_array(column.to_numpy()))
         elif str(column.dtype).startswith("datetime64"):  # with a time zone
@@ -276,7 +292,9 @@ class ParquetTable:
             self._head = self._lazy.head(BATCH).collect()
         self.columns = tuple(self._head.columns)
         if not self._head.height or not self.columns:
-            raise DataError("a data file holds rows", received="a table without rows", remedy="check the path", place=self.name)
+            raise DataError(
+                "a data file holds rows", received="a table without rows", remedy="check the path", place=self.name
+            )
 
     def _guarded(self) -> "_ParquetFaults":
         return _ParquetFaults(self.name)
@@ -375,17 +393,20 @@ class JsonLines:
                     yield rows
 
     def _fault(self, decoder: "msgspec.json.Decoder[dict[str, Any]]", lines: list[bytes], line: int) -> DataError:
-        for number, text in enumerate(lines, start=line):
+        why = ""
+        for text in lines:
             try:
                 if not text.isspace():
                     decoder.decode(text)
             except (msgspec.DecodeError, RecursionError, ValueError) as error:
+                why = str(error)
                 break
+            line += 1
         shown = text[:80].decode("utf-8", errors="replace").rstrip("\n")
         return DataError(
-            "every line of a JSON Lines file is one mapping", received=f"{shown!r} ({error})",
+            "every line of a JSON Lines file is one mapping", received=f"{shown!r} ({why})",
             remedy='write each row on a line of its own, e.g. {"area": 52, "city": "Rome"}',
-            place=f"{self.name}, row {number}",
+            place=f"{self.name}, row {line}",
         )  # fmt: skip
 
     def _frame(self, rows: list[dict[str, Any]]) -> "pl.DataFrame":

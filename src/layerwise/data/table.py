@@ -10,7 +10,7 @@ from jaxtyping import Float32, Int64, Shaped
 
 from layerwise.data import columns, dates, fit
 from layerwise.data.columns import BadValue, Column, Notation
-from layerwise.data.dataset import Dataset, Rows
+from layerwise.data.dataset import Classes, Dataset, Rows
 from layerwise.data.leaks import check_duplicates, check_groups
 from layerwise.data.read import Table, open_table
 from layerwise.data.split import NAMES, Parts, split
@@ -41,19 +41,24 @@ def load_table(data: records.TableData, task: records.Task, seed: int, source: A
     """
     tables = _open(data, source)
     roles = _roles(data)
-    _require(tables, (*roles.target, *(name for name in roles[1:] if name), *data.columns))
+    require(tables, (*roles.target, *(name for name in roles[1:] if name), *data.columns))
     kinds, notes = plan(tables[0], data, roles)
     reader = _Reader(tables, kinds, roles, TargetReader(roles.target, task, tables[0].head, tables[0].notation))
     try:
         reader.read()
     except OSError as error:
-        raise DataError("the data file can be read", received=error.strerror or str(error), place=tables[0].name) from None
-    y, target, target_notes = reader.target.settle(data.split)
-    parts = reader.split(data.split, seed, None if target is None or y.ndim > 1 else y)
+        raise DataError(
+            "the data file can be read", received=error.strerror or str(error), place=tables[0].name
+        ) from None
+    y, discrete, target_notes = reader.target.settle(data.split)
+    parts = reader.split(data.split, seed, y if isinstance(discrete, Classes) else None)
     notes += [*(remark for table in tables for remark in table.remarks), *target_notes, *parts.notes]
-    if target is None:
+    if isinstance(discrete, Classes):
+        notes += _unlearnt(y, discrete.names, parts.train)
+    if discrete is None:
         standardize = task.standardize if isinstance(task, records.Regress) else True
-        y, target = standardized(y, roles.target, parts.train, standardize)
+        y, quantities = standardized(y, roles.target, parts.train, standardize)
+    target = discrete or quantities
     encoder, constant = fit.fit(reader.inputs, parts.train, data.one_hot, tables[0].notation)
     notes += constant
     if not encoder.names:
@@ -70,6 +75,13 @@ def load_table(data: records.TableData, task: records.Task, seed: int, source: A
     )  # fmt: skip
 
 
+def _unlearnt(y: Shaped[np.ndarray, " rows"], names: Sequence[str], train: Rows) -> list[str]:
+    """A sentence on the classes that the training part does not hold, where there are any."""
+    counts = np.bincount(y[train], minlength=len(names))
+    absent = [repr(name) for name, count in zip(names, counts, strict=True) if not count]
+    return [f"the training part has no row of class {', '.join(absent[:10])}"] if absent else []
+
+
 def _open(data: records.TableData, source: Any) -> list[Table]:
     """The table, and those of the further parts where the split gives files."""
     sources = [data.path if source is None else source]
@@ -84,7 +96,9 @@ def _open(data: records.TableData, source: Any) -> list[Table]:
 def _roles(data: records.TableData) -> Roles:
     target = (data.target,) if isinstance(data.target, str) else data.target
     if not target or len(set(target)) < len(target):
-        raise DataError("the target names columns, each once", received=repr(list(target)), remedy="e.g. target = \"price\"")
+        raise DataError(
+            "the target names columns, each once", received=repr(list(target)), remedy='e.g. target = "price"'
+        )
     match data.split:
         case records.GroupSplit(by=by):
             special = {"group": by}
@@ -98,7 +112,7 @@ def _roles(data: records.TableData) -> Roles:
     return Roles(tuple(target), weight, **special)
 
 
-def _require(tables: Sequence[Table], names: Sequence[str]) -> None:
+def require(tables: Sequence[Table], names: Sequence[str]) -> None:
     """Raise `DataError` unless every table has the named columns, and those of the first."""
     for table in tables:
         for name in (*names, *tables[0].columns):
@@ -208,7 +222,9 @@ class _Reader:
         wrong = ~(values >= 0)
         if wrong.any():
             row = int(wrong.argmax())
-            raise BadValue(row, float(values[row]), "a weight is a number of at least 0", "mend it; 0 leaves the row out")
+            raise BadValue(
+                row, float(values[row]), "a weight is a number of at least 0", "mend it; 0 leaves the row out"
+            )
         self._weights.append(values.astype(np.float32))
 
     def _add_times(self, series: "pl.Series", notation: Notation) -> None:
@@ -229,7 +245,11 @@ class _Reader:
         found = codes[index]
         if (found < 0).any():
             row = int((found < 0).argmax())
-            what = 'the part of every row, "train", "validation" or "test"' if self.roles.part else "the group of every row"
+            what = (
+                'the part of every row, "train", "validation" or "test"'
+                if self.roles.part
+                else "the group of every row"
+            )
             raise BadValue(row, series[row], f"this split needs {what}", "fill it in, or leave the row out")
         self._special.append(found)
 
@@ -282,7 +302,11 @@ class TableRows:
     """
 
     def __init__(
-        self, tables: Sequence[Table], starts: Sequence[int], dropped: Int64[np.ndarray, " dropped"], numbers: frozenset[str]
+        self,
+        tables: Sequence[Table],
+        starts: Sequence[int],
+        dropped: Int64[np.ndarray, " dropped"],
+        numbers: frozenset[str],
     ) -> None:
         self._tables, self._starts, self._numbers = tables, starts, numbers
         self._shifted = dropped - np.arange(len(dropped))  # kept row k is row k + (entries at most k)
@@ -297,7 +321,9 @@ class TableRows:
             try:
                 picked = table.pick((members - self._starts[number]).tolist())
             except (OSError, KeyError, StopIteration):
-                raise DataError("the data file is still there as it was", received="another file", place=table.name) from None
+                raise DataError(
+                    "the data file is still there as it was", received="another file", place=table.name
+                ) from None
             for row, values in zip(members.tolist(), picked, strict=True):
                 found[row] = {name: self._value(name, value, table.notation) for name, value in values.items()}
         return [found[row] for row in original.tolist()]

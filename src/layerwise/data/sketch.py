@@ -1,0 +1,170 @@
+"""What `layerwise init` prints: a recipe for a file, with what was found in it as comments."""
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from layerwise.data import columns, dates
+from layerwise.data.columns import BadValue, Column
+from layerwise.data.dataset import Classes
+from layerwise.data.delimited import DELIMITERS, DelimitedFile
+from layerwise.data.read import Table, open_table
+from layerwise.data.table import require
+from layerwise.data.target import TargetReader
+from layerwise.recipe.records import SCHEMA, AutoTask, NoSplit
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_GROUP_NAME = re.compile(
+    r"patient|subject|author|user|customer|client|person|household|group|site|device", re.IGNORECASE
+)
+_LEFT_OUT = ("identifier", "text", "empty")
+
+
+def sketch(path: str | os.PathLike[str], target: str) -> str:
+    """The TOML of a recipe that predicts the column `target` of a table file.
+
+    Every column is listed with its kind, so that it can be changed by hand, and with the share
+    missing, the range or categories and an example as comments. All rows are read, and those of
+    the first 8 MiB described. Raises `DataError` for what is wrong with the file or the target.
+    """
+    table = open_table(path)
+    require([table], [target])
+    rows = sum(frame.height for frame in table.batches())
+    found = [columns.infer(table.head.get_column(name), table.notation) for name in table.columns if name != target]
+    described, split = _target(table, target, rows)
+    lines = [
+        f"# {_comment(table.name)}: {rows:,} rows, {len(table.columns)} columns{_dialect(table)}",
+        *(
+            [f"# ranges and categories are those of the first {table.head.height:,} rows"]
+            if table.head.height < rows
+            else []
+        ),
+        f"layerwise = {SCHEMA}",
+        "",
+        "[data]",
+        'kind = "table"',
+        f"path = {_quoted(Path(path).as_posix())}",
+        f"target = {_quoted(target)}",
+        *(f"# {line}" for line in described),
+        f'split = {{ kind = "{split}", validation = 0.2, test = 0.2 }}',
+        *_other_splits(found),
+        "",
+        '[data.columns]  # "numeric", "boolean", "category", "date", or "ignore" to leave it out',
+        *(_column(table, column) for column in found),
+        "",
+        "[network]",
+        'kind = "mlp"',
+        "hidden = [64, 64]",
+        "",
+        "[train]",
+        "epochs = 100",
+        "patience = 10",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _dialect(table: Table) -> str:
+    if not isinstance(table, DelimitedFile):
+        return ""
+    between = DELIMITERS.get(table.delimiter, repr(table.delimiter))
+    decimal = {".": "point", ",": "comma"}[table.notation.decimal]
+    return f"; {between} between fields, {table.encoding}, decimal {decimal}"
+
+
+def _target(table: Table, name: str, rows: int) -> tuple[list[str], str]:
+    """What the target holds, in sentences, and the split that suits it."""
+    reader = TargetReader((name,), AutoTask(), table.head, table.notation)
+    try:
+        reader.add(table.head, table.notation)
+    except BadValue as bad:
+        raise bad.error(table.place(bad.index)) from None
+    y, discrete, notes = reader.settle(NoSplit())
+    if not isinstance(discrete, Classes):
+        return [f"a quantity from {y.min():.7g} to {y.max():.7g}", *map(_comment, notes)], "random"
+    counts = np.bincount(y, minlength=len(discrete.names))
+    shown = ", ".join(f"{_comment(n)} {c / len(y):.1%}" for n, c in list(zip(discrete.names, counts, strict=True))[:10])
+    lines = [f"{len(counts)} classes: {shown}{', ...' if len(counts) > 10 else ''}", *map(_comment, notes)]
+    if counts.min() < 0.1 * len(y) and counts.max() > 5 * counts.min():
+        lines.append(
+            'some are rare: task = { kind = "classify", class_weight = "balanced" } above [data] weighs them up'
+        )
+    if counts.min() < 2 and table.head.height == rows:
+        lines.append(f"{_comment(discrete.names[int(counts.argmin())])} has one row: add rows of it, or leave it out")
+    return lines, "stratified"
+
+
+def _other_splits(found: list[Column]) -> Iterator[str]:
+    for column in found:
+        if column.kind == "date":
+            yield f'# to predict later rows from earlier ones: split = {{ kind = "time", by = {_quoted(column.name)} }}'
+        elif column.kind in ("category", "numeric", "identifier") and _GROUP_NAME.search(column.name):
+            what = f'split = {{ kind = "group", by = {_quoted(column.name)} }}'
+            yield f"# to keep rows of one {_comment(column.name)} in one part: {what}"
+
+
+def _column(table: Table, column: Column) -> str:
+    kind = "ignore" if column.kind in _LEFT_OUT else column.kind
+    key = column.name if re.fullmatch(r"[A-Za-z0-9_-]+", column.name) else _quoted(column.name)
+    return f'{key} = "{kind}"  # {_comment(_described(table, column))}'
+
+
+def _described(table: Table, column: Column) -> str:
+    series = table.head.get_column(column.name)
+    if column.kind in _LEFT_OUT:
+        remark = column.remark.removeprefix(f"column {column.name!r} ").split(":")[0]
+        return remark + ("" if column.kind == "empty" else _example(series, table))
+    try:
+        absent, what = _content(series, table, column)
+    except BadValue as bad:
+        where = table.place(bad.index).removeprefix(f"{table.name}, ")
+        return f"holds {str(bad.value)[:40]!r} in {where}: mend it, or name it in `missing`"
+    missing = f", {absent:.1%} missing" if absent else ""
+    return f"{what}{missing}{_example(series, table)}" + (f" ({column.form})" if column.form else "")
+
+
+def _content(series: "pl.Series", table: Table, column: Column) -> tuple[float, str]:
+    """The share missing, and the range or categories."""
+    match column.kind:
+        case "numeric":
+            values = columns.numbers(series, table.notation)
+            absent = np.isnan(values)
+            return float(absent.mean()), f"{values[~absent].min():.7g} to {values[~absent].max():.7g}"
+        case "date":
+            moments = columns.moments(series, column.form, table.notation)
+            gone = moments == dates.MISSING
+            ends = (int(moments[~gone].min()), int(moments[~gone].max()))
+            return float(gone.mean()), " to ".join(map(dates.written, ends))
+        case _:
+            distinct, index = columns.codes(series, table.notation)
+            lacking = np.array([text is None for text in distinct] + [True])
+            texts = sorted({text for text in distinct if text is not None})
+            shown = ", ".join(text[:20] for text in texts[:6]) + (", ..." if len(texts) > 6 else "")
+            return float(lacking[index].mean()), f"{len(texts)} categories: {shown}"
+
+
+def _example(series: "pl.Series", table: Table) -> str:
+    for value in series.head(1000).to_list():
+        try:
+            text = columns.text_of(value, table.notation)
+        except ValueError:
+            return ""
+        if text is not None:
+            return f"; e.g. {text[:40]}"
+    return ""
+
+
+def _quoted(text: str) -> str:
+    """A TOML string."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _comment(text: str) -> str:
+    """A text on one line, without what TOML forbids in comments."""
+    return "".join(char if char.isprintable() else "?" for char in text)

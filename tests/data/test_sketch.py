@@ -1,0 +1,91 @@
+"""The recipe that `layerwise init` prints: valid, telling, and good to train on as it stands."""
+
+import polars as pl
+import pytest
+
+from layerwise.data import load
+from layerwise.data.sketch import sketch
+from layerwise.errors import DataError
+from layerwise.recipe import load as load_recipe
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / 'ho"uses.csv'
+    rows = [
+        f"{i};{10 + i * 7 % 9},5;{'' if i % 9 == 3 else i * 13 % 50};{('01234', '10115')[i % 2]};"
+        f"{1 + i % 28:02}/01/2020;p{i % 8};{'A,B'[i % 3]};word and word and word {i};\n"
+        for i in range(1, 61)
+    ]
+    path.write_text(
+        'id;price;area;"zip code";sold;patient;größe\\"";story;note\n'.replace('\\""', "") + "".join(rows), "utf-8"
+    )
+    return path
+
+
+def test_a_sketch_trains_as_it_stands(file, tmp_path):
+    text = sketch(file, "price")
+    recipe_file = tmp_path / "price.toml"
+    recipe_file.write_text(text, "utf-8")
+    recipe = load_recipe(recipe_file)
+    assert recipe.data.columns == {
+        "id": "ignore",
+        "area": "numeric",
+        "zip code": "category",
+        "sold": "date",
+        "patient": "category",
+        "größe": "category",
+        "story": "ignore",
+        "note": "ignore",
+    }
+    data = load(recipe.data, recipe.task, recipe.seed)
+    assert data.encoder.names == ("area", "zip code", "sold", "patient", "größe")
+    for said in (
+        "60 rows, 9 columns; semicolons between fields, utf-8, decimal comma",
+        "a quantity from 10.5 to 18.5",
+        "only numbers the rows",
+        "free text",
+        "0 to 49, 11.7% missing; e.g. 13",
+        "(day/month/year)",
+        'split = { kind = "time", by = "sold" }',
+        'split = { kind = "group", by = "patient" }',
+        "2 categories: 01234, 10115",
+        "holds no value",
+    ):
+        assert said in text
+
+
+def test_classes_are_counted_and_rare_ones_told(tmp_path):
+    path = tmp_path / "t.jsonl"
+    pl.DataFrame({"a": range(0, 200, 2), "y": ["b"] * 95 + ["a"] * 4 + ["c"]}).write_ndjson(path)
+    text = sketch(path, "y")
+    assert "3 classes: a 4.0%, b 95.0%, c 1.0%" in text
+    assert 'class_weight = "balanced"' in text
+    assert "c has one row" in text
+    assert 'kind = "stratified"' in text
+
+
+def test_hostile_names_and_values_stay_in_their_place(tmp_path):
+    path = tmp_path / "t.parquet"
+    names = ["a\nb", 'q"u\\o', "", "#", "x.y", "\x7f", "kind", "é"]
+    columns = {name: ["x\n[train]\nepochs = 0", "\x1b[2J", "\u2028"] * 4 for name in names}
+    pl.DataFrame({**columns, "y": ["no\n", "yes"] * 6}).write_parquet(path)
+    recipe_file = tmp_path / "t.toml"
+    recipe_file.write_text(sketch(path, "y"), "utf-8")
+    recipe = load_recipe(recipe_file)
+    assert list(recipe.data.columns) == names
+    assert recipe.train.epochs == 100
+    assert load(recipe.data, recipe.task, 0).x.shape[0] == 12
+
+
+def test_a_bad_value_is_shown_where_it_stands(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a,y\n" + "".join(f"{i * i},{i % 2}\n" for i in range(50)) + "oops,1\n")
+    assert "holds 'oops' in row 52: mend it" in sketch(path, "y")
+
+
+def test_a_wrong_target_is_refused(file):
+    with pytest.raises(DataError, match="did you mean 'price'"):
+        sketch(file, "prise")
+    with pytest.raises(DataError, match="classes have several rows"):
+        sketch(file, "story")
