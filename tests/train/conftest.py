@@ -133,9 +133,9 @@ def bench(request: pytest.FixtureRequest) -> Bench:
     return _bench(request.param)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def bench_of():
-    """A line of the table by name, with settings changed."""
+    """A function that gives a line of the table by name, with settings changed."""
     return _bench
 
 

@@ -145,7 +145,7 @@ def tally(
 
 
 def figures(objective: Objective, sums: Sums) -> dict[str, Float[Array, ""]]:
-    """Accuracy and its kin, or R2, from the sums of `tally`; "loss" is not among them."""
+    """Accuracy and its kin, or R2, from the sums of `tally`, NaN over no rows; "loss" is not among them."""
     match objective.kind:
         case "quantities":
             total = sums["y2"] - jnp.square(sums["y"]) / sums["count"]
@@ -161,8 +161,8 @@ def figures(objective: Objective, sums: Sums) -> dict[str, Float[Array, ""]]:
             seen = present | (said > 0)
             return {
                 "accuracy": right.sum() / confusion.sum(),
-                "balanced_accuracy": recall.sum() / jnp.maximum(present.sum(), 1),
-                "macro_f1": jnp.where(seen, f1, 0).sum() / jnp.maximum(seen.sum(), 1),
+                "balanced_accuracy": recall.sum() / present.sum(),
+                "macro_f1": jnp.where(seen, f1, 0).sum() / seen.sum(),
             }
 
 
