@@ -11,7 +11,7 @@ from rich.console import Console
 
 from layerwise.cli.progress import SCORING, Board, live_lines, said, watching
 from layerwise.cli.wording import sparkline
-from layerwise.train.events import AnyEvent, Epoch, Finished, Progress, RolledBack, Started, TestTouched
+from layerwise.train.events import AnyEvent, Epoch, Finished, Progress, RolledBack, Scoring, Started, TestTouched
 
 
 def started(epochs: int = 100, **changes: object) -> Started:
@@ -55,6 +55,7 @@ def course(epochs: int, pace: float = 0.1) -> Iterator[AnyEvent]:
         yield epoch(number, seconds=1 + number * pace, best=number < 50, loss=1 / number)
         if number % 10 == 0:
             yield progress(float(number), seconds=1 + number * pace)
+    yield Scoring(seconds=2 + epochs * pace, status="finished")
     yield TestTouched(seconds=2 + epochs * pace, count=1, reason="end of training")
     yield Finished(seconds=3 + epochs * pace, status="finished", epochs=epochs, metrics={}, baselines={}, remarks=())
 
@@ -119,7 +120,7 @@ def test_the_phases() -> None:
     board.hear(progress(1.0, seconds=3.0))
     assert board.phase == "training"
     assert "Ctrl-C" in drawn(board, 80)[-1]
-    board.hear(TestTouched(seconds=4.0, count=1, reason="end of training"))
+    board.hear(Scoring(seconds=4.0, status="interrupted"))
     assert SCORING in drawn(board, 80)[-1]
     assert "Ctrl-C" not in drawn(board, 80)[-1]  # the one that ended the training was the last that is harmless
 
@@ -132,21 +133,6 @@ def test_scoring_after_an_ordinary_end_can_be_cut_short(width: int) -> None:
 def test_weights_by_hand_go_straight_to_scoring() -> None:
     assert board_after([started(0)]).phase == SCORING
 
-
-@pytest.mark.parametrize(
-    ("known", "last", "over"),
-    [
-        ({}, epoch(99), False),
-        ({}, epoch(100), True),
-        ({"patience": 10}, epoch(13, best=False), False),
-        ({"patience": 10}, epoch(14, best=False), True),
-        ({"time_limit": 5.0}, epoch(14, best=False, seconds=4.9), False),
-        ({"time_limit": 5.0}, epoch(14, best=False, seconds=5.1), True),
-    ],
-)
-def test_the_end_of_training_is_noticed(known: dict[str, float], last: Epoch, over: bool) -> None:
-    board = board_after([started(), epoch(4), last, progress(14.0, seconds=5.0)], **known)
-    assert (board.phase == SCORING) is over
 
 
 def test_time_left_follows_the_pace_after_the_first_call() -> None:
@@ -193,11 +179,11 @@ def test_plain_lines_come_at_least_every_half_minute() -> None:
     assert sum(line.startswith("epoch") for line in plain(slow)) == 4
 
 
-@pytest.mark.parametrize("end", [TestTouched, Finished])
+@pytest.mark.parametrize("end", [Scoring, Finished])
 def test_the_last_epoch_is_shown_where_training_ends_early(end: type) -> None:
     events = [event for event in course(100) if not isinstance(event, Epoch) or event.epoch <= 33]
     lines = plain(
-        [event for event in events if not isinstance(event, TestTouched | Finished) or isinstance(event, end)]
+        [event for event in events if not isinstance(event, Scoring | TestTouched | Finished) or isinstance(event, end)]
     )
     assert sum("epoch  33/100" in line for line in lines) == 1
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from layerwise.cli import console as consoles
 from layerwise.cli import wording
 from layerwise.recipe.records import Recipe, Train
-from layerwise.train.events import AnyEvent, Epoch, Finished, Progress, RolledBack, Started, TestTouched
+from layerwise.train.events import AnyEvent, Epoch, Finished, Progress, RolledBack, Scoring, Started, TestTouched
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -40,7 +40,6 @@ class Board:
     name: str
     phase: str = "reading the data"
     monitor: str = "loss"
-    patience: int = 0
     time_limit: float = math.inf
     started: Started | None = None
     progress: Progress | None = None
@@ -49,6 +48,7 @@ class Board:
     last: Epoch | None = None
     losses: list[float] = field(default_factory=list)
     watched: list[float] = field(default_factory=list)
+    interrupted: bool = False
     clock: Callable[[], float] = time.monotonic
     heard: float = 0.0  # when `progress` arrived, on `clock`
 
@@ -57,7 +57,7 @@ class Board:
         from layerwise.train.resolve import seconds
 
         if isinstance(recipe.train, Train):
-            self.monitor, self.patience = recipe.train.monitor, recipe.train.patience
+            self.monitor = recipe.train.monitor
             self.time_limit = seconds(recipe.train.time_limit)
 
     def hear(self, event: AnyEvent) -> None:
@@ -70,31 +70,20 @@ class Board:
                 if self.progress:  # the first call is left out of the pace: it compiled
                     self.lately.append(event)
                 self.progress, self.heard = event, self.clock()
-                self.phase = SCORING if self.over else "training"
+                self.phase = "training"
             case Epoch():
                 self.last = event
                 self.best = event if event.best else self.best
                 self.losses.append(event.loss)
                 if (value := event.validation.get(self.monitor)) is not None:
                     self.watched.append(value)
-            case TestTouched():
+            case Scoring():
                 self.phase = SCORING
+                self.interrupted = event.status == "interrupted"
             case Finished():
                 self.phase = "done"
-            case RolledBack():
+            case RolledBack() | TestTouched():
                 pass
-
-    @property
-    def over(self) -> bool:
-        """Whether training has come to its end, as far as the events tell."""
-        if not self.started or not self.last:
-            return False
-        waited = self.last.epoch - self.best.epoch if self.best else 0
-        return (
-            self.last.epoch >= self.started.epochs
-            or 0 < self.patience <= waited
-            or self.last.seconds >= self.time_limit
-        )
 
     @property
     def left(self) -> float | None:
@@ -162,7 +151,7 @@ def live_lines(board: Board, width: int, spinner: "RenderableType") -> "list[Ren
     hint = "Ctrl-C ends the training and keeps the best weights"
     if board.phase != "training":
         # after a Ctrl-C that ended the training, another one would end everything
-        skip = "; Ctrl-C ends it" if board.over else ""
+        skip = "" if board.interrupted else "; Ctrl-C ends it"
         hint = f"{board.phase}, {wording.clock(board.clock() - board.heard)}{skip}"
     return [_head(board, width, spinner), _curves(board, width), Text(f"  {hint}", style="dim")]
 

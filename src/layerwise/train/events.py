@@ -55,6 +55,15 @@ class RolledBack(Event, tag="rolled_back"):
     learning_rate: float
 
 
+class Scoring(Event, tag="scoring"):
+    """Training is over; the best weights are about to be scored, and the baselines waited for.
+
+    From here on Ctrl-C leaves out the baselines that have not begun.
+    """
+
+    status: str  # as in `Finished`
+
+
 class TestTouched(Event, tag="test_touched"):
     """The test part was scored. `count` above one means that its figures are no longer first-hand."""
 
@@ -73,4 +82,4 @@ class Finished(Event, tag="finished"):
     remarks: tuple[str, ...]  # sentences, e.g. that a baseline beats the network
 
 
-AnyEvent = Started | Progress | Epoch | RolledBack | TestTouched | Finished
+AnyEvent = Started | Progress | Epoch | RolledBack | Scoring | TestTouched | Finished

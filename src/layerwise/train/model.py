@@ -34,7 +34,8 @@ from layerwise.tasks.score import score
 from layerwise.train.checkpoint import filled, named
 from layerwise.train.forward import Forward
 
-FORMAT = 1  # raised when a reader of the format before could not read the file
+FORMAT = 1  # what this version writes
+OLDEST_READER = 1  # the lowest format whose reader understands what this version writes
 EXAMPLES = 5
 KEY = "layerwise"
 
@@ -119,9 +120,11 @@ class Model:
         header = {
             **self.info,
             "format": FORMAT,
+            "oldest_reader": OLDEST_READER,
             "recipe": plain(_anonymous(self.recipe)),
             "encoder": msgspec.to_builtins(self.encoder.spec, str_keys=True),
             "target": msgspec.to_builtins(self.target),
+            "output": {"meaning": self.objective.kind, "threshold": 0.5, "calibration": "none"},
             "inputs": self.encoder.width,
             "examples": self._examples(examples),
         }
@@ -171,12 +174,14 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         raise refuse("a model file was written by layerwise", "another program's file", "give a model.safetensors")
     try:
         header = json.loads(metadata[KEY])
-        version = int(header["format"])
+        version = int(header["oldest_reader"])
         digest = header["digest"]
     except (ValueError, KeyError, TypeError, RecursionError):
         raise refuse("a model file is unaltered", "a damaged description", again) from None
     if version > FORMAT:
-        raise refuse(f"this version reads model files up to format {FORMAT}", f"format {version}", "upgrade layerwise")
+        raise refuse(
+            f"this version reads model files up to format {FORMAT}", f"format {header['format']}", "upgrade layerwise"
+        )
     if digest != _digest(header, tensors):
         raise refuse("a model file is unaltered", "its digest does not match its content", again)
     return header, tensors
@@ -192,7 +197,7 @@ def _assembled(header: dict[str, Any], tensors: dict[str, np.ndarray]) -> Model:
     like = build(
         recipe.network, inputs=encoder.width, outputs=objective.outputs, codes=encoder.embeddings, seed=recipe.seed
     )
-    own = {"format", "recipe", "encoder", "target", "inputs", "examples", "digest"}
+    own = {"format", "oldest_reader", "recipe", "encoder", "target", "output", "inputs", "examples", "digest"}
     info = {name: value for name, value in header.items() if name not in own}
     return Model(recipe, filled(like, weights), encoder, target, info)
 

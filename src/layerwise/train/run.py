@@ -30,7 +30,7 @@ from layerwise.tasks.metrics import Interval
 from layerwise.tasks.objective import training_weights
 from layerwise.train import checkpoint
 from layerwise.train.checkpoint import Mark
-from layerwise.train.events import AnyEvent, Finished, Started, TestTouched
+from layerwise.train.events import AnyEvent, Finished, Scoring, Started, TestTouched
 from layerwise.train.folder import Folder, new_folder
 from layerwise.train.model import EXAMPLES, Model
 from layerwise.train.resolve import resolve, seconds
@@ -224,8 +224,11 @@ class Run:
     def _finish(self, status: str) -> Iterator[AnyEvent]:
         """Evaluate the best weights, once, and write everything down."""
         assert self._trainer is not None and self._dataset is not None and self._others is not None
-        trained_for = self.seconds
-        model = self._model_with({})
+        scoring = Scoring(seconds=self.seconds, status=status)
+        self._files.append([scoring])
+        self._save_model({})  # first of all: what was trained survives whatever happens while it is scored
+        yield scoring
+        model = self.model
         held_out = [part for part in ("validation", "test") if self._dataset.part(part).size]
         touches = sum(isinstance(event, TestTouched) for event in self._files.events())
         if "test" in held_out:
@@ -245,7 +248,7 @@ class Run:
             baselines=self.baselines,
             remarks=self.remarks,
         )
-        self._save(finished, trained_for, touches + 1 if "test" in held_out else touches)
+        self._save(finished, scoring.seconds, touches + 1 if "test" in held_out else touches)
         self._files.append([finished])
         yield finished
 
@@ -264,9 +267,12 @@ class Run:
         }
         self._files.write_metrics(result)
         keep = ("metrics", "baselines", "split", "rows", "epochs", "status")
-        shown = data.train[np.linspace(0, data.train.size - 1, min(EXAMPLES, data.train.size)).astype(int)]
-        model = self._model_with({name: result[name] for name in keep})
-        model.save(self._files.model, examples=data.raw(shown))
+        self._save_model({name: result[name] for name in keep})
+
+    def _save_model(self, info: dict[str, Any]) -> None:
+        train = self.dataset.train
+        shown = train[np.linspace(0, train.size - 1, min(EXAMPLES, train.size)).astype(int)]
+        self._model_with(info).save(self._files.model, examples=self.dataset.raw(shown))
 
     def _model_with(self, info: dict[str, Any]) -> Model:
         assert self._trainer is not None and self._dataset is not None
