@@ -290,6 +290,15 @@ def test_a_third_word_in_a_later_batch(tmp_path, monkeypatch):
     assert error.received == "'maybe'"
 
 
+def test_a_column_that_is_empty_only_at_first(tmp_path, monkeypatch):
+    monkeypatch.setattr("layerwise.data.delimited.CHUNK", 200)
+    content = "a,b,y\n" + body(lambda i: f"{i * i},,{i / 2}\n", 100) + "3,late,2\n"
+    error = refusal(tmp_path / "t.csv", content)
+    assert error.place == "t.csv, row 102, column 'b'"
+    data = load(table(tmp_path / "t.csv", "y", columns={"b": "ignore"}), r.AutoTask(), seed=0)
+    assert data.encoder.names == ("a",)
+
+
 def test_the_same_file_in_small_chunks(houses, monkeypatch):
     whole = load(table(houses), r.AutoTask(), seed=0)
     monkeypatch.setattr("layerwise.data.delimited.CHUNK", 300)

@@ -133,7 +133,7 @@ def _is_number(text: str) -> bool:
 
 
 def plan(table: Table, data: records.TableData, roles: Roles) -> tuple[list[Column], list[str]]:
-    """The kinds of the input columns, judged by the first rows, and sentences on those left out.
+    """The kinds of the input columns and of those still empty in the first rows, and sentences on what is left out.
 
     Raises `DataError` for columns that are no input as they are, such as free text.
     """
@@ -156,7 +156,7 @@ def plan(table: Table, data: records.TableData, roles: Roles) -> tuple[list[Colu
             )  # fmt: skip
         if column.remark:
             notes.append(column.remark)
-        if column.kind not in ("identifier", "empty", "ignore"):
+        if column.kind not in ("identifier", "ignore"):
             kept.append(column)
     return kept, notes
 
@@ -166,7 +166,8 @@ class _Reader:
 
     def __init__(self, tables: Sequence[Table], kinds: Sequence[Column], roles: Roles, target: TargetReader) -> None:
         self.tables, self.roles, self.target = tables, roles, target
-        self.inputs = fit.Gathered(kinds)
+        self.inputs = fit.Gathered([column for column in kinds if column.kind != "empty"])
+        self._empty = [column.name for column in kinds if column.kind == "empty"]
         self.numeric = frozenset(c.name for c in kinds if c.kind == "numeric")
         self._weights: list[Shaped[np.ndarray, " rows"]] = []
         self._special: list[Shaped[np.ndarray, " rows"]] = []  # group, time or part of each row
@@ -215,6 +216,9 @@ class _Reader:
         if name := roles.group or roles.part:
             with _of_column(name):
                 self._add_names(frame.get_column(name), notation)
+        for name in self._empty:
+            with _of_column(name):
+                _refuse_values(frame.get_column(name), notation)
         self.inputs.add(frame, notation)
 
     def _add_weights(self, series: "pl.Series", notation: Notation) -> None:
@@ -283,6 +287,16 @@ class _Reader:
         dropped = np.concatenate(self._dropped) if self._dropped else np.array([], dtype=np.int64)
         numbers = self.numeric | (set(self.roles.target) if self.target.as_numbers else set())
         return TableRows(self.tables, self._starts, dropped, numbers)
+
+
+def _refuse_values(series: "pl.Series", notation: Notation) -> None:
+    """Raise `BadValue` where a column has a value that was taken for empty by its first rows."""
+    distinct, index = columns.codes(series, notation)
+    for i, text in enumerate(distinct):
+        if text is not None:
+            row = int(np.argmax(index == i))
+            rule = "a column without a value in all of the first rows has none later on"
+            raise BadValue(row, text, rule, 'set its kind under `columns`, e.g. to "category", "numeric" or "ignore"')
 
 
 @contextmanager
