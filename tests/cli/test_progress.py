@@ -134,7 +134,6 @@ def test_weights_by_hand_go_straight_to_scoring() -> None:
     assert board_after([started(0)]).phase == SCORING
 
 
-
 def test_time_left_follows_the_pace_after_the_first_call() -> None:
     board = board_after([started(), progress(1.0, seconds=9.0)])
     for call in range(3):
