@@ -259,7 +259,11 @@ def test_pixels_are_divided_by_their_range():
     encoder = fit_array(x, np.array([0]), ("a", "b", "c", "d"), (2, 2), 255.0)
     np.testing.assert_array_equal(encoder.encode(x), (x / 255).astype(np.float32))
     np.testing.assert_array_equal(encoder.encode(x.reshape(2, 2, 2)), encoder.encode(x))
+    np.testing.assert_array_equal(encoder.encode(x.tolist()), encoder.encode(x))
+    np.testing.assert_array_equal(encoder.encode(x.reshape(2, 2, 2).tolist()), encoder.encode(x))
     np.testing.assert_array_equal(encoder.encode_row(x[1].reshape(2, 2)), encoder.encode(x)[1:])
+    with pytest.raises(DataError, match="column 'b'"):
+        encoder.encode([[1, "x", 3, 4]])
     assert encoder.report(x) == {name: f"1 value outside of {i} to {i}" for i, name in enumerate("abcd")}
 
 

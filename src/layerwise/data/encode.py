@@ -9,6 +9,7 @@ import difflib
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
@@ -373,6 +374,9 @@ class ArrayEncoder:
         return found
 
     def _values(self, raw: Any) -> Shaped[np.ndarray, "rows width"]:
+        if isinstance(raw, list | tuple) and raw and not isinstance(raw[0], Mapping):
+            with suppress(ValueError, TypeError):  # whatever is wrong is found below, and named
+                raw = np.array(raw, dtype=np.float64)  # rows of numbers, or nested as `shape` is
         if isinstance(raw, np.ndarray) and raw.dtype.kind in "biuf":
             if raw.shape[1:] not in ((self.width,), self.spec.shape):
                 raise self._misshapen(f"an array of shape {raw.shape}")
