@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float32, Shaped
 
 from layerwise.data.dataset import Dataset, Rows
 from layerwise.recipe import records as r
@@ -12,27 +13,40 @@ from layerwise.train.loop import Data
 SHARED_UP_TO = 16_384
 
 
-def room(rows: int) -> int:
+def room(rows: int, least: int = 1) -> int:
     """Rows to make room for: a power of two for small data, so that data sets of about one size share
     one compiled program; just as many as there are for large data, where a copy would cost memory.
 
-    >>> room(1437), room(1_000_003)
-    (2048, 1000003)
+    >>> room(1437), room(1_000_003), room(20, least=512)
+    (2048, 1000003, 512)
     """
-    return max(rows, 1) if rows > SHARED_UP_TO else 1 << max(rows - 1, 0).bit_length()
+    return max(rows, 1) if rows > SHARED_UP_TO else max(1 << max(rows - 1, 0).bit_length(), least)
 
 
 def place(dataset: Dataset, task: r.Task) -> Data:
     """The data on the device. Large aligned arrays are shared with NumPy, not copied."""
-    rows = room(dataset.x.shape[0])
+    weight = training_weights(task, dataset)
+    return place_arrays(dataset.x, dataset.y, weight, dataset.train, dataset.validation)
+
+
+def place_arrays(
+    x: Float32[np.ndarray, "rows inputs"],
+    y: Shaped[np.ndarray, "rows *outputs"],
+    weight: Float32[np.ndarray, " rows"],
+    train: Rows,
+    validation: Rows,
+    least: int = 1,
+) -> Data:
+    """The same for bare arrays, with room for at least `least` rows in each part."""
+    rows = room(x.shape[0], least)
     return Data(
-        x=_whole(dataset.x, rows),
-        y=_whole(dataset.y, rows),
-        weight=_whole(training_weights(task, dataset), rows),
-        train=_padded(dataset.train),
-        train_rows=jnp.int32(dataset.train.size),
-        validation=_padded(dataset.validation),
-        validation_rows=jnp.int32(dataset.validation.size),
+        x=_whole(x, rows),
+        y=_whole(y, rows),
+        weight=_whole(weight, rows),
+        train=_padded(train, least),
+        train_rows=jnp.int32(train.size),
+        validation=_padded(validation, least),
+        validation_rows=jnp.int32(validation.size),
     )
 
 
@@ -42,7 +56,7 @@ def _whole(array: np.ndarray, rows: int) -> jax.Array:
     return jax.device_put(array, may_alias=True)
 
 
-def _padded(rows: Rows) -> jax.Array:
+def _padded(rows: Rows, least: int) -> jax.Array:
     """Row numbers, the last repeated to fill the room; what is padding is never counted."""
     numbers = rows.astype(np.int32) if rows.size else np.zeros(1, np.int32)
-    return jnp.asarray(np.concatenate([numbers, np.full(room(numbers.size) - numbers.size, numbers[-1])]))
+    return jnp.asarray(np.concatenate([numbers, np.full(room(numbers.size, least) - numbers.size, numbers[-1])]))

@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
 from jaxtyping import Array, Float, Shaped
 
 from layerwise.nets import noise
@@ -21,7 +20,10 @@ class Program:
     """What the compiled program's shape depends on; everything numeric is in `Hyper`.
 
     `uses` names the settings of `Hyper` that are switched on: the others are left out of the
-    program, not multiplied by zero.
+    program, not multiplied by zero. Without `shuffle` the rows come in their own order, without
+    `biases` these stay as they are. `shrink` takes L1 by its proximal step, after the gradient's and
+    for plain SGD only, which makes small weights exactly zero (Duchi & Singer 2009). `penalized`
+    reports the training loss with its penalties.
     """
 
     objective: Objective
@@ -31,6 +33,10 @@ class Program:
     monitor: str
     uses: frozenset[str]
     memory: int = 0
+    shuffle: bool = True
+    biases: bool = True
+    shrink: bool = False
+    penalized: bool = False
 
 
 SWITCHES = ("dropout", "input_dropout", "noise", "max_norm", "clip", "l1", "l2", "weight_decay")
@@ -75,18 +81,24 @@ def step(
     """One update. Returns the new weights, and the batch's summed loss and summed weight.
 
     The loss minimized is the weighted mean over the batch plus l2/2 ||w||^2 + l1 ||w||_1; the one
-    returned is without the penalties, so that it compares with the validation loss.
+    returned is without the penalties, so that it compares with the validation loss, unless the
+    program says otherwise. A perceptron's is the weighted sum: its batch is one example, whose weight
+    says how far a mistake moves it.
     """
 
     def loss(network: MLP) -> tuple[Float[Array, ""], Float[Array, ""]]:
         outputs = network(batch.x, training(program, hyper, key))
         each = example_losses(program.objective, outputs, batch.y, hyper.label_smoothing, hyper.delta)
-        total = jnp.sum(each * batch.weight)
-        return total / jnp.maximum(jnp.sum(batch.weight), 1e-12) + penalty(program, network, hyper), total
+        total, extra = jnp.sum(each * batch.weight), penalty(program, network, hyper)
+        heavy = jnp.maximum(jnp.sum(batch.weight), 1e-12)
+        mean = total if program.objective.kind == "perceptron" else total / heavy
+        return mean + extra, total + heavy * extra if program.penalized else total
 
     (value, total), gradient = jax.value_and_grad(loss, has_aux=True)(weights.network)
+    if not program.biases:
+        gradient = jax.tree.map(lambda g: g if g.ndim >= 2 else jnp.zeros_like(g), gradient)
     if "clip" in program.uses:
-        norm = optax.global_norm(gradient)
+        norm = jnp.sqrt(sum(jnp.sum(jnp.square(g)) for g in jax.tree.leaves(gradient)))
         scale = jnp.minimum(1, hyper.clip / jnp.maximum(norm, 1e-12))
         gradient = jax.tree.map(lambda g: g * scale, gradient)
     law = optimizer(program.optimizer, hyper, program.memory)
@@ -98,6 +110,8 @@ def step(
     )
     sign = 1 if program.memory else -1
     network = jax.tree.map(lambda p, d: p + sign * rate * d, weights.network, direction)
+    if program.shrink:
+        network = on_matrices(lambda p, _: jnp.sign(p) * jnp.maximum(jnp.abs(p) - rate * hyper.l1, 0), network, network)
     if "weight_decay" in program.uses:
         network = on_matrices(lambda p, old: p - rate * hyper.weight_decay * old, network, weights.network)
     if "max_norm" in program.uses:
@@ -122,7 +136,7 @@ def penalty(program: Program, network: MLP, hyper: Hyper) -> Float[Array, ""]:
         if leaf.ndim >= 2:
             if "l2" in program.uses:
                 total += hyper.l2 / 2 * jnp.sum(jnp.square(leaf))
-            if "l1" in program.uses:
+            if "l1" in program.uses and not program.shrink:
                 total += hyper.l1 * jnp.sum(jnp.abs(leaf))
     return total
 
