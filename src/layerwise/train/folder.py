@@ -5,8 +5,10 @@ events.jsonl         one event a line, appended
 state.safetensors    the exact state of training, for `layerwise resume`
 model.safetensors    the best model
 metrics.json         scores, baselines, rows, environment
+data.parquet         the table, where it was given in memory
 """
 
+import io
 import json
 import os
 import platform
@@ -37,6 +39,7 @@ class Folder:
         self.state = path / "state.safetensors"
         self.model = path / "model.safetensors"
         self.metrics = path / "metrics.json"
+        self.data = path / "data.parquet"
 
     def write_recipe(self, recipe: Recipe) -> None:
         """Make the folder and write the resolved recipe. Raises `StorageError`."""
@@ -52,6 +55,15 @@ class Folder:
                 remedy="list the runs with: layerwise runs list",
             )
         return load(self.recipe)
+
+    def write_data(self, table: Any) -> None:
+        """Keep a table given in memory, so that the run can be resumed. Raises `StorageError`, `DataError`."""
+        from layerwise.data.read import frame_of
+
+        content = io.BytesIO()
+        frame_of(table).write_parquet(content)
+        files.make_folder(self.path)
+        files.write(self.data, content.getvalue())
 
     def append(self, events: Iterable[AnyEvent]) -> None:
         """Append events to the log. Raises `StorageError`."""

@@ -12,7 +12,7 @@ best weights restored, evaluated and saved.
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
@@ -24,7 +24,7 @@ from layerwise.data import load as load_data
 from layerwise.data.dataset import Dataset
 from layerwise.errors import RunError
 from layerwise.nets.build import build
-from layerwise.recipe import Recipe, Source, load
+from layerwise.recipe import Recipe, Source, load, plain
 from layerwise.recipe import records as r
 from layerwise.tasks.metrics import Interval
 from layerwise.tasks.objective import training_weights
@@ -48,13 +48,20 @@ class Run:
     so far. After the loop there are `status`, `epochs`, `seconds`, `metrics` (part -> metric ->
     interval), `baselines` (name -> part -> metric -> interval) and `remarks`.
 
+    `data` is a table in memory (a Polars or pandas frame, an array, mappings) in place of a file's; it is
+    kept in the folder. The recipe then has to say only `data.target`.
+
     Within the context the first Ctrl-C ends the run in order, with status "interrupted"; a second
     one raises KeyboardInterrupt.
     """
 
-    def __init__(self, recipe: Source, *, out: Path | str | None = None) -> None:
-        self.recipe: Recipe = load(recipe)
+    def __init__(self, recipe: Source, *, data: Any = None, out: Path | str | None = None) -> None:
         self._files = Folder(Path(out) if out is not None else new_folder(_name_of(recipe)))
+        if data is None:
+            self.recipe: Recipe = load(recipe)
+        else:
+            self.recipe = load(_with_table(recipe, self._files.data))
+            self._files.write_data(data)
         self._prepare(resuming=False)
 
     @classmethod
@@ -301,12 +308,23 @@ def _name_of(recipe: Source) -> str:
     return "run"
 
 
-def train(recipe: Source, *, out: Path | str | None = None) -> Run:
-    """Train a recipe to its end and return the finished run.
+def _with_table(recipe: Source, path: Path) -> dict[str, Any]:
+    """The recipe, its table being the file at `path`."""
+    tree = dict(recipe) if isinstance(recipe, Mapping) else plain(load(recipe))
+    return {**tree, "data": {**tree.get("data", {}), "kind": "table", "path": str(path.absolute())}}
 
-    >>> run = train({"data": {"kind": "toy", "name": "xor", "n": 200}, "train": {"epochs": 3}}, out="/tmp/xor")  # doctest: +SKIP
+
+def train(recipe: Source, *, data: Any = None, out: Path | str | None = None) -> Run:
+    """Train a recipe to its end and return the finished run; `data` and `out` are as for `Run`.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     run = train({"data": {"kind": "toy", "name": "and", "n": 4, "split": "none"},
+    ...                  "network": "perceptron"}, out=folder)
+    >>> run.status, run.metrics["train"]["accuracy"].value
+    ('finished', 1.0)
     """
-    with Run(recipe, out=out) as run:
+    with Run(recipe, data=data, out=out) as run:
         for _ in run:
             pass
     return run

@@ -88,7 +88,7 @@ class Trainer:
         if self._untrained is not None:
             return self._untrained
         chosen = self.state.best if int(self.state.best_epoch) else self.state.weights.network
-        copied: MLP = jax.tree.map(lambda leaf: jax.numpy.array(leaf), chosen)  # the state itself will be donated
+        copied: MLP = jax.tree.map(jax.numpy.array, chosen)  # the state itself will be donated
         return copied
 
     def restore(self, state: State) -> None:
