@@ -91,7 +91,7 @@ def get(name: Name) -> None:
 
 def _find(name: str) -> "Listed":
     from layerwise.data.catalogue import entries
-    from layerwise.recipe.reading import nearest
+    from layerwise.recipe.wording import nearest
 
     known = {listed.entry.name: listed for listed in entries()}
     if name not in known:

@@ -19,7 +19,8 @@ def recipes(
     Example:
       layerwise recipes digits > mine.toml
     """
-    from layerwise.recipe.reading import builtin, nearest
+    from layerwise.recipe.reading import builtin
+    from layerwise.recipe.wording import nearest
 
     texts = builtin()
     if name is not None:

@@ -22,7 +22,7 @@ from layerwise.data import idx
 from layerwise.data.dataset import Rows
 from layerwise.data.download import Progress, Remote, digest, obtain, present
 from layerwise.errors import DataError
-from layerwise.recipe.reading import nearest
+from layerwise.recipe.wording import nearest
 
 Scaling = Literal["standard"] | float
 Inputs = Float32[np.ndarray, "rows features"] | UInt8[np.ndarray, "rows features"]

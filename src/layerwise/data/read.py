@@ -102,7 +102,7 @@ def _opening(path: Path) -> bytes:
 
 
 def _near(path: Path) -> str:
-    from layerwise.recipe.reading import nearest
+    from layerwise.recipe.wording import nearest
 
     try:
         return nearest(path.name, [other.name for other in path.parent.iterdir()])

@@ -17,7 +17,7 @@ from layerwise.data.split import NAMES, Parts, split
 from layerwise.data.target import TargetReader, standardized
 from layerwise.errors import DataError
 from layerwise.recipe import records
-from layerwise.recipe.reading import nearest
+from layerwise.recipe.wording import nearest
 
 if TYPE_CHECKING:
     import polars as pl

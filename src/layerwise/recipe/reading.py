@@ -5,12 +5,9 @@ Constructing a typed record in Python validates nothing by itself, so everything
 checked against its type, and the parts are checked against each other.
 """
 
-import difflib
 import os
-import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -21,33 +18,11 @@ from msgspec import inspect as shape
 from layerwise.errors import RecipeError
 from layerwise.recipe import rules
 from layerwise.recipe.records import SCHEMA, Recipe
+from layerwise.recipe.wording import Place, dotted, nearest, recipe_type, shown, worded
 
 Source = Recipe | Mapping[str, Any] | str | os.PathLike[str]
 
 MAX_BYTES = 1 << 20  # a recipe is a page of text; anything larger is something else
-
-
-class Place:
-    """Where the values stand: the file's name and text, to say "price.toml, line 7"."""
-
-    def __init__(self, name: str = "", text: str = "") -> None:
-        self.name = name
-        self.lines = text.splitlines()
-
-    def of(self, path: Sequence[str | int]) -> str:
-        """The file and line of the key at `path`, as near as a scan of the text can tell."""
-        line = 0
-        for part in path:
-            if isinstance(part, int):
-                continue
-            key = re.compile(rf'(^|[\s{{,."\'\[]){re.escape(part)}["\']?\s*(=|\.|\])')
-            for number in range(line, len(self.lines)):
-                if key.search(self.lines[number].split("#", 1)[0]):
-                    line = number
-                    break
-            else:
-                return self.name
-        return f"{self.name}, line {line + 1}" if self.name and path else self.name
 
 
 def load(source: Source, settings: Sequence[str] = ()) -> Recipe:
@@ -79,11 +54,11 @@ def decode(raw: Mapping[str, Any], place: Place | None = None) -> Recipe:
             remedy="upgrade layerwise, or write the recipe for the older schema",
             place=place.of(["layerwise"]),
         )
-    plain = _walk(_recipe_type(), dict(raw), (), place)
+    plain = _walk(recipe_type(), dict(raw), (), place)
     try:
         recipe = msgspec.convert(plain, Recipe)
     except msgspec.ValidationError as error:
-        raise _worded(error, plain, place) from None
+        raise worded(error, plain, place) from None
     for path, problem in rules.check(recipe):
         raise RecipeError(
             f"{'.'.join(path)}: {problem.rule}",
@@ -138,7 +113,7 @@ def assign(raw: dict[str, Any], setting: str) -> None:
         )
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except (tomllib.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         value = text.strip()
     node = raw
     for key in keys[:-1]:
@@ -156,13 +131,10 @@ def assign(raw: dict[str, Any], setting: str) -> None:
 
 
 def _raw(source: Source) -> tuple[dict[str, Any], Place]:
-    if isinstance(source, Recipe):
-        return plain(source), Place()
-    if isinstance(source, Mapping):
-        tree: dict[str, Any] = msgspec.to_builtins(dict(source), str_keys=True)
-        return tree, Place()
+    if isinstance(source, Recipe | Mapping):
+        return _simple(source), Place()
     path = Path(source)
-    if path.suffix in (".toml", ".json") or os.sep in str(source) or path.is_file():
+    if path.suffix in (".toml", ".json") or os.sep in str(source) or os.path.isfile(source):
         return _from_file(path)
     texts = builtin()
     name = str(source)
@@ -170,9 +142,23 @@ def _raw(source: Source) -> tuple[dict[str, Any], Place]:
         return tomllib.loads(texts[name]), Place(f"built-in recipe {name}", texts[name])
     raise RecipeError(
         "a recipe is a TOML or JSON file, or the name of a built-in one",
-        received=repr(name),
+        received=shown(name),
         remedy=nearest(name, texts) or "list the built-in ones with: layerwise recipes",
     )
+
+
+def _simple(source: Recipe | Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe or mapping as new plain dicts and lists; paths become texts."""
+    tree = source if isinstance(source, Recipe) else dict(source)
+    try:
+        simple: dict[str, Any] = msgspec.to_builtins(tree, str_keys=True, enc_hook=os.fspath)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise RecipeError(
+            "a recipe holds texts, numbers, true and false, lists and tables",
+            received=str(error),
+            remedy="turn other objects into these first, e.g. float(x), x.tolist()",
+        ) from None
+    return simple
 
 
 def _from_file(path: Path) -> tuple[dict[str, Any], Place]:
@@ -205,7 +191,9 @@ def _from_file(path: Path) -> tuple[dict[str, Any], Place]:
             place=name,
         ) from None
     except RecursionError:
-        raise RecipeError("a recipe is not nested that deep", place=name) from None
+        raise RecipeError(
+            "a recipe is not nested that deep", received="too many brackets", remedy="mend its brackets", place=name
+        ) from None
     if not isinstance(raw, dict):
         raise RecipeError("a recipe is a table of keys", received=type(raw).__name__, place=name)
     _anchor(raw, path.parent)
@@ -223,15 +211,10 @@ def _anchor(raw: dict[str, Any], folder: Path) -> None:
     for table, key in tables:
         value = table.get(key)
         if isinstance(value, str) and value not in ("", "none") and "\0" not in value:
-            table[key] = str((folder / Path(value).expanduser()).absolute())
+            table[key] = str((folder / os.path.expanduser(value)).absolute())
 
 
 # ── shorthands and unknown keys ─────────────────────────────────────────────────────────────────
-
-
-@lru_cache(maxsize=1)
-def _recipe_type() -> shape.Type:
-    return shape.type_info(Recipe)
 
 
 def _walk(kind: shape.Type, value: Any, path: tuple[str | int, ...], place: Place) -> Any:
@@ -261,7 +244,7 @@ def _walk_union(kind: shape.UnionType, value: Any, path: tuple[str | int, ...], 
         if not isinstance(tag, str) or tag not in variants:
             raise RecipeError(
                 f"{dotted((*path, 'kind'))} names a variant that exists",
-                received=repr(tag) if "kind" in value else "no kind",
+                received=shown(tag) if "kind" in value else "no kind",
                 remedy=(nearest(tag, variants) if isinstance(tag, str) else "")
                 or f"one of: {', '.join(sorted(variants))}",
                 place=place.of((*path, "kind")) if "kind" in value else place.of(path),
@@ -282,7 +265,7 @@ def _walk_struct(kind: shape.StructType, value: dict[str, Any], path: tuple[str 
     for key in value:
         if key not in known:
             raise RecipeError(
-                f"{dotted(path) or 'a recipe'} has no key {key!r}" + (f" ({kind.tag})" if kind.tag else ""),
+                f"{dotted(path) or 'a recipe'} has no key {shown(key)}" + (f" ({kind.tag})" if kind.tag else ""),
                 received=dotted((*path, key)),
                 remedy=nearest(key, known) or f"valid keys: {', '.join(sorted(known))}",
                 place=place.of((*path, key)),
@@ -295,121 +278,3 @@ def _walk_struct(kind: shape.StructType, value: dict[str, Any], path: tuple[str 
                 item = {"kind": tag, **item}  # settings of the default variant, its kind left out
         result[key] = _walk(fields[key], item, (*path, key), place) if key in fields else item
     return result
-
-
-# ── wording ─────────────────────────────────────────────────────────────────────────────────────
-
-
-def dotted(path: Sequence[str | int]) -> str:
-    """("train", "hidden", 0) as "train.hidden[0]"."""
-    return "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).lstrip(".")
-
-
-def nearest(name: str, valid: Sequence[str] | Mapping[str, Any]) -> str:
-    """A remedy such as "did you mean 'epochs'?", or "" where nothing is near."""
-    found = difflib.get_close_matches(name, list(valid), n=1, cutoff=0.6)
-    return f"did you mean {found[0]!r}?" if found else ""
-
-
-def _worded(error: msgspec.ValidationError, plain_recipe: Any, place: Place) -> RecipeError:
-    """msgspec's message ("Expected `float` > 0.0 - at `$.train.l1`") as rule, received, remedy."""
-    message, _, where = str(error).rpartition(" - at `")
-    message = message or str(error)
-    path: list[str | int] = [
-        int(p[1:-1]) if p.startswith("[") else p for p in re.findall(r"\[\d+\]|[^.\[\]$`]+", where)
-    ]
-    value, kind = plain_recipe, _recipe_type()
-    for part in path:
-        value = _at(value, part)
-    if missing := re.search(r"missing required field `(\w+)`", message):
-        return RecipeError(
-            f"{dotted(path) or 'a recipe'} needs the key {missing[1]!r}",
-            remedy=f"add {missing[1]} = ...",
-            place=place.of(path),
-        )
-    expected, remedy = _expectation(kind, path, plain_recipe)
-    return RecipeError(
-        f"{dotted(path)} must be {expected or message}",
-        received=_shown(value),
-        remedy=remedy or (nearest(value, _literals(expected)) if isinstance(value, str) else ""),
-        place=place.of(path),
-    )
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
-
-
-def _literals(expected: str) -> list[str]:
-    return re.findall(r'"([^"]+)"', expected)
-
-
-def _expectation(kind: shape.Type, path: Sequence[str | int], value: Any) -> tuple[str, str]:
-    """What the type at `path` asks for, in words, and its remedy."""
-    for part in path:
-        kind = _below(kind, part, value)
-        value = _at(value, part)
-    return _in_words(kind)
-
-
-def _at(value: Any, part: str | int) -> Any:
-    """The value one level down, None where there is none."""
-    try:
-        return value[part]
-    except (KeyError, IndexError, TypeError):
-        return None
-
-
-def _below(kind: shape.Type, part: str | int, value: Any) -> shape.Type:
-    """The type one level down, choosing among variants by the value's own kind."""
-    if isinstance(kind, shape.Metadata):
-        return _below(kind.type, part, value)
-    if isinstance(kind, shape.UnionType):
-        tag = value.get("kind") if isinstance(value, dict) else None
-        for member in kind.types:
-            if isinstance(member, shape.StructType) and member.tag in (tag, None) and isinstance(value, dict):
-                return _below(member, part, value)
-            if isinstance(member, shape.VarTupleType | shape.DictType) and isinstance(part, int) == isinstance(
-                member, shape.VarTupleType
-            ):
-                return _below(member, part, value)
-        return shape.AnyType()
-    if isinstance(kind, shape.StructType):
-        return next((f.type for f in kind.fields if f.encode_name == part), shape.AnyType())
-    if isinstance(kind, shape.VarTupleType):
-        return kind.item_type
-    if isinstance(kind, shape.TupleType) and isinstance(part, int):
-        return kind.item_types[part]
-    return kind.value_type if isinstance(kind, shape.DictType) else shape.AnyType()
-
-
-def _in_words(kind: shape.Type) -> tuple[str, str]:
-    match kind:
-        case shape.Metadata():
-            remedy = (kind.extra_json_schema or {}).get("description", "")
-            return _in_words(kind.type)[0], remedy
-        case shape.UnionType():
-            words = [_in_words(t) for t in kind.types]
-            return " or ".join(w for w, _ in words if w), next((r for _, r in words if r), "")
-        case shape.FloatType() | shape.IntType():
-            noun = "a number" if isinstance(kind, shape.FloatType) else "a whole number"
-            bounds = [(">", kind.gt), (">=", kind.ge), ("<", kind.lt), ("<=", kind.le)]
-            return " ".join([noun, " and ".join(f"{s} {b:g}" for s, b in bounds if b is not None)]).strip(), ""
-        case shape.LiteralType():
-            return " or ".join(f'"{v}"' for v in kind.values), ""
-        case shape.StrType():
-            return "a text", ""
-        case shape.BoolType():
-            return "true or false", ""
-        case shape.VarTupleType():
-            inner = _in_words(kind.item_type)
-            return f"a list, each item {inner[0] or 'a value'}", inner[1]
-        case shape.TupleType():
-            return f"a list of {len(kind.item_types)} values", ""
-        case shape.DictType():
-            return "a table", ""
-        case shape.StructType():
-            return f'"{kind.tag}"' if kind.tag_field else "a table", ""
-        case _:
-            return "", ""

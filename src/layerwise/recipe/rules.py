@@ -5,7 +5,9 @@ Each rule is a function from the recipe to the problems it finds; `check` chains
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import msgspec
 
 from layerwise.recipe import records as r
 
@@ -29,11 +31,19 @@ def check(recipe: r.Recipe) -> Found:
 
 def _finite(recipe: r.Recipe) -> Found:
     """TOML can write inf and nan; no setting means anything with them."""
-    if isinstance(recipe.train, r.Train):
-        for name in r.Train.__struct_fields__:
-            value = getattr(recipe.train, name)
-            if isinstance(value, float) and not math.isfinite(value):
-                yield ("train", name), Problem("must be finite", repr(value), "give a finite number")
+    yield from _infinite(msgspec.to_builtins(recipe, str_keys=True), ())
+
+
+def _infinite(value: Any, path: tuple[str, ...]) -> Found:
+    match value:
+        case float() if not math.isfinite(value):
+            yield path, Problem("must be finite", repr(value), "give a finite number")
+        case dict():
+            for key, item in value.items():
+                yield from _infinite(item, (*path, key))
+        case list() | tuple():
+            for item in value:
+                yield from _infinite(item, path)
 
 
 def _splits(recipe: r.Recipe) -> Found:

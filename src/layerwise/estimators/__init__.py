@@ -1,0 +1,11 @@
+"""The scikit-learn face: its names, parameters and conventions, with layerwise's engine behind them.
+
+Change one import, ``from layerwise import MLPClassifier``, and everything around it (pipelines, grid
+searches, cross-validation, pickling, pandas and Polars frames) goes on working.
+"""
+
+from layerwise.estimators.logistic import LogisticRegression
+from layerwise.estimators.mlp import MLPClassifier, MLPRegressor
+from layerwise.estimators.perceptron import Perceptron
+
+__all__ = ["LogisticRegression", "MLPClassifier", "MLPRegressor", "Perceptron"]

@@ -1,0 +1,175 @@
+"""What a recipe's reader says: the rule, what came, what to do, and on which line."""
+
+import pytest
+
+from layerwise.errors import RecipeError
+from layerwise.recipe import decode, load
+
+TEXT = """\
+# a comment that names epochs = 3
+layerwise = 1
+
+[data]
+kind = "table"
+path = "rows.csv"
+target = "price"
+[data.columns]
+area = "numeric"
+[data.split]
+kind = "group"
+by = "owner"
+
+[network]
+kind = "mlp"
+hidden = [8, 4]
+activation = ["tanh", { kind = "leaky_relu", slope = 0.1 }]
+
+[train]
+epochs = 20
+optimizer = { kind = "adam", beta1 = 0.9 }
+schedule = { kind = "step", every = 5 }
+l1 = 0.01
+
+[search]
+trials = 4
+[search.space]
+"train.l1" = { log = [1e-5, 1e-1] }
+"""
+
+
+def line_of(fragment):
+    """The one line of TEXT that holds `fragment`."""
+    found = [number for number, line in enumerate(TEXT.splitlines(), start=1) if fragment in line]
+    assert len(found) == 1
+    return found[0]
+
+
+def refusal(tmp_path, old, new):
+    assert TEXT.count(old) == 1
+    (tmp_path / "price.toml").write_text(TEXT.replace(old, new))
+    with pytest.raises(RecipeError) as refused:
+        load(tmp_path / "price.toml")
+    return refused.value
+
+
+def test_the_text_is_a_recipe(tmp_path):
+    (tmp_path / "price.toml").write_text(TEXT)
+    assert load(tmp_path / "price.toml").train.epochs == 20
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "rule", "nearest"),
+    [
+        ("\nepochs = 20", "\nepoch = 20", "train has no key 'epoch'", "epochs"),
+        ("hidden =", "hiden =", "network has no key 'hiden' (mlp)", "hidden"),
+        ("beta1 = 0.9", "beta_1 = 0.9", "train.optimizer has no key 'beta_1' (adam)", "beta1"),
+        ("every = 5", "evry = 5", "train.schedule has no key 'evry' (step)", "every"),
+        ("slope = 0.1", "slop = 0.1", "network.activation[1] has no key 'slop' (leaky_relu)", "slope"),
+        ("by = ", "bye = ", "data.split has no key 'bye' (group)", "by"),
+        ("log = ", "logg = ", "search.space.train.l1 has no key 'logg'", "log"),
+        ("trials = 4", "trial = 4", "search has no key 'trial'", "trials"),
+        ("[train]", "[trian]", "a recipe has no key 'trian'", "train"),
+    ],
+)
+def test_an_unknown_key_is_refused_with_the_nearest_one_and_its_line(tmp_path, old, new, rule, nearest):
+    error = refusal(tmp_path, old, new)
+    assert error.rule == rule
+    assert error.remedy == f"did you mean {nearest!r}?"
+    assert error.place == f"price.toml, line {line_of(old.strip())}"
+
+
+def test_a_key_like_none_is_answered_with_all(tmp_path):
+    error = refusal(tmp_path, "trials = 4", "qqq = 4")
+    assert error.remedy == "valid keys: halving, method, space, trials"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "rule", "received", "remedy"),
+    [
+        ("\nepochs = 20", "\nepochs = 0", "train.epochs must be a whole number >= 1", "0", "at least 1"),
+        ("\nepochs = 20", "\nepochs = 2.5", "train.epochs must be a whole number >= 1", "2.5", "at least 1"),
+        ("l1 = 0.01", "l1 = -1", "train.l1 must be a number >= 0", "-1", "zero (off) or more"),
+        ("l1 = 0.01", "dropout = 1", "train.dropout must be a number >= 0 and < 1", "1", "probability"),
+        ("l1 = 0.01", 'l1 = "much"', "train.l1 must be a number >= 0", "'much'", "zero (off) or more"),
+        ("l1 = 0.01", "learning_rate = 0", 'train.learning_rate must be a number > 0 or "auto" or "find"', "0", "above zero"),
+        ("l1 = 0.01", "time_limit = 'soon'", "train.time_limit must be a text", "'soon'", "1h30m"),
+        ("l1 = 0.01", 'monitor = "acuracy"', "train.monitor must be", "'acuracy'", "'accuracy'"),
+        ("hidden = [8, 4]", "hidden = [8, 0]", "network.hidden[1] must be a whole number >= 1", "0", "at least 1"),
+        ("hidden = [8, 4]", "hidden = 8", "network.hidden must be a list, each item a whole number >= 1", "8", ""),
+        ("beta1 = 0.9", "beta1 = 1.5", "train.optimizer.beta1 must be a number >= 0 and < 1", "1.5", "such as 0.9"),
+        ('"tanh", {', '"tahn", {', "network.activation[0].kind names a variant that exists", "'tahn'", "'tanh'"),
+        ('kind = "adam"', 'kind = "adamm"', "train.optimizer.kind names a variant that exists", "'adamm'", "'adam'"),
+        ('kind = "group"', "", "data.split has no key 'by' (auto)", "", "valid keys"),
+        ('area = "numeric"', 'area = "number"', "data.columns", "'number'", "numeric"),
+        ('path = "rows.csv"', "", "data needs the key 'path'", "", "add path = ..."),
+        ("hidden = [8, 4]", "hidden = [8]", "network.activation: one activation", "2 activations for 1", "single one"),
+        ("[1e-5, 1e-1]", "[1e-1, 1e-5]", "search.space.train.l1: a range is [low, high]", "[0.1, 1e-05]", "smaller first"),
+        ("layerwise = 1", "layerwise = 2", "this version reads recipes up to schema 1", "layerwise = 2", "upgrade"),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_is_refused_with_the_rule_and_its_line(tmp_path, old, new, rule, received, remedy):
+    error = refusal(tmp_path, old, new)
+    assert error.rule.startswith(rule)
+    assert received in error.received
+    assert remedy in error.remedy
+    if new and "columns" not in rule:
+        assert error.place == f"price.toml, line {line_of(old.strip())}"
+
+
+def test_broken_toml_is_told_with_its_line(tmp_path):
+    error = refusal(tmp_path, "trials = 4", "trials = ")
+    assert "written in TOML" in error.rule
+    assert f"line {line_of('trials')}" in error.received
+
+
+@pytest.mark.parametrize(
+    ("part", "rule"),
+    [
+        ({"split": {"kind": "random", "validation": 0.6, "test": 0.5}}, "leave rows to train on"),
+        ({"split": {"kind": "kfold", "folds": 3, "fold": 3}}, "folds count from 0 to 2"),
+        ({"split": {"kind": "given"}}, "names a column or files"),
+        ({"split": {"kind": "given", "by": "part", "test": "t.csv"}}, "not both"),
+    ],
+)
+def test_splits_that_cannot_be(part, rule):
+    with pytest.raises(RecipeError, match=rule):
+        decode({"data": {"kind": "toy", "name": "xor"} | part})
+
+
+MLP = {"kind": "mlp", "hidden": [2]}
+
+
+@pytest.mark.parametrize(
+    ("network", "received"),
+    [
+        (MLP | {"weights": [[[0, 1, 1], [0, 1, 1]]]}, "1 matrices"),
+        (MLP | {"weights": [[[0, 1, 1]], [[0, 1, 1]]]}, "layer 1: 1 rows"),
+        (MLP | {"weights": [[[0, 1, 1], [0, 1]], [[0, 1, 1]]]}, r"layer 1: rows of \[2, 3\] numbers"),
+        (MLP | {"weights": [[[0, 1, 1], [0, 1, 1]], [[0, 1]]]}, "layer 2: 2 numbers a row"),
+        (MLP | {"weights": [[], []]}, "layer 1: rows of no numbers"),
+        ({"kind": "linear", "weights": [[[1]]]}, r"layer 1: rows of \[1\] numbers"),
+    ],
+)
+def test_weights_by_hand_must_chain(network, received):
+    with pytest.raises(RecipeError, match=received):
+        decode({"data": {"kind": "toy", "name": "xor"}, "network": network})
+
+
+@pytest.mark.parametrize("key", ["activation", "output"])
+def test_steps_cannot_be_trained(key):
+    raw = {"data": {"kind": "toy", "name": "xor"}, "network": MLP | {key: "step"}}
+    with pytest.raises(RecipeError, match="derivative is zero"):
+        decode(raw)
+    assert decode(raw | {"train": "none"})
+
+
+@pytest.mark.parametrize("key", ["dropout", "input_dropout", "noise"])
+def test_lbfgs_wants_no_chance(key):
+    with pytest.raises(RecipeError, match="same loss at every look"):
+        decode({"data": {"kind": "toy", "name": "xor"}, "train": {"optimizer": "lbfgs", key: 0.1}})
+
+
+def test_built_in_names_are_suggested():
+    with pytest.raises(RecipeError) as refused:
+        load("digit")
+    assert refused.value.remedy == "did you mean 'digits'?"
