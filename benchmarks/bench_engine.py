@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from side_by_side import installed, race  # first: it clears what would slow NumPy down
 
-import layerwise.train.compile as compiling  # before JAX compiles anything
+import layerwise.training.compile as compiling  # before JAX compiles anything
 
 # isort: split
 import jax
@@ -24,9 +24,9 @@ from layerwise.nets import noise
 from layerwise.nets.build import build
 from layerwise.recipe import records as r
 from layerwise.tasks.objective import Objective
-from layerwise.train import loop
-from layerwise.train.hyper import hyper
-from layerwise.train.step import program
+from layerwise.training import loop
+from layerwise.training.hyper import hyper
+from layerwise.training.step import program
 
 SEED = 0
 

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from layerwise.estimators import MLPClassifier as MLPClassifier
     from layerwise.estimators import MLPRegressor as MLPRegressor
     from layerwise.estimators import Perceptron as Perceptron
-    from layerwise.train.model import Model as Model
-    from layerwise.train.model import load as load
-    from layerwise.train.run import Run as Run
-    from layerwise.train.run import train as train
+    from layerwise.training.model import Model as Model
+    from layerwise.training.model import load as load
+    from layerwise.training.run import Run as Run
+    from layerwise.training.run import train as train
 
 __version__ = "0.1.0"
 
@@ -26,11 +26,11 @@ _HOME = {
     "LogisticRegression": "layerwise.estimators",
     "MLPClassifier": "layerwise.estimators",
     "MLPRegressor": "layerwise.estimators",
-    "Model": "layerwise.train.model",
+    "Model": "layerwise.training.model",
     "Perceptron": "layerwise.estimators",
-    "Run": "layerwise.train.run",
-    "load": "layerwise.train.model",
-    "train": "layerwise.train.run",
+    "Run": "layerwise.training.run",
+    "load": "layerwise.training.model",
+    "train": "layerwise.training.run",
 }
 
 __all__ = ["LogisticRegression", "MLPClassifier", "MLPRegressor", "Model", "Perceptron", "Run", "load", "train"]

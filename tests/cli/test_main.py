@@ -212,7 +212,7 @@ def test_a_full_disk_is_told_once() -> None:
 
 
 def test_closed_streams_do_no_harm() -> None:
-    code = f"import os; os.close(1); os.close(2); os.execv({sys.executable!r}, [{sys.executable!r}, '-c', {PROGRAM!r}, 'recipes'])"
+    code = f"import os; os.close(1); os.close(2); os.execv({sys.executable!r}, [{sys.executable!r}, '-c', {PROGRAM!r}, 'recipes'])"  # noqa: E501
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
 
 

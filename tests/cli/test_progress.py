@@ -11,7 +11,7 @@ from rich.console import Console
 
 from layerwise.cli.progress import SCORING, Board, live_lines, said, watching
 from layerwise.cli.wording import sparkline
-from layerwise.train.events import AnyEvent, Epoch, Finished, Progress, RolledBack, Scoring, Started, TestTouched
+from layerwise.training.events import AnyEvent, Epoch, Finished, Progress, RolledBack, Scoring, Started, TestTouched
 
 
 def started(epochs: int = 100, **changes: object) -> Started:

@@ -11,7 +11,7 @@ import pytest
 from layerwise.cli import main, training
 from layerwise.cli.progress import Board
 from layerwise.errors import StorageError
-from layerwise.train.events import AnyEvent, Progress, TestTouched
+from layerwise.training.events import AnyEvent, Progress, TestTouched
 
 FIGURE = {"value", "low", "high"}
 CLASSIFICATION = ["accuracy", "balanced_accuracy", "macro_f1", "log_loss", "roc_auc", "calibration_error"]

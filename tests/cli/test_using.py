@@ -14,7 +14,7 @@ import pytest
 from layerwise.cli import main
 from layerwise.cli.using import predictions
 from layerwise.data.dataset import Classes, Labels, Quantities
-from layerwise.train.model import load
+from layerwise.training.model import load
 
 MODEL = os.path.join("runs", "first", "model.safetensors")
 
@@ -138,7 +138,7 @@ class Fake:
         return self._outputs
 
     def decided(self, outputs: np.ndarray) -> np.ndarray:
-        from layerwise.train.model import Model
+        from layerwise.training.model import Model
 
         return Model.decided(self, outputs)  # type: ignore[arg-type]
 

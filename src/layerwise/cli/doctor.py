@@ -104,7 +104,7 @@ def _packages(findings: Findings) -> None:
 def _devices(findings: Findings) -> None:
     """The devices that JAX sees, and how fast the first multiplies."""
     try:
-        from layerwise.train.compile import prepare
+        from layerwise.training.compile import prepare
 
         prepare()
         import jax

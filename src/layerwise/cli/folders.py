@@ -9,7 +9,7 @@ import msgspec
 
 from layerwise.errors import LayerwiseError
 from layerwise.tasks.metrics import Interval
-from layerwise.train.events import AnyEvent, Epoch
+from layerwise.training.events import AnyEvent, Epoch
 
 HOME = Path("runs")  # where `layerwise train` puts them
 OWN_FILES = {"recipe.toml", "events.jsonl", "state.safetensors", "model.safetensors", "metrics.json"}

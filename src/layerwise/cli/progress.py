@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from layerwise.cli import console as consoles
 from layerwise.cli import wording
 from layerwise.recipe.records import Recipe, Train
-from layerwise.train.events import AnyEvent, Epoch, Finished, Progress, RolledBack, Scoring, Started, TestTouched
+from layerwise.training.events import AnyEvent, Epoch, Finished, Progress, RolledBack, Scoring, Started, TestTouched
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -54,7 +54,7 @@ class Board:
 
     def follow(self, recipe: Recipe) -> None:
         """Take from a resolved recipe what decides the best weights and the end."""
-        from layerwise.train.resolve import seconds
+        from layerwise.training.resolve import seconds
 
         if isinstance(recipe.train, Train):
             self.monitor = recipe.train.monitor

@@ -14,7 +14,7 @@ from layerwise.errors import RecipeError, RunError, StorageError
 if TYPE_CHECKING:
     from layerwise.cli.results import Result
     from layerwise.recipe import Recipe
-    from layerwise.train.run import Run
+    from layerwise.training.run import Run
 
 Json = Annotated[bool, typer.Option("--json", help="Print the results as one JSON object.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
@@ -57,8 +57,8 @@ def train(
         check_folder(out)
 
     def begin() -> "Run":
-        from layerwise.train.folder import new_folder
-        from layerwise.train.run import Run
+        from layerwise.training.folder import new_folder
+        from layerwise.training.run import Run
 
         return Run(checked, out=out or new_folder(name))
 
@@ -81,7 +81,7 @@ def resume(
     folder = run_folder(run)
 
     def begin() -> "Run":
-        from layerwise.train.run import Run
+        from layerwise.training.run import Run
 
         return Run.resume(folder)
 
@@ -143,7 +143,7 @@ def _go(begin: "Callable[[], Run]", name: str, as_json: bool, quiet: bool) -> No
     """Train to the end and print the result."""
     from layerwise.cli import results
     from layerwise.cli.progress import Board, silently, watching
-    from layerwise.train.events import Finished, Started
+    from layerwise.training.events import Finished, Started
 
     board, finished = Board(name), None
     with silently() if quiet else watching(board, console.messages()) as watch, begin() as run:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     import polars as pl
 
-    from layerwise.train.model import Model
+    from layerwise.training.model import Model
 
 ModelFile = Annotated[
     Path,
@@ -84,7 +84,7 @@ def model_file(path: Path) -> Path:
 
 
 def _load(path: Path) -> "Model":
-    from layerwise.train.model import load
+    from layerwise.training.model import load
 
     return load(model_file(path))
 

@@ -27,8 +27,8 @@ class Encoder(Protocol):
     which of those are codes. `encode` takes whatever a user may hold (a table, an array, a list of
     mappings) and returns float32 of shape (rows, width); `encode_row` does the same for one row
     without the cost of building a table. `spec` (a JSON-able record) and `arrays` are all that
-    `layerwise.data.encode.encoder_from` needs to make the encoder again. `report` counts what `encode` met that training did not
-    hold (unseen categories, values out of range), by column.
+    `layerwise.data.encode.encoder_from` needs to make the encoder again. `report` counts what `encode`
+    met that training did not hold (unseen categories, values out of range), by column.
     """
 
     @property

@@ -23,10 +23,10 @@ from layerwise.nets import noise
 from layerwise.nets.dense import MLP, Dense
 from layerwise.recipe import records as r
 from layerwise.tasks.objective import watched
-from layerwise.train import loop
-from layerwise.train.hyper import hyper
-from layerwise.train.place import SHARED_UP_TO, place_arrays
-from layerwise.train.step import Program
+from layerwise.training import loop
+from layerwise.training.hyper import hyper
+from layerwise.training.place import SHARED_UP_TO, place_arrays
+from layerwise.training.step import Program
 
 LEAST_ROWS = 512  # all data up to this size share one program
 COLUMNS = 16  # small data's columns are filled up to a multiple of this
@@ -149,7 +149,7 @@ class Fitting:
             self._state, history = loop.advance(
                 self._program, self._state, self._data, self._settings, self._key, limit
             )
-            count = int(history.count)  # waits for the call to end
+            count = int(history.rows)  # waits for the call to end
             took = time.monotonic() - began
             self._limit = max(1, min(int(limit * CALL_SECONDS / max(took, 1e-6)), 8 * self._limit))
             told = (history.loss, history.validation, history.rolled_back)

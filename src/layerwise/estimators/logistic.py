@@ -2,7 +2,7 @@
 
 import warnings
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float
@@ -16,8 +16,8 @@ from layerwise.estimators.forward import sigmoid, softmax
 from layerwise.estimators.linear import LinearEstimator
 from layerwise.recipe import records as r
 from layerwise.tasks.objective import Objective
-from layerwise.train.place import room
-from layerwise.train.step import Program
+from layerwise.training.place import room
+from layerwise.training.step import Program
 
 PROXIMAL_STEPS = 100  # that count as one iteration
 
@@ -94,7 +94,7 @@ class LogisticRegression(LinearEstimator):
         self.n_jobs = n_jobs
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "LogisticRegression":
         """Fit to X of shape (n_samples, n_features), dense or sparse, and the classes y of shape (n_samples,).
 
         `sample_weight`, of shape (n_samples,), weighs each row in the loss. Raises `ValueError` where

@@ -1,6 +1,6 @@
 """Multi-layer perceptrons with scikit-learn's names, parameters and conventions."""
 
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from jaxtyping import Float, Shaped
@@ -104,7 +104,7 @@ class MLPClassifier(ClassifierMixin, NetworkEstimator):
 
     @available_if(lambda estimator: estimator._check_solver())
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> "MLPClassifier":
         """One epoch over the given rows; `classes`, all there will be, is required in the first call."""
         if _check_partial_fit_first_call(self, classes):
             labels = y if type_of_target(y).startswith("multilabel") else classes
@@ -247,7 +247,7 @@ class MLPRegressor(RegressorMixin, NetworkEstimator):
 
     @available_if(lambda estimator: estimator._check_solver())
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPRegressor":
         """One epoch over the given rows."""
         return self._fit(X, y, sample_weight, incremental=True)
 

@@ -8,7 +8,7 @@ import warnings
 from abc import abstractmethod
 from itertools import pairwise
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float, Shaped
@@ -24,8 +24,8 @@ from layerwise.estimators.fitting import LEAST_ROWS, Epoch, Examples, Fitting, L
 from layerwise.estimators.forward import ACTIVATIONS, outputs
 from layerwise.recipe import records as r
 from layerwise.tasks.objective import Objective
-from layerwise.train.place import room
-from layerwise.train.step import Program
+from layerwise.training.place import room
+from layerwise.training.step import Program
 
 AUTO_BATCH = 200  # scikit-learn's min(200, rows): what is missing to a batch weighs nothing
 SMALLEST_RATE = 1e-6  # where learning_rate="adaptive" gives up
@@ -119,7 +119,7 @@ class NetworkEstimator(BaseEstimator):
         self.dropout = dropout
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "NetworkEstimator":
         """Fit to X of shape (n_samples, n_features), dense or sparse, and y of shape (n_samples,) or more columns.
 
         `sample_weight`, of shape (n_samples,), weighs each row in the loss. Raises `ValueError` where
@@ -144,7 +144,7 @@ class NetworkEstimator(BaseEstimator):
 
     # ── fitting ─────────────────────────────────────────────────────────────────────────────────
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, *, incremental: bool) -> Self:
+    def _fit(self, X: Any, y: Any, sample_weight: Any, *, incremental: bool) -> "NetworkEstimator":
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         sizes = self.hidden_layer_sizes

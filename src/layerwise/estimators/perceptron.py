@@ -2,7 +2,7 @@
 
 import warnings
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float, Shaped
@@ -19,7 +19,7 @@ from layerwise.estimators.fitting import Examples, Fitting, Layers, Patience, di
 from layerwise.estimators.linear import LinearEstimator
 from layerwise.recipe import records as r
 from layerwise.tasks.objective import Objective
-from layerwise.train.step import Program
+from layerwise.training.step import Program
 
 
 class Perceptron(LinearEstimator):
@@ -95,7 +95,9 @@ class Perceptron(LinearEstimator):
         self.warm_start = warm_start
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any, coef_init: Any = None, intercept_init: Any = None, sample_weight: Any = None) -> Self:
+    def fit(
+        self, X: Any, y: Any, coef_init: Any = None, intercept_init: Any = None, sample_weight: Any = None
+    ) -> "Perceptron":
         """Fit to X of shape (n_samples, n_features), dense or sparse, and the classes y of shape (n_samples,).
 
         `coef_init` and `intercept_init` are weights to start from, of the fitted ones' shapes;
@@ -115,7 +117,7 @@ class Perceptron(LinearEstimator):
         return self._fit(X, found, sample_weight, coef, intercept, incremental=False)
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> "Perceptron":
         """One epoch over the given rows; `classes`, all there will be, is required in the first call."""
         if self.early_stopping:
             raise ValueError("early_stopping should be False with partial_fit")
@@ -146,7 +148,7 @@ class Perceptron(LinearEstimator):
         intercept: Float[np.ndarray, " classes"],
         *,
         incremental: bool,
-    ) -> Self:
+    ) -> "Perceptron":
         weight = self._weights(sample_weight, X, found)
         random = check_random_state(self.random_state)
         examples = self._examples(X, found, weight, random)

@@ -14,7 +14,8 @@ def binary_cross_entropy(
 ) -> Float[Array, " batch"]:
     """-[y log p + (1 - y) log(1 - p)] with p = sigmoid(logit), averaged over the outputs.
 
-    Written as softplus(logit) - y logit, which is the same. `smoothing` e moves the targets from 0 and 1 to e/2 and 1 - e/2.
+    Written as softplus(logit) - y logit, which is the same. `smoothing` e moves the
+    targets from 0 and 1 to e/2 and 1 - e/2.
     """
     return (jax.nn.softplus(logits) - logits * (y * (1 - smoothing) + smoothing / 2)).mean(axis=-1)
 

@@ -37,7 +37,8 @@ def bits(key: Key, shape: tuple[int, ...]) -> UInt32[Array, "*shape"]:
 
 def uniform(key: Key, shape: tuple[int, ...]) -> Float32[Array, "*shape"]:
     """Uniform on the open interval (0, 1), in steps of 2^-23."""
-    return ((bits(key, shape) >> 9).astype(jnp.float32) + 0.5) * jnp.float32(2.0**-23)
+    upper: Float32[Array, "*shape"] = (bits(key, shape) >> 9).astype(jnp.float32)
+    return (upper + 0.5) * 2.0**-23
 
 
 def normal(key: Key, shape: tuple[int, ...]) -> Float32[Array, "*shape"]:

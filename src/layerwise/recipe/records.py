@@ -5,7 +5,7 @@ A recipe is plain, frozen data. Two conventions hold throughout:
 * Where a record has variants they carry `kind`; a bare string stands for the variant with its
   defaults, so ``optimizer = "adam"`` is ``optimizer = { kind = "adam" }``.
 * There is no null: a value is a literal such as ``"none"`` or ``"auto"``, or ``0`` where zero means
-  "off". `layerwise.train.resolve` replaces every ``"auto"`` once the data is known.
+  "off". `layerwise.training.resolve` replaces every ``"auto"`` once the data is known.
 
 The `description` of each constraint is the remedy printed when the constraint is broken.
 """

@@ -198,7 +198,7 @@ def probabilities(
         case "probability":
             second = outputs[:, 0]
         case "perceptron":
-            return np.eye(objective.classes, dtype=np.float32)[decide(objective, outputs)]
+            return np.asarray(np.eye(objective.classes, dtype=np.float32)[decide(objective, outputs)])
         case "quantities":
             raise TypeError("a regression has no probabilities")
     return np.stack([1 - second, second], axis=1).astype(np.float32)
@@ -222,7 +222,7 @@ def training_weights(task: r.Task, dataset: Dataset) -> Float32[np.ndarray, " ro
         per_class = dataset.train.size / (len(target.names) * np.maximum(counts, 1))
     else:
         per_class = _given(task.class_weight, target.names)
-    return (dataset.weight * per_class[dataset.y]).astype(np.float32)
+    return np.asarray(dataset.weight * per_class[dataset.y], np.float32)
 
 
 def _given(weights: Mapping[str, float], names: tuple[str, ...]) -> np.ndarray:

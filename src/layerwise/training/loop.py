@@ -18,11 +18,11 @@ from jaxtyping import Array, Bool, Float, Int, Int32, Shaped
 from layerwise.nets import noise
 from layerwise.nets.dense import MLP
 from layerwise.tasks.objective import example_losses, figures, tally, watched
-from layerwise.train.compile import options
-from layerwise.train.hyper import Hyper
-from layerwise.train.optimizer import rate_factor
-from layerwise.train.shuffle import shuffled
-from layerwise.train.step import Batch, Program, Weights, fresh, step
+from layerwise.training.compile import options
+from layerwise.training.hyper import Hyper
+from layerwise.training.optimizer import rate_factor
+from layerwise.training.shuffle import shuffled
+from layerwise.training.step import Batch, Program, Weights, fresh, step
 
 RUNNING, FINISHED, STOPPED_EARLY, DIVERGED = range(4)
 ROLLBACKS = 3  # a fourth non-finite loss ends the run
@@ -72,9 +72,9 @@ class State(NamedTuple):
 
 
 class History(NamedTuple):
-    """What happened in one call, a row an epoch (or rollback); the first `count` rows are filled."""
+    """What happened in one call, a row an epoch (or rollback); the first `rows` of them are filled."""
 
-    count: Int[Array, ""]
+    rows: Int[Array, ""]
     step: Int[Array, " epochs"]
     loss: Float[Array, " epochs"]
     rate: Float[Array, " epochs"]
@@ -156,7 +156,7 @@ def _train(
         return _when(~sound, partial(_roll_back, hyper, per_epoch), carry)
 
     def more(carry: _Carry) -> Bool[Array, ""]:
-        room = carry.history.count < EPOCHS_A_CALL
+        room = carry.history.rows < EPOCHS_A_CALL
         return (carry.done < limit) & (carry.state.status == RUNNING) & room
 
     history = _empty_history(len(watched(program.objective)))
@@ -169,7 +169,8 @@ def _when(condition: Bool[Array, ""], change: Callable[[_Carry], _Carry], carry:
 
     A loop of one round or none: XLA runs loops in place, where `cond` would copy the whole state.
     """
-    return jax.lax.fori_loop(0, condition.astype(jnp.int32), lambda _, c: change(c), carry)
+    changed: _Carry = jax.lax.fori_loop(0, condition.astype(jnp.int32), lambda _, c: change(c), carry)
+    return changed
 
 
 @lru_cache(maxsize=2)
@@ -320,7 +321,7 @@ def evaluate(
 def _empty_history(figures: int) -> History:
     floats = partial(jnp.zeros, EPOCHS_A_CALL)
     return History(
-        count=jnp.int32(0),
+        rows=jnp.int32(0),
         step=jnp.zeros(EPOCHS_A_CALL, jnp.int32),
         loss=floats(),
         rate=floats(),
@@ -332,5 +333,5 @@ def _empty_history(figures: int) -> History:
 
 def _record(history: History, **row: Array) -> History:
     """`history` with one more row; what is not named stays empty."""
-    filled = {name: getattr(history, name).at[history.count].set(value) for name, value in row.items()}
-    return history._replace(count=history.count + 1, **filled)
+    filled = {name: getattr(history, name).at[history.rows].set(value) for name, value in row.items()}
+    return history._replace(rows=history.rows + 1, **filled)

@@ -11,8 +11,8 @@ from layerwise.nets import noise
 from layerwise.nets.dense import MLP, Training
 from layerwise.recipe import records as r
 from layerwise.tasks.objective import Objective, example_losses
-from layerwise.train.hyper import Hyper
-from layerwise.train.optimizer import optimizer
+from layerwise.training.hyper import Hyper
+from layerwise.training.optimizer import optimizer
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def training(program: Program, hyper: Hyper, key: noise.Key) -> Training:
 
 def penalty(program: Program, network: MLP, hyper: Hyper) -> Float[Array, ""]:
     """l2/2 ||w||^2 + l1 ||w||_1 over the matrices; biases are exempt."""
-    total = jnp.float32(0)
+    total: Float[Array, ""] = jnp.zeros(())
     for leaf in jax.tree.leaves(network):
         if leaf.ndim >= 2:
             if "l2" in program.uses:

@@ -11,8 +11,8 @@ from jax.flatten_util import ravel_pytree
 from layerwise.nets.build import build
 from layerwise.recipe import records as r
 from layerwise.tasks.objective import Objective, example_losses
-from layerwise.train.hyper import hyper
-from layerwise.train.step import SWITCHES, Batch, fresh, penalty, program, step, training
+from layerwise.training.hyper import hyper
+from layerwise.training.step import SWITCHES, Batch, fresh, penalty, program, step, training
 
 BINARY = Objective("binary", 1, 2)
 KEY = np.array([1, 2], np.uint32)

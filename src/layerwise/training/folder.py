@@ -23,8 +23,8 @@ import msgspec
 from layerwise import files
 from layerwise.errors import RunError
 from layerwise.recipe import Recipe, load, to_toml
-from layerwise.train.checkpoint import Mark
-from layerwise.train.events import AnyEvent, TestTouched
+from layerwise.training.checkpoint import Mark
+from layerwise.training.events import AnyEvent, TestTouched
 
 _DECODER = msgspec.json.Decoder(AnyEvent)
 

@@ -9,7 +9,7 @@ from layerwise.data.dataset import Classes, Dataset, Labels, Target
 from layerwise.errors import RecipeError
 from layerwise.recipe import records as r
 from layerwise.tasks.objective import Objective, objective_for, watched
-from layerwise.train.optimizer import DEFAULT_RATES
+from layerwise.training.optimizer import DEFAULT_RATES
 
 LBFGS_ROWS = 100_000
 

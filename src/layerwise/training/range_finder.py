@@ -14,9 +14,9 @@ from jaxtyping import Array, Float, Float32, Int
 from layerwise.nets import noise
 from layerwise.nets.dense import MLP
 from layerwise.recipe import records as r
-from layerwise.train.hyper import Hyper, hyper
-from layerwise.train.loop import Data, rows_of_epoch
-from layerwise.train.step import Batch, Program, Weights, fresh, step
+from layerwise.training.hyper import Hyper, hyper
+from layerwise.training.loop import Data, rows_of_epoch
+from layerwise.training.step import Batch, Program, Weights, fresh, step
 
 STEPS = 100
 LOWEST, HIGHEST = 1e-6, 10.0

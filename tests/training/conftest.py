@@ -14,10 +14,10 @@ from layerwise.nets import noise
 from layerwise.nets.build import build
 from layerwise.recipe import records as r
 from layerwise.tasks.objective import Objective
-from layerwise.train import loop
-from layerwise.train.hyper import hyper
-from layerwise.train.loop import Data
-from layerwise.train.step import program
+from layerwise.training import loop
+from layerwise.training.hyper import hyper
+from layerwise.training.loop import Data
+from layerwise.training.step import program
 
 BINARY = Objective("binary", 1, 2)
 ROWS, TRAIN, VALIDATION, BATCH = 64, 45, 13, 8  # 45 = 5 * 8 + 5: the last batch is incomplete
@@ -100,7 +100,7 @@ class Bench:
         """One call; the history's filled rows."""
         state, history = loop.advance(self.program, state, self.data, self.hyper, noise.key(self.seed), limit)
         host = jax.device_get(history)
-        return state, {k: v[: int(host.count)] for k, v in host._asdict().items() if k != "count"}
+        return state, {k: v[: int(host.rows)] for k, v in host._asdict().items() if k != "rows"}
 
     def finish(self, calls: int = 1 << 30, state: Any = None) -> tuple[Any, dict[str, np.ndarray]]:
         """All calls, of `calls` steps each, until training ends; the histories joined."""

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float, Float32
 
 from layerwise.nets.dense import MLP
-from layerwise.train import compile as _  # noqa: F401  (prepares JAX before the first compilation)
+from layerwise.training import compile as _  # noqa: F401  (prepares JAX before the first compilation)
 
 SIZES = (1, 16, 256, 4096)  # rows are padded up to one of these, so that four programs serve all
 

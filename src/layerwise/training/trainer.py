@@ -11,13 +11,13 @@ from layerwise.nets import noise
 from layerwise.nets.dense import MLP
 from layerwise.recipe import records as r
 from layerwise.tasks.objective import Objective, watched
-from layerwise.train import loop
-from layerwise.train.events import AnyEvent, Epoch, Progress, RolledBack
-from layerwise.train.hyper import hyper
-from layerwise.train.loop import History, State
-from layerwise.train.place import place
-from layerwise.train.range_finder import find_learning_rate
-from layerwise.train.step import program
+from layerwise.training import loop
+from layerwise.training.events import AnyEvent, Epoch, Progress, RolledBack
+from layerwise.training.hyper import hyper
+from layerwise.training.loop import History, State
+from layerwise.training.place import place
+from layerwise.training.range_finder import find_learning_rate
+from layerwise.training.step import program
 
 CALL_SECONDS = 0.1  # aimed at: Python's share vanishes, and Ctrl-C is still answered at once
 STATUS = {
@@ -101,7 +101,7 @@ class Trainer:
         """One compiled call. `clock` is the run's time in seconds at its beginning."""
         first, began = self.step, time.monotonic()
         self.state, history = loop.advance(self._program, self.state, self._data, self._hyper, self._seed, self._limit)
-        count = int(history.count)  # waits for the call to end
+        count = int(history.rows)  # waits for the call to end
         took = time.monotonic() - began
         clock += took
         # The first calls compile, and are too short to judge by: lengthen by no more than eightfold.

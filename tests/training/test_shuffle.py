@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from layerwise.nets import noise
-from layerwise.train.shuffle import shuffled
+from layerwise.training.shuffle import shuffled
 
 SIZE = 4096
 read = jax.jit(shuffled, static_argnums=2)

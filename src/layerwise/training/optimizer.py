@@ -11,7 +11,7 @@ import optax
 from jaxtyping import Array, Float, Int
 
 from layerwise.recipe import records as r
-from layerwise.train.hyper import Hyper
+from layerwise.training.hyper import Hyper
 
 DEFAULT_RATES: dict[type, float] = {
     r.Sgd: 0.03,

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layerwise.recipe import records as r
-from layerwise.train.hyper import hyper
-from layerwise.train.optimizer import DEFAULT_RATES, optimizer, rate_factor
+from layerwise.training.hyper import hyper
+from layerwise.training.optimizer import DEFAULT_RATES, optimizer, rate_factor
 
 START = {"w": np.array([[1.0, -2.0], [0.5, 3.0]]), "b": np.array([0.25, -1.0])}
 RNG = np.random.default_rng(0)

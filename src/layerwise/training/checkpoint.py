@@ -12,7 +12,7 @@ from safetensors.numpy import load, save
 
 from layerwise import files
 from layerwise.errors import RunError
-from layerwise.train.loop import State
+from layerwise.training.loop import State
 
 FORMAT = 1
 

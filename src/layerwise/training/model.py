@@ -31,8 +31,8 @@ from layerwise.recipe.reading import decode, plain
 from layerwise.tasks.metrics import Interval
 from layerwise.tasks.objective import Objective, decide, objective_for, probabilities
 from layerwise.tasks.score import score
-from layerwise.train.checkpoint import filled, named
-from layerwise.train.forward import Forward
+from layerwise.training.checkpoint import filled, named
+from layerwise.training.forward import Forward
 
 FORMAT = 1  # what this version writes
 OLDEST_READER = 1  # the lowest format whose reader understands what this version writes
@@ -98,7 +98,7 @@ class Model:
         """What `predict` gives, from the network's outputs."""
         match self.target:
             case Classes(names=names):
-                return np.array(names)[decide(self.objective, outputs)]
+                return np.asarray(np.array(names)[decide(self.objective, outputs)])
             case Labels():
                 return outputs > 0
             case quantities:
@@ -108,7 +108,7 @@ class Model:
     def in_units(self, standardized: np.ndarray) -> np.ndarray:
         """Standardized quantities in the target's own units, as float64."""
         assert not isinstance(self.target, Classes | Labels)
-        return standardized.astype(np.float64) * np.array(self.target.scale) + np.array(self.target.mean)
+        return np.asarray(standardized.astype(np.float64) * np.array(self.target.scale) + np.array(self.target.mean))
 
     def save(self, path: str | os.PathLike[str], examples: Any = ()) -> None:
         """Write the model file; `examples` are raw rows that a reader checks itself on.

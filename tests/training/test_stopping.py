@@ -13,8 +13,8 @@ from layerwise.nets import noise
 from layerwise.nets.build import build
 from layerwise.recipe import records as r
 from layerwise.tasks.objective import Objective
-from layerwise.train import loop
-from layerwise.train.shuffle import shuffled
+from layerwise.training import loop
+from layerwise.training.shuffle import shuffled
 
 BY_LOSS, BY_ACCURACY = "adam, l2", "rmsprop, l1, accuracy"
 EPOCHS = 30

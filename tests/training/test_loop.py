@@ -12,10 +12,10 @@ from layerwise.nets import noise
 from layerwise.nets.build import build
 from layerwise.recipe import records as r
 from layerwise.tasks.objective import Objective
-from layerwise.train import loop
-from layerwise.train.hyper import Hyper
-from layerwise.train.shuffle import shuffled
-from layerwise.train.step import SWITCHES, Program
+from layerwise.training import loop
+from layerwise.training.hyper import Hyper
+from layerwise.training.shuffle import shuffled
+from layerwise.training.step import SWITCHES, Program
 
 ADAM = "adam, l2"
 EVERYTHING = "adam, everything"

@@ -8,7 +8,7 @@ from jaxtyping import Float32, Shaped
 from layerwise.data.dataset import Dataset, Rows
 from layerwise.recipe import records as r
 from layerwise.tasks.objective import training_weights
-from layerwise.train.loop import Data
+from layerwise.training.loop import Data
 
 SHARED_UP_TO = 16_384
 
@@ -53,7 +53,8 @@ def place_arrays(
 def _whole(array: np.ndarray, rows: int) -> jax.Array:
     if array.shape[0] < rows:
         array = np.concatenate([array, np.zeros((rows - array.shape[0], *array.shape[1:]), array.dtype)])
-    return jax.device_put(array, may_alias=True)
+    placed: jax.Array = jax.device_put(array, may_alias=True)
+    return placed
 
 
 def _padded(rows: Rows, least: int) -> jax.Array:

@@ -12,7 +12,7 @@ from layerwise.tasks.metrics import Interval
 from layerwise.tasks.objective import decide
 from layerwise.tasks.score import score
 from layerwise.tasks.separable import separable
-from layerwise.train.model import Model
+from layerwise.training.model import Model
 
 Metrics = dict[str, dict[str, Interval]]  # part -> metric -> interval
 CHUNK = 65_536

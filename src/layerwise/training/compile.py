@@ -18,6 +18,7 @@ has set it, or has used JAX before importing us, nothing is lost but speed.
 """
 
 import os
+from typing import Any
 
 from layerwise.data.download import cache_folder
 from layerwise.errors import LayerwiseError
@@ -44,15 +45,16 @@ def prepare() -> None:
         os.environ["XLA_FLAGS"] = f"{flags} {SMALL_LOOPS}".strip()
     import jax
 
-    jax.config.update("jax_cpu_enable_async_dispatch", False)
-    if jax.config.jax_compilation_cache_dir is None:
+    settings: Any = jax.config  # untyped
+    settings.update("jax_cpu_enable_async_dispatch", False)
+    if settings.jax_compilation_cache_dir is None:
         try:
             folder = cache_folder() / "programs"
         except LayerwiseError:  # no home, nowhere to keep them: compile each time
             return
-        jax.config.update("jax_compilation_cache_dir", str(folder))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
-        jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+        settings.update("jax_compilation_cache_dir", str(folder))
+        settings.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+        settings.update("jax_persistent_cache_min_entry_size_bytes", 0)
 
 
 prepare()

@@ -28,14 +28,14 @@ from layerwise.recipe import Recipe, Source, load, plain
 from layerwise.recipe import records as r
 from layerwise.tasks.metrics import Interval
 from layerwise.tasks.objective import training_weights
-from layerwise.train import checkpoint
-from layerwise.train.checkpoint import Mark
-from layerwise.train.events import AnyEvent, Finished, Scoring, Started, TestTouched
-from layerwise.train.folder import Folder, new_folder
-from layerwise.train.model import EXAMPLES, Model
-from layerwise.train.resolve import resolve, seconds
-from layerwise.train.result import Baselines, fingerprint, limits, scored
-from layerwise.train.trainer import Trainer
+from layerwise.training import checkpoint
+from layerwise.training.checkpoint import Mark
+from layerwise.training.events import AnyEvent, Finished, Scoring, Started, TestTouched
+from layerwise.training.folder import Folder, new_folder
+from layerwise.training.model import EXAMPLES, Model
+from layerwise.training.resolve import resolve, seconds
+from layerwise.training.result import Baselines, fingerprint, limits, scored
+from layerwise.training.trainer import Trainer
 
 CHECKPOINT_SHARE = 0.03  # of the time may go into checkpoints
 CHECKPOINT_EVERY = 1.0  # seconds at least between two
@@ -283,7 +283,7 @@ class Run:
 
     def _model_with(self, info: dict[str, Any]) -> Model:
         assert self._trainer is not None and self._dataset is not None
-        from layerwise.train.folder import environment
+        from layerwise.training.folder import environment
 
         info = {**info, "versions": environment()["versions"]}
         return Model(self.recipe, self._trainer.best, self._dataset.encoder, self._dataset.target, info)

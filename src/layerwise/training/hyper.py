@@ -4,7 +4,7 @@ Because they are arrays, a search varies them without compiling again, and a lan
 What decides the program's shape (widths, batch size, which optimizer) is in `step.Program` instead.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Array, Float, Int
@@ -62,11 +62,10 @@ def hyper(train: r.Train, task: r.Task) -> Hyper:
         "delta": getattr(task, "delta", 1.0),
         "tolerance": train.tolerance,
     }
-    return Hyper(
-        **{name: np.float32(value) for name, value in floats.items()},
-        patience=np.int32(train.patience),
-        epochs=np.int32(train.epochs),
-    )
+    # NumPy's scalars: making JAX arrays of them one by one would cost a millisecond.
+    arrays: Any = {name: np.asarray(value, np.float32) for name, value in floats.items()}
+    arrays |= {"patience": np.asarray(train.patience, np.int32), "epochs": np.asarray(train.epochs, np.int32)}
+    return Hyper(**arrays)
 
 
 def _optimizer_settings(optimizer: r.Optimizer) -> tuple[float, float, float]:
