@@ -188,7 +188,7 @@ class Patience:
     [False, False, False, True]
     """
 
-    def __init__(self, tol: float | None, epochs: float) -> None:
+    def __init__(self, tol: float | int | None, epochs: float | int) -> None:
         self._tol = tol
         self._epochs = epochs
         self.best = float("inf")
