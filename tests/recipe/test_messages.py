@@ -100,9 +100,8 @@ def test_a_key_like_none_is_answered_with_all(tmp_path):
         ('"tanh", {', '"tahn", {', "network.activation[0].kind names a variant that exists", "'tahn'", "'tanh'"),
         ('kind = "adam"', 'kind = "adamm"', "train.optimizer.kind names a variant that exists", "'adamm'", "'adam'"),
         ('kind = "group"', "", "data.split has no key 'by' (auto)", "", "valid keys"),
-        ('area = "numeric"', 'area = "number"', "data.columns", "'number'", "numeric"),
+        ('area = "numeric"', 'area = "number"', 'data.columns.area must be "', "'number'", "'numeric'"),
         ('path = "rows.csv"', "", "data needs the key 'path'", "", "add path = ..."),
-        ("hidden = [8, 4]", "hidden = [8]", "network.activation: one activation", "2 activations for 1", "single one"),
         ("[1e-5, 1e-1]", "[1e-1, 1e-5]", "search.space.train.l1: a range is [low, high]", "[0.1, 1e-05]", "smaller first"),  # noqa: E501
         ("layerwise = 1", "layerwise = 2", "this version reads recipes up to schema 1", "layerwise = 2", "upgrade"),
     ],
