@@ -48,7 +48,7 @@ def make(name: ToyName, n: int, noise: float, seed: int) -> Toy:
     * `plane`: y = (x1 + x2) / 4 on the square, from -1 to 1
     * `multi-gaussian`: bumps and hollows in turn in two rows of three, between -1 and 1
 
-    >>> toy = make("xor", 4, noise=0, seed=0)
+    >>> toy = make("xor", 4, noise=0.0, seed=0)
     >>> toy.x.tolist(), toy.y.tolist()
     ([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0, 1, 1, 0])
     """
