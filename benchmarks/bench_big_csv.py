@@ -1,6 +1,6 @@
 """Ten million rows of CSV into a `Dataset`: seconds and peak memory, against Polars' own reading.
 
-    python benchmarks/big_csv.py [--rows 10000000] [--columns 20]
+    python benchmarks/bench_big_csv.py [--rows 10000000] [--columns 20]
 
 The file, of standard normal numbers with eight digits and a target of three classes, is written to a
 temporary folder and deleted afterwards. A process of its own loads it, so that the peak is that of
