@@ -113,6 +113,11 @@ def start(program: Program, network: MLP, hyper: Hyper) -> State:
     )
 
 
+def work(batch_size: int, network: MLP) -> int:
+    """Multiply-adds of one step, about: each weight takes part in three products for each example."""
+    return 3 * batch_size * sum(int(leaf.size) for leaf in jax.tree.leaves(network))
+
+
 def advance(
     program: Program, state: State, data: Data, hyper: Hyper, seed: noise.Key, limit: int
 ) -> tuple[State, History]:
@@ -120,8 +125,9 @@ def advance(
 
     `state` is donated: its buffers are dead afterwards.
     """
-    work = 3 * program.batch_size * sum(leaf.size for leaf in jax.tree.leaves(state.weights.network))
-    return _compiled(work < TINY_WORK)(program, state, data, hyper, seed, jnp.int32(limit))
+    return _compiled(work(program.batch_size, state.weights.network) < TINY_WORK)(
+        program, state, data, hyper, seed, jnp.int32(limit)
+    )
 
 
 def _train(

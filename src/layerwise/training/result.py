@@ -54,7 +54,7 @@ def fingerprint(dataset: Dataset) -> str:
 
 
 class Baselines:
-    """Scores the classical models in a thread of its own, while the network compiles and trains."""
+    """Scores the classical models in a thread of its own, from `start` on."""
 
     def __init__(self, dataset: Dataset, seed: int, weight: Float32[np.ndarray, " rows"]) -> None:
         self._stop = threading.Event()
@@ -63,7 +63,11 @@ class Baselines:
         self._seed = seed
         self._weight = weight
         self._thread = threading.Thread(target=self._work, name="baselines", daemon=True)
-        self._thread.start()
+
+    def start(self) -> None:
+        """Begin, unless begun."""
+        if self._thread.ident is None:
+            self._thread.start()
 
     def cancel(self) -> None:
         """Begin no further baseline."""
@@ -73,6 +77,7 @@ class Baselines:
         """The baselines' scores, waited for, and one sentence where one of them beats the network."""
         from layerwise.tasks.baselines import remarks
 
+        self.start()
         self._thread.join()
         return self._found, remarks(metrics, self._found)
 

@@ -73,6 +73,13 @@ class Trainer:
         return self.status == "running"
 
     @property
+    def work(self) -> int:
+        """Multiply-adds of one step, about; 0 where nothing is trained."""
+        if self._untrained is not None:
+            return 0
+        return loop.work(self._program.batch_size, self.state.weights.network)
+
+    @property
     def step(self) -> int:
         """Steps done."""
         return 0 if self._untrained is not None else int(self.state.step)
