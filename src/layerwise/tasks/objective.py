@@ -42,14 +42,16 @@ def objective_for(task: r.Task, network: r.Network, target: Target) -> Objective
         case r.Classify(), Classes(names=names):
             return _classification(network, len(names))
         case r.MultiLabel(), Labels(columns=columns):
+            if isinstance(network, r.PerceptronNet):
+                raise _no_perceptron("a target of several labels", "logistic")
+            if isinstance(network, r.Mlp) and network.output in ("step", "tanh"):
+                raise _no_output(network.output, "several labels", "the task adds sigmoid itself")
             return Objective("labels", len(columns))
         case r.Regress(loss=kind), Quantities(columns=columns):
             if isinstance(network, r.PerceptronNet):
-                raise RecipeError(
-                    "a perceptron answers yes or no, so it classifies",
-                    received="a target of numbers",
-                    remedy='use network = "linear" for linear regression, or a target of classes',
-                )
+                raise _no_perceptron("a target of numbers", "linear")
+            if isinstance(network, r.Mlp) and network.output == "sigmoid":
+                raise _no_output("sigmoid", "a target of numbers", 'it has no bounds; "tanh" gives -1 to 1')
             return Objective("quantities", len(columns), loss=kind)
         case _:
             raise RecipeError(
@@ -65,13 +67,25 @@ def _classification(network: r.Network, classes: int) -> Objective:
         return Objective("perceptron", outputs, classes)
     if isinstance(network, r.Mlp) and network.output in ("step", "tanh"):
         if network.output == "tanh" or classes > 2:
-            raise RecipeError(
-                "classes are read off probabilities",
-                received=f"output = {network.output!r} with {classes} classes",
-                remedy='use output = "auto"; the task adds sigmoid or softmax itself',
-            )
+            raise _no_output(network.output, f"{classes} classes", "the task adds sigmoid or softmax itself")
         return Objective("probability", 1, 2)
     return Objective("binary" if classes == 2 else "classes", outputs, classes)
+
+
+def _no_perceptron(received: str, kind: str) -> RecipeError:
+    return RecipeError(
+        "a perceptron answers one question with yes or no, so it classifies",
+        received=received,
+        remedy=f'use network = "linear" for {kind} regression, or a target of classes',
+    )
+
+
+def _no_output(output: str, target: str, why: str) -> RecipeError:
+    return RecipeError(
+        "the output's activation suits the target",
+        received=f"output = {output!r} with {target}",
+        remedy=f'use output = "auto"; {why}',
+    )
 
 
 def example_losses(
