@@ -16,7 +16,7 @@ import jax
 import msgspec
 import numpy as np
 import optax
-from jaxtyping import Float, Float32, Shaped
+from jaxtyping import Float, Float32, Shaped, UInt64
 
 from layerwise.data.dataset import Rows
 from layerwise.nets import noise
@@ -32,6 +32,7 @@ LEAST_ROWS = 512  # all data up to this size share one program
 COLUMNS = 16  # small data's columns are filled up to a multiple of this
 CALL_SECONDS = 0.3  # aimed at, so that Ctrl-C is answered
 FIRST_CALL = 256  # steps, before it is known what one costs
+HASHED_AT_ONCE = 4096  # rows, few enough to stay in the processor's cache
 STRIDE = 8  # iterations of L-BFGS between two looks at where it stands
 ENDLESS = 2**31 - 1  # epochs
 
@@ -219,22 +220,32 @@ def distinct(
     [1.0, 3.0]
     """
     kept = np.flatnonzero(weight)
-    x, y, weight = x[kept] + 0, y[kept], weight[kept]  # adding zero makes -0.0 the same as 0.0
-    words = np.concatenate([_words(x), _words(y)], axis=1)
-    key = np.zeros(len(words), np.uint64)
-    for column in words.T:  # one round of a multiplicative hash a word
-        key = (key ^ column) * np.uint64(0x9E3779B97F4A7C15)
-        key ^= key >> np.uint64(32)
+    if kept.size < len(x):
+        x, y, weight = x[kept], y[kept], weight[kept]
+    x = x + np.zeros((), x.dtype)  # makes -0.0 the same as 0.0
+    key = _keys(x) ^ (_keys(y) * np.uint64(0xD6E8FEB86659FD93))
     order = np.argsort(key, kind="stable")
     starts = np.flatnonzero(np.concatenate([[True], np.diff(key[order]) != 0]))
-    if np.any(words[order] != np.repeat(words[order[starts]], np.diff([*starts, len(order)]), axis=0)):
-        return x, y, weight  # two rows with one key, in one of 10^7 data sets of a million rows
-    return x[order[starts]], y[order[starts]], np.add.reduceat(weight[order], starts)
+    merged = x[order[starts]], y[order[starts]], np.add.reduceat(weight[order], starts)
+    if starts.size < order.size:
+        group = np.repeat(np.arange(starts.size), np.diff([*starts, order.size]))
+        if (merged[0][group] != x[order]).any() or (merged[1][group] != y[order]).any():
+            return x, y, weight  # two rows of one key: in one of 10^7 data sets of a million rows
+    return merged
 
 
-def _words(array: Shaped[np.ndarray, "rows *rest"]) -> Shaped[np.ndarray, "rows words"]:
-    """The bits of each row as 32-bit words."""
-    return np.ascontiguousarray(array).reshape(len(array), -1).view(np.uint32)
+def _keys(array: Shaped[np.ndarray, "rows *rest"]) -> UInt64[np.ndarray, " rows"]:
+    """A hash of each row's bits: every word is stirred, then they are added up in random proportions."""
+    table = np.ascontiguousarray(array).reshape(len(array), -1)
+    words = table.view(np.uint32 if table.itemsize == 4 else np.uint64)
+    proportions = np.random.default_rng(0).integers(0, 2**64, words.shape[1], np.uint64) | np.uint64(1)
+    found = np.empty(len(words), np.uint64)
+    for start in range(0, len(words), HASHED_AT_ONCE):
+        block = words[start : start + HASHED_AT_ONCE].astype(np.uint64)
+        block = (block ^ (block >> np.uint64(32))) * np.uint64(0x9E3779B97F4A7C15)
+        block ^= block >> np.uint64(29)
+        found[start : start + HASHED_AT_ONCE] = (block * proportions).sum(axis=1)
+    return found
 
 
 def minimize(fitting: Fitting, tol: float, most: int) -> tuple[int, bool]:

@@ -28,7 +28,8 @@ class MLPClassifier(ClassifierMixin, NetworkEstimator):
     """A multi-layer perceptron that classifies, by cross-entropy; one class of several, or several labels at once.
 
     Parameters are scikit-learn's, with its defaults and its scaling: `alpha` is divided by the batch's
-    weight, improvement is measured by the absolute `tol`, early stopping by accuracy. Beyond those:
+    weight, improvement is measured by the absolute `tol`, early stopping by accuracy (of labels: each
+    by itself). Beyond those:
 
     activation : further "leaky_relu", "elu", "gelu", "silu" and "softplus"
     solver : further "adamw" (`alpha` is then its decoupled decay), "rmsprop", "adagrad" and "lion"
