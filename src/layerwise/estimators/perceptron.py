@@ -28,7 +28,8 @@ class Perceptron(LinearEstimator):
     Parameters are scikit-learn's, with its defaults; three classes and more are learned at once, by
     Kesler's construction, rather than one against the rest. Training ends when a whole epoch makes no
     mistake, or when the mean loss has not fallen by `tol` for `n_iter_no_change` epochs. Equal rows
-    count as one with the sum of their weights, unless `shuffle` is off.
+    count as one with the sum of their weights, unless `shuffle` is off. An L1 penalty shrinks after each
+    example, so the last mistakes leave fewer exact zeros than scikit-learn's cumulated penalty does.
 
     After `fit` there are `classes_`, `coef_` of shape (1, n_features) or (n_classes, n_features),
     `intercept_`, `n_iter_`, `t_`, `n_features_in_` and `feature_names_in_`.
