@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import glob
 import os
 import tempfile
 from collections.abc import Iterator
@@ -32,6 +33,13 @@ def write(path: Path, content: bytes) -> None:
             with contextlib.suppress(OSError):
                 os.unlink(name)
             raise
+
+
+def sweep(path: Path) -> None:
+    """Remove what was left beside `path` where a process was killed while it wrote it."""
+    for stale in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        with contextlib.suppress(OSError):
+            stale.unlink()
 
 
 def make_folder(path: Path) -> None:

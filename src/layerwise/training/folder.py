@@ -67,9 +67,8 @@ class Folder:
 
     def append(self, events: Iterable[AnyEvent]) -> None:
         """Append events to the log. Raises `StorageError`."""
-        lines = b"".join(msgspec.json.encode(event) + b"\n" for event in events)
         with files.storing(self.log), self.log.open("ab") as file:
-            file.write(lines)
+            file.write(_lines(events))
 
     def log_bytes(self) -> int:
         """How long the log is."""
@@ -81,9 +80,10 @@ class Folder:
         That the test part was looked at cannot be undone, so those events are kept.
         """
         touches = [event for event in self.events(mark.log_bytes) if isinstance(event, TestTouched)]
-        with files.storing(self.log), self.log.open("ab") as file:
-            file.truncate(mark.log_bytes)
-        self.append(touches)
+        kept = self.log.read_bytes()[: mark.log_bytes] if self.log.exists() else b""
+        files.write(self.log, kept + _lines(touches))
+        for path in (self.recipe, self.log, self.state, self.model, self.metrics, self.data):
+            files.sweep(path)
 
     def events(self, start: int = 0) -> list[AnyEvent]:
         """The events logged from byte `start` on; a last line that a crash cut short is left out."""
@@ -109,6 +109,10 @@ class Folder:
         except (OSError, ValueError):
             return {}
         return found
+
+
+def _lines(events: Iterable[AnyEvent]) -> bytes:
+    return b"".join(msgspec.json.encode(event) + b"\n" for event in events)
 
 
 def new_folder(name: str, base: Path | None = None) -> Path:

@@ -24,7 +24,7 @@ from layerwise.training.optimizer import rate_factor
 from layerwise.training.shuffle import shuffled
 from layerwise.training.step import Batch, Program, Weights, fresh, step
 
-RUNNING, FINISHED, STOPPED_EARLY, DIVERGED = range(4)
+RUNNING, FINISHED, STOPPED_EARLY, DIVERGED, CONVERGED = range(5)
 ROLLBACKS = 3  # a fourth non-finite loss ends the run
 SEGMENT_BYTES = 1 << 19
 EVALUATED_AT_ONCE = 1024
@@ -252,7 +252,7 @@ def _end_epoch(program: Program, data: Data, hyper: Hyper, per_epoch: Int[Array,
     if program.objective.kind == "perceptron":
         # Rosenblatt's rule moves no weight any more once every training row is decided rightly.
         right = evaluate(program, state.weights.network, data, data.train, data.train_rows, hyper)
-        status = jnp.where(right[names.index("accuracy")] == 1, FINISHED, status)
+        status = jnp.where(right[names.index("accuracy")] == 1, CONVERGED, status)
     stop = (hyper.patience > 0) & (waited >= hyper.patience) & (status == RUNNING)
     rate = hyper.learning_rate * state.scale * rate_factor(program.schedule, state.step - 1, per_epoch, hyper)
     history = _record(

@@ -135,7 +135,9 @@ class Model:
         if len(raw) == 0:
             return {"raw": [], "outputs": []}
         rows = raw.tolist() if isinstance(raw, np.ndarray) else msgspec.to_builtins(list(raw))
-        return {"raw": rows, "outputs": self.outputs(self.encoder.encode(rows)).astype(float).tolist()}
+        outputs = self.outputs(self.encoder.encode(rows)).astype(float)
+        sound = np.isfinite(outputs).all(axis=1)  # JSON has no other numbers
+        return {"raw": [row for row, good in zip(rows, sound, strict=True) if good], "outputs": outputs[sound].tolist()}
 
 
 def load(path: str | os.PathLike[str]) -> Model:
@@ -147,11 +149,13 @@ def load(path: str | os.PathLike[str]) -> Model:
     header, tensors = _read(Path(path))
     try:
         model = _assembled(header, tensors)
-    except (LayerwiseError, msgspec.ValidationError, ValueError, KeyError, TypeError) as error:
+        _check_examples(model, header["examples"], place)
+    except ModelFileError:
+        raise
+    except (LayerwiseError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
         raise ModelFileError(
             "a model file's parts fit together", received=str(error), remedy="train and save it again", place=place
         ) from None
-    _check_examples(model, header["examples"], place)
     return model
 
 
@@ -174,15 +178,14 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         raise refuse("a model file was written by layerwise", "another program's file", "give a model.safetensors")
     try:
         header = json.loads(metadata[KEY])
-        version = int(header["oldest_reader"])
-        digest = header["digest"]
+        version, format, digest = int(header["oldest_reader"]), int(header["format"]), header["digest"]
+        # 1e-08 and 1E-08 differ in one bit and mean the same, so the text itself is compared.
+        written = metadata[KEY] == _canonical(header)
     except (ValueError, KeyError, TypeError, RecursionError):
         raise refuse("a model file is unaltered", "a damaged description", again) from None
     if version > FORMAT:
-        raise refuse(
-            f"this version reads model files up to format {FORMAT}", f"format {header['format']}", "upgrade layerwise"
-        )
-    if digest != _digest(header, tensors):
+        raise refuse(f"this version reads model files up to format {FORMAT}", f"format {format}", "upgrade layerwise")
+    if not written or digest != _digest(header, tensors):
         raise refuse("a model file is unaltered", "its digest does not match its content", again)
     return header, tensors
 

@@ -20,6 +20,7 @@ from layerwise.training.step import Batch, Program, Weights, fresh, step
 
 STEPS = 100
 LOWEST, HIGHEST = 1e-6, 10.0
+DECADE = 15  # steps
 
 
 class RateCurve(NamedTuple):
@@ -35,8 +36,10 @@ def find_learning_rate(
 ) -> RateCurve:
     """Train a copy for 100 steps at rates from 1e-6 to 10, evenly in the logarithm.
 
-    The suggestion is the rate at which the smoothed loss falls most steeply in the logarithm of the
-    rate, before its minimum. Random streams are its own, so that a run after it is the run without it.
+    The suggestion is the middle of the decade of rates over which the loss falls most steeply in the
+    logarithm of the rate (by least squares: between single steps the batches' own differences would
+    decide), before the minimum of the smoothed loss. Random streams are its own, so that a run after
+    it is the run without it.
     """
     import msgspec
 
@@ -68,10 +71,11 @@ def _suggestion(
     for i, loss in enumerate(losses):  # exponential smoothing with the bias of its start removed
         average = 0.9 * average + 0.1 * float(loss)
         smoothed[i] = average / (1 - 0.9 ** (i + 1))
-    worse = ~np.isfinite(smoothed) | (smoothed > 4 * np.minimum.accumulate(np.nan_to_num(smoothed, nan=np.inf)))
+    worse = ~np.isfinite(smoothed) | (smoothed / 4 > np.minimum.accumulate(np.nan_to_num(smoothed, nan=np.inf)))
     end = int(np.argmax(worse)) if worse.any() else STEPS
     lowest = int(np.argmin(smoothed[: max(end, 2)]))
-    if lowest < 4:
+    if lowest < DECADE:
         return smoothed, 1e-3  # the loss only rose: the usual rate
-    slope = np.gradient(smoothed[: lowest + 1], np.log(rates[: lowest + 1]))
-    return smoothed, float(rates[int(np.argmin(slope))])
+    places = np.arange(DECADE, dtype=np.float64) - DECADE // 2
+    slopes = np.correlate(losses[: lowest + 1].astype(np.float64), places, "valid")
+    return smoothed, float(rates[int(np.argmin(slopes)) + DECADE // 2])

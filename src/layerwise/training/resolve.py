@@ -6,7 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from layerwise.data.dataset import Classes, Dataset, Labels, Target
-from layerwise.errors import RecipeError
+from layerwise.errors import DataError, RecipeError
 from layerwise.recipe import records as r
 from layerwise.tasks.objective import Objective, objective_for, watched
 from layerwise.training.optimizer import DEFAULT_RATES
@@ -26,7 +26,7 @@ def resolve(recipe: r.Recipe, dataset: Dataset) -> Resolved:
     """Replace every "auto" of `recipe` by what this data and network call for.
 
     Raises `RecipeError` where the parts do not fit the data: a task for another kind of target, a
-    quantity to monitor that the task does not have, training without rows.
+    quantity to monitor that the task does not have; `DataError` where no training row has weight.
     """
     task = _task(recipe.task, dataset.target)
     objective = objective_for(task, recipe.network, dataset.target)
@@ -54,6 +54,12 @@ def _task(task: r.Task, target: Target) -> r.Task:
 
 def _train(train: r.Train, network: r.Network, objective: Objective, dataset: Dataset, notes: list[str]) -> r.Train:
     rows = dataset.train.size
+    if not dataset.weight[dataset.train].any():
+        raise DataError(
+            "some training row has a weight above 0",
+            received=f"{rows} training rows, all of weight 0",
+            remedy="mend the column of weights, or split the rows otherwise",
+        )
     if train.monitor not in watched(objective):
         raise RecipeError(
             f"train.monitor is one of {', '.join(watched(objective))} for this task",
@@ -77,6 +83,9 @@ def _train(train: r.Train, network: r.Network, objective: Objective, dataset: Da
                 remedy='use optimizer = "adam"',
             )
         changes["batch_size"] = rows
+        if train.learning_rate == "find":
+            notes.append("L-BFGS finds the length of its steps by itself: no range test was made")
+            changes["learning_rate"] = DEFAULT_RATES[r.Lbfgs]
     elif train.batch_size > rows:
         notes.append(f"batch_size {train.batch_size} is more than the {rows} training rows: reduced to {rows}")
         changes["batch_size"] = rows

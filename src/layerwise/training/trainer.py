@@ -25,6 +25,7 @@ STATUS = {
     loop.FINISHED: "finished",
     loop.STOPPED_EARLY: "stopped_early",
     loop.DIVERGED: "diverged",
+    loop.CONVERGED: "finished",
 }
 
 
@@ -60,7 +61,6 @@ class Trainer:
         self._hyper = hyper(train, recipe.task)
         self.state: State = loop.start(self._program, network, self._hyper)
         self._limit = 1  # steps in the next call
-        self._seen_step = 0
 
     @property
     def status(self) -> str:
@@ -114,7 +114,7 @@ class Trainer:
         # The first calls compile, and are too short to judge by: lengthen by no more than eightfold.
         aim = self._limit * CALL_SECONDS / max(took, 1e-6)
         self._limit = max(1, min(int(aim), self._limit * 8, 1 << 30))
-        done = (self.step - first) * self._program.batch_size
+        done = (self.step - first) * self._rows / self.steps_per_epoch
         loss = float(self.state.loss / self.state.weight) if float(self.state.weight) else float("nan")
         events = self._epochs(jax.tree.map(np.asarray, history), count, clock)
         if not np.isfinite(loss):
@@ -138,7 +138,8 @@ class Trainer:
             epoch = -(-step // self.steps_per_epoch)
             if history.rolled_back[row]:
                 attempts += 1
-                events.append(RolledBack(seconds=clock, epoch=epoch, attempt=attempts, learning_rate=rate))
+                if attempts <= loop.ROLLBACKS:  # the one after these ends the run
+                    events.append(RolledBack(seconds=clock, epoch=epoch, attempt=attempts, learning_rate=rate))
                 continue
             figures = dict(zip(self._names, map(float, history.validation[row]), strict=True))
             events.append(
