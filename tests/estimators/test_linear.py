@@ -114,7 +114,7 @@ def test_one_class_is_refused() -> None:
 
 
 def rosenblatt(
-    x: Any, y: Any, classes: int, epochs: int, eta0: float, weight: Any, decay: float = 0.0
+    x: Any, y: Any, classes: int, epochs: int, eta0: float, weight: Any, l2: float = 0.0, l1: float = 0.0
 ) -> tuple[np.ndarray, np.ndarray]:
     """The rule, an example at a time: a score of zero is a mistake; for several classes Kesler's construction."""
     rows = 1 if classes == 2 else classes
@@ -131,19 +131,24 @@ def rosenblatt(
                     rivals = (others == others.max()).astype(float)
                     push = -rivals / rivals.sum()  # equal rivals share
                     push[label] = 1
-            w = w * (1 - eta0 * decay) + eta0 * by * np.outer(push, row)
+            w = w * (1 - eta0 * l2) + eta0 * by * np.outer(push, row)
+            w = np.sign(w) * np.maximum(np.abs(w) - eta0 * l1, 0)
             b = b + eta0 * by * push
     return w, b
 
 
 @pytest.mark.parametrize("classes", [2, 3])
-@pytest.mark.parametrize("settings", [{}, {"eta0": 0.25}, {"penalty": "l2", "alpha": 0.02}], ids=str)
+@pytest.mark.parametrize(
+    "settings", [{}, {"eta0": 0.25}, {"penalty": "elasticnet", "alpha": 0.1, "l1_ratio": 0.6}], ids=str
+)
 def test_the_rule_worked_by_hand(classes: int, settings: dict[str, Any]) -> None:
     random = np.random.default_rng(classes)
     x, y = random.normal(size=(30, 4)), random.integers(0, classes, 30)
     weight = random.choice([0.5, 1.0, 2.0], 30)
     model = Perceptron(shuffle=False, tol=None, max_iter=4, **settings).fit(x, y, sample_weight=weight)
-    w, b = rosenblatt(x, y, classes, 4, settings.get("eta0", 1.0), weight, settings.get("alpha", 0.0))
+    w, b = rosenblatt(
+        x, y, classes, 4, settings.get("eta0", 1.0), weight, *(0.04, 0.06) if "alpha" in settings else (0, 0)
+    )
     np.testing.assert_allclose(model.coef_, w, atol=1e-4)
     np.testing.assert_allclose(model.intercept_, b, atol=1e-4)
     assert (model.n_iter_, model.t_) == (4, 121)
@@ -192,13 +197,8 @@ def test_starts_from_given_weights_and_from_its_own() -> None:
         Perceptron().fit(x, y, coef_init=np.zeros((2, 3)))
 
 
-def test_l1_shrinks_and_early_stopping_holds_out() -> None:
+def test_early_stopping_holds_out() -> None:
     x, y = CANCER
-    free, bound = (
-        Perceptron(penalty=penalty, alpha=0.005, max_iter=20, tol=None).fit(x, y) for penalty in (None, "l1")
-    )
-    assert np.abs(bound.coef_).sum() < 0.5 * np.abs(free.coef_).sum()
-    assert bound.score(x, y) > 0.85
     assert Perceptron(early_stopping=True).fit(x, y).score(x, y) > 0.9
 
 
