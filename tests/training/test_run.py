@@ -1,19 +1,18 @@
-"""A whole run: its events, its folder, how it ends, and that no kill changes what it learns."""
+"""A whole run: its events, its folder, its model, and all the ways in which it can end."""
 
 import json
-import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
 
 import layerwise
-from layerwise.errors import ModelFileError, RunError
-from layerwise.training.events import Epoch, Finished, Scoring, Started, TestTouched
+from layerwise.errors import DataError, RecipeError, RunError, StorageError
+from layerwise.training.events import Epoch, Finished, Progress, RolledBack, Scoring, Started, TestTouched
 from layerwise.training.folder import Folder
 from layerwise.training.run import Run, train
 
@@ -22,7 +21,25 @@ RECIPE = {
     "network": {"kind": "mlp", "hidden": [8], "activation": "tanh"},
     "train": {"epochs": 30, "learning_rate": 0.01},
 }
-LONG = {**RECIPE, "train": {"epochs": 60_000, "patience": 0, "learning_rate": 0.001, "dropout": 0.1}}
+LONG = {**RECIPE, "train": {"epochs": 1_000_000, "patience": 0, "learning_rate": 0.001}}
+FILES = {"recipe.toml", "events.jsonl", "state.safetensors", "model.safetensors", "metrics.json"}
+
+
+def first_epoch(run):
+    """Go on until an epoch is over."""
+    return next(event for event in run if isinstance(event, Epoch))
+
+
+def ends_soon(name):
+    """Whether the threads of a name are gone within a minute."""
+    until = time.monotonic() + 60
+    for thread in threading.enumerate():
+        if thread.name == name:
+            thread.join(until - time.monotonic())
+    return not any(thread.name == name for thread in threading.enumerate())
+
+
+# ── an ordinary run ─────────────────────────────────────────────────────────────────────────────
 
 
 def test_events_come_in_order_and_files_are_written(tmp_path):
@@ -30,16 +47,46 @@ def test_events_come_in_order_and_files_are_written(tmp_path):
         events = list(run)
     kinds = [type(event) for event in events]
     assert kinds[0] is Started and kinds[-3:] == [Scoring, TestTouched, Finished]
+    assert set(kinds[1:-3]) == {Epoch, Progress}
     assert [event.epoch for event in events if isinstance(event, Epoch)] == list(range(1, 31))
     assert [event.seconds for event in events] == sorted(event.seconds for event in events)
     assert Folder(tmp_path / "run").events() == events
-    result = json.loads((tmp_path / "run" / "metrics.json").read_text())
-    assert result["test_touches"] == 1 and result["metrics"]["test"]["accuracy"]["value"] > 0.9
-    assert {f.name for f in (tmp_path / "run").iterdir()} == {
-        "recipe.toml", "events.jsonl", "state.safetensors", "model.safetensors", "metrics.json",
-    }  # fmt: skip
+    assert {f.name for f in (tmp_path / "run").iterdir()} == FILES
+    assert (run.status, run.epochs, run.folder, run.model_path.name) == (
+        "finished", 30, tmp_path / "run", "model.safetensors",
+    )  # fmt: skip
+    assert run.seconds == events[-1].seconds, "the clock stands still after the end"
+    assert ends_soon("baselines")
     again = train(tmp_path / "run" / "recipe.toml", out=tmp_path / "again")
     assert again.metrics == run.metrics
+
+
+def test_metrics_json_has_all_that_the_run_found(tmp_path):
+    run = train(RECIPE, out=tmp_path / "run")
+    found = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert found["metrics"]["test"]["accuracy"] == {
+        name: getattr(run.metrics["test"]["accuracy"], name) for name in ("value", "low", "high")
+    }
+    assert found["metrics"]["test"]["accuracy"]["value"] > 0.9
+    assert (found["status"], found["epochs"], found["test_touches"]) == ("finished", 30, 1)
+    assert found["rows"] == {"train": 120, "validation": 40, "test": 40}
+    assert set(found["metrics"]) == {"validation", "test"}
+    assert set(found["baselines"]) == set(run.baselines) >= {"majority_class", "decision_tree"}
+    assert 0 < found["training_seconds"] <= found["seconds"]
+    assert found["split"]["kind"] == "stratified"
+    assert found["environment"]["versions"]["jax"]
+    model = layerwise.load(run.model_path)
+    assert model.info["metrics"] == found["metrics"]
+
+
+def test_the_models_score_is_the_reported_one(tmp_path):
+    run = train(RECIPE, out=tmp_path / "run")
+    data, model = run.dataset, layerwise.load(run.model_path)
+    said = model.predict(data.raw(data.test))
+    right = np.mean([name == data.target.names[y] for name, y in zip(said, data.y[data.test], strict=True)])
+    assert run.metrics["test"]["accuracy"].value == pytest.approx(right)
+    best = min(event.validation["loss"] for event in Folder(run.folder).events() if isinstance(event, Epoch))
+    assert run.metrics["validation"]["log_loss"].value == pytest.approx(best, rel=1e-4)
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -48,156 +95,234 @@ def test_xor_is_learned_from_any_seed(tmp_path, seed):
     assert run.metrics["test"]["accuracy"].value == 1
 
 
+def test_weights_by_hand_are_scored_without_training(tmp_path):
+    run = train("xor-by-hand", out=tmp_path / "run")
+    assert (run.status, run.epochs) == ("finished", 0)
+    assert run.metrics["train"]["accuracy"].value == 1
+    assert layerwise.load(run.model_path).predict([{"x1": 0, "x2": 1}, {"x1": 1, "x2": 1}]).tolist() == ["1", "0"]
+    assert {f.name for f in run.folder.iterdir()} == FILES - {"state.safetensors"}
+
+
+def test_a_table_in_memory_is_kept_for_resuming(tmp_path):
+    dice = np.random.default_rng(0)
+    rows = [{"a": float(a), "b": "xyz"[i % 3], "y": float(a) * 2 + i % 3} for i, a in enumerate(dice.uniform(size=90))]
+    recipe = {"data": {"target": "y"}, "network": "linear", "train": {"epochs": 3}}
+    run = train(recipe, data=rows, out=tmp_path / "run")
+    assert run.metrics["test"]["rmse"].value > 0
+    resumed = Run.resume(tmp_path / "run")
+    with resumed:
+        list(resumed)
+    assert resumed.metrics == run.metrics
+
+
+# ── other ends ──────────────────────────────────────────────────────────────────────────────────
+
+
 def test_leaving_the_loop_still_leaves_a_model(tmp_path):
     with Run(LONG, out=tmp_path / "run") as run:
         for event in run:
             if isinstance(event, Epoch):
                 break
     assert run.status == "interrupted"
+    assert {f.name for f in run.folder.iterdir()} == FILES
+    assert isinstance(Folder(run.folder).events()[-1], Finished)
+    assert run.metrics["test"]
     assert layerwise.load(run.model_path).predict([{"x1": 0.0, "x2": 1.0}]).shape == (1,)
+
+
+def test_a_loop_that_was_left_may_be_entered_again(tmp_path):
+    with Run(RECIPE, out=tmp_path / "run") as run:
+        first_epoch(run)
+        rest = list(run)
+    assert run.status == "finished"
+    assert isinstance(rest[-1], Finished)
+
+
+def test_a_run_that_is_not_begun_writes_nothing(tmp_path):
+    with Run(RECIPE, out=tmp_path / "run") as run:
+        pass
+    assert not (tmp_path / "run").exists()
+    for ask in (lambda: run.model, lambda: run.dataset):
+        with pytest.raises(RunError, match="once the run has begun"):
+            ask()
+
+
+def test_the_model_is_there_at_every_moment(tmp_path):
+    with Run(RECIPE, out=tmp_path / "run") as run:
+        for event in run:
+            assert run.model.predict_proba(np.zeros((1, 2), np.float32)).sum() == pytest.approx(1), event
+
+
+def test_cancel_ends_in_order(tmp_path):
+    with Run(LONG, out=tmp_path / "run") as run:
+        first_epoch(run)
+        threading.Timer(0.2, run.cancel).start()
+        events = list(run)
+    assert run.status == "interrupted"
+    assert isinstance(events[-1], Finished)
 
 
 def test_a_time_limit_ends_in_order(tmp_path):
     run = train({**LONG, "train": {**LONG["train"], "time_limit": "300ms"}}, out=tmp_path / "run")
     assert run.status == "time_limit"
     assert run.metrics["test"]
+    layerwise.load(run.model_path)
 
 
-def test_a_folder_that_is_no_run_is_refused(tmp_path):
-    with pytest.raises(RunError, match="a run is a folder"):
-        Run.resume(tmp_path)
+def test_divergence_ends_with_the_best_weights_there_were(tmp_path):
+    recipe = {
+        "data": {"kind": "toy", "name": "plane", "n": 60},
+        "network": "linear",
+        "train": {"learning_rate": 1e30, "optimizer": "sgd", "epochs": 5},
+    }
+    with Run(recipe, out=tmp_path / "run") as run:
+        events = list(run)
+    assert run.status == "diverged"
+    assert [event.attempt for event in events if isinstance(event, RolledBack)] == [1, 2, 3]
+    assert all(np.isfinite(interval.value) for interval in run.metrics["test"].values())
+    assert np.isfinite(layerwise.load(run.model_path).predict(np.zeros((3, 2), np.float32))).all()
+    json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert Folder(run.folder).events() == events
 
 
-def test_a_test_part_looked_at_twice_is_said(tmp_path):
-    with Run(LONG, out=tmp_path / "run") as run:
+def test_an_error_in_the_body_passes_through_and_leaves_no_thread(tmp_path):
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(ZeroDivisionError), Run(LONG, out=tmp_path / "run") as run:
         for event in run:
             if isinstance(event, Epoch):
-                break
-    resumed = Run.resume(tmp_path / "run")
-    with resumed:
-        for event in resumed:
-            if isinstance(event, Epoch):
-                break
-    touches = [event.count for event in Folder(tmp_path / "run").events() if isinstance(event, TestTouched)]
-    assert touches == [1, 2]
+                _ = 1 / 0
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert ends_soon("baselines")
+    shorter = Run.resume(tmp_path / "run")
+    with shorter:
+        first_epoch(shorter)
+    assert shorter.status == "interrupted"
+
+
+def test_ctrl_c_ends_in_order_and_a_second_one_at_once(tmp_path):
+    handler = signal.getsignal(signal.SIGINT)
+    with Run(LONG, out=tmp_path / "run") as run:
+        first_epoch(run)
+        signal.raise_signal(signal.SIGINT)
+        events = list(run)
+    assert (run.status, type(events[-1])) == ("interrupted", Finished)
+    with pytest.raises(KeyboardInterrupt), Run(LONG, out=tmp_path / "other") as run:
+        first_epoch(run)
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert ends_soon("baselines")
 
 
 PROGRAM = """
-import sys
-from layerwise.training.run import Run
-if sys.argv[1] == "resume":
-    run = Run.resume(sys.argv[2])
-else:
-    import json
-    run = Run(json.loads(sys.argv[3]), out=sys.argv[2])
-with run:
-    for event in run:
-        pass
+import json, sys
+from layerwise.training.run import train
+print(train(json.loads(sys.argv[2]), out=sys.argv[1]).status)
 """
 
 
-def start(folder, *, resume):
-    words = ["resume", str(folder)] if resume else ["train", str(folder), json.dumps(LONG)]
-    return subprocess.Popen([sys.executable, "-c", PROGRAM, *words], stderr=subprocess.PIPE)
-
-
-def test_twenty_kills_change_no_bit(tmp_path):
-    began = time.monotonic()
-    calm = start(tmp_path / "calm", resume=False)
-    assert calm.wait(timeout=120) == 0, calm.stderr.read().decode()
-    calm.stderr.close()
-    took = time.monotonic() - began
-    chance = random.Random(0)
-    kills = 0
-    folder = tmp_path / "killed"
-    while kills < 20:
-        there = (folder / "recipe.toml").exists()
-        process = start(folder, resume=there)
-        try:
-            process.wait(timeout=chance.uniform(0.2, 1.1) * took)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-        kills += 1
-        process.stderr.close()
-    last = start(folder, resume=(folder / "recipe.toml").exists())
-    assert last.wait(timeout=120) == 0, last.stderr.read().decode()
-    last.stderr.close()
-    one, other = load_file(tmp_path / "calm" / "state.safetensors"), load_file(folder / "state.safetensors")
-    assert one.keys() == other.keys()
-    for name, tensor in one.items():
-        np.testing.assert_array_equal(tensor, other[name], err_msg=name)
-    calm_model, killed_model = layerwise.load(tmp_path / "calm" / "model.safetensors"), layerwise.load(folder / "model.safetensors")  # fmt: skip  # noqa: E501
-    grid = np.random.default_rng(0).uniform(-1, 2, (50, 2)).astype(np.float32)
-    np.testing.assert_array_equal(calm_model.predict_proba(grid), killed_model.predict_proba(grid))
-
-
-def test_ctrl_c_ends_in_order(tmp_path):
-    process = start(tmp_path / "run", resume=False)
+def test_ctrl_c_in_a_process_of_its_own(tmp_path):
+    process = subprocess.Popen([sys.executable, "-c", PROGRAM, str(tmp_path / "run"), json.dumps(LONG)], stdout=-1)
     log = tmp_path / "run" / "events.jsonl"
     deadline = time.monotonic() + 60
-    while not (log.exists() and b'"epoch"' in log.read_bytes()):
+    while not (log.exists() and b'"event":"epoch"' in log.read_bytes()):
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=60) == 0
-    process.stderr.close()
+    said, _ = process.communicate(timeout=60)
+    assert (process.returncode, said) == (0, b"interrupted\n")
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["status"] == "interrupted"
     layerwise.load(tmp_path / "run" / "model.safetensors")
 
 
-@pytest.fixture(scope="module")
-def model_bytes(tmp_path_factory):
-    run = train({**RECIPE, "train": {"epochs": 2}}, out=tmp_path_factory.mktemp("model") / "run")
-    return run.model_path.read_bytes()
+# ── resuming ────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_no_flipped_bit_goes_unnoticed(tmp_path, model_bytes):
-    path, chance = tmp_path / "model.safetensors", random.Random(0)
-    before = None
-    for _ in range(200):
-        changed = bytearray(model_bytes)
-        changed[chance.randrange(len(changed))] ^= 1 << chance.randrange(8)
-        path.write_bytes(changed)
-        try:
-            model = layerwise.load(path)
-        except ModelFileError:
-            continue
-        # A bit of the container that means nothing (white space, say) may change; the model may not.
-        path.write_bytes(model_bytes)
-        before = before or layerwise.load(path)
-        for one, other in zip(before.network.layers, model.network.layers, strict=True):
-            np.testing.assert_array_equal(one.weight, other.weight)
+def test_a_finished_run_given_more_epochs_goes_on_to_the_same_bits(tmp_path):
+    short = train({**RECIPE, "train": {**RECIPE["train"], "patience": 0}}, out=tmp_path / "run")
+    recipe = short.folder / "recipe.toml"
+    recipe.write_text(recipe.read_text().replace("epochs = 30", "epochs = 40"))
+    resumed = Run.resume(short.folder)
+    with resumed:
+        events = list(resumed)
+    assert events[0].first_step == 30 * 4
+    assert [event.epoch for event in events if isinstance(event, Epoch)] == list(range(31, 41))
+    whole = train({**RECIPE, "train": {**RECIPE["train"], "patience": 0, "epochs": 40}}, out=tmp_path / "whole")
+    assert resumed.model.network.layers[0].weight.tolist() == whole.model.network.layers[0].weight.tolist()
+    assert resumed.epochs == 40
+    before = [event.seconds for event in Folder(short.folder).events() if isinstance(event, Epoch)][29]
+    assert before < events[0].seconds < resumed.seconds == events[-1].seconds
 
 
-def test_no_shortened_file_is_read(tmp_path, model_bytes):
-    path = tmp_path / "model.safetensors"
-    for length in [0, 1, 7, 8, 9, 100, len(model_bytes) // 2, len(model_bytes) - 1]:
-        path.write_bytes(model_bytes[:length])
-        with pytest.raises(ModelFileError):
-            layerwise.load(path)
+def test_a_test_part_looked_at_twice_is_said(tmp_path):
+    with Run(LONG, out=tmp_path / "run") as run:
+        first_epoch(run)
+    resumed = Run.resume(tmp_path / "run")
+    with resumed:
+        first_epoch(resumed)
+    touches = [event.count for event in Folder(tmp_path / "run").events() if isinstance(event, TestTouched)]
+    assert touches == [1, 2]
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["test_touches"] == 2
 
 
-def test_a_file_of_another_program_or_time_is_refused(tmp_path, model_bytes):
-    from safetensors.numpy import save_file
-
-    path = tmp_path / "model.safetensors"
-    save_file({"w": np.zeros(3, np.float32)}, path)
-    with pytest.raises(ModelFileError, match="written by layerwise"):
-        layerwise.load(path)
-    path.write_bytes(model_bytes.replace(rb"\"oldest_reader\":1", rb"\"oldest_reader\":9"))
-    with pytest.raises(ModelFileError, match="format"):
-        layerwise.load(path)
+def test_a_state_of_another_network_is_refused(tmp_path):
+    run = train({**RECIPE, "train": {"epochs": 2}}, out=tmp_path / "run")
+    recipe = run.folder / "recipe.toml"
+    recipe.write_text(recipe.read_text().replace("hidden = [\n    8,\n]", "hidden = [9]"))
+    resumed = Run.resume(run.folder)
+    assert resumed.recipe.network.hidden == (9,)
+    with pytest.raises(RunError, match="belongs to this recipe"), resumed:
+        list(resumed)
 
 
-def test_a_model_file_holds_no_folder_of_the_machine(tmp_path):
-    (tmp_path / "rows.csv").write_text("a,b,y\n" + "".join(f"{i % 7},{i % 5}.5,{i % 2}\n" for i in range(60)))
-    recipe = {"data": {"kind": "table", "path": str(tmp_path / "rows.csv"), "target": "y"}, "train": {"epochs": 2}}
-    run = train(recipe, out=tmp_path / "run")
-    assert str(tmp_path).encode() not in run.model_path.read_bytes()
-    model = layerwise.load(run.model_path)
-    first = run.model_path.read_bytes()
-    model.save(tmp_path / "one"), model.save(tmp_path / "two")
-    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
-    assert model.score(tmp_path / "rows.csv")["accuracy"].value >= 0
-    assert first == run.model_path.read_bytes()
+def test_a_folder_that_is_no_run_is_refused(tmp_path):
+    with pytest.raises(RunError, match=r"recipe\.toml"):
+        Run.resume(tmp_path)
+
+
+# ── what is refused before anything is written ──────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        ({"data": {"kind": "table", "path": "absent.csv", "target": "y"}}, DataError),
+        ({"task": {"kind": "regress"}}, DataError),
+        ({"train": {"monitor": "r2"}}, RecipeError),
+        ({"network": {"kind": "lstm"}}, RecipeError),
+        ({"network": {"kind": "mlp", "hidden": [2], "weights": [[[0, 1], [0, 1]], [[0, 1, 1]]]}}, RecipeError),
+    ],
+)
+def test_a_run_that_cannot_be_leaves_no_folder(tmp_path, change, kind):
+    with pytest.raises(kind), Run({**RECIPE, **change}, out=tmp_path / "run") as run:
+        list(run)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_place_that_cannot_be_written_is_told(tmp_path):
+    (tmp_path / "taken").touch()
+    with pytest.raises(StorageError), Run(RECIPE, out=tmp_path / "taken" / "run") as run:
+        list(run)
+    assert ends_soon("baselines")
+
+
+def test_a_disk_that_fills_up_during_training_is_told(tmp_path, monkeypatch):
+    """The state cannot be written any more; what was written before stays readable."""
+    from layerwise import files
+
+    whole = files.write
+
+    def full(path, content):
+        if path.name == "state.safetensors":
+            raise StorageError("the file cannot be written", received="No space left on device", place=str(path))
+        whole(path, content)
+
+    monkeypatch.setattr(files, "write", full)
+    with pytest.raises(StorageError, match="No space left"), Run(RECIPE, out=tmp_path / "run") as run:
+        list(run)
+    assert ends_soon("baselines")
+    monkeypatch.undo()
+    resumed = Run.resume(tmp_path / "run")
+    with resumed:
+        list(resumed)
+    assert resumed.status == "finished"

@@ -196,7 +196,7 @@ def fit_numbers(name: str, values: Numbers, shift: float) -> NumericColumn | Non
     share = float(absent.mean()) if missing else 0.0
     median = _median(present)
     if (low, high, shift) == (0, 1, 0) and bool(np.all((present == 0) | (present == 1))):
-        return NumericColumn(name, 0.0, 0.0, 1.0, round(median), low, high, missing, share, boolean=True)
+        return NumericColumn(name, 0.0, 0.0, 1.0, float(round(median)), low, high, missing, share, boolean=True)
     mean = float(present.mean(dtype=np.float64))
     scale = float(np.float32(_deviation(present, mean)))
     return NumericColumn(name, shift, float(np.float32(mean)), scale or 1.0, median, low, high, missing, share)

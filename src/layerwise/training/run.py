@@ -91,6 +91,7 @@ class Run:
         self._trainer: Trainer | None = None
         self._others: Baselines | None = None
         self._began = time.monotonic()
+        self._ended = 0.0
         self._before = 0.0  # seconds of earlier sessions
         self._cancelled = False
         self._handler: Any = None
@@ -110,8 +111,8 @@ class Run:
 
     @property
     def seconds(self) -> float:
-        """Time spent so far, earlier sessions of a resumed run included."""
-        return self._before + time.monotonic() - self._began
+        """Time spent until now or the run's end, earlier sessions of a resumed run included."""
+        return self._before + (self._ended or time.monotonic()) - self._began
 
     @property
     def dataset(self) -> Dataset:
@@ -252,7 +253,7 @@ class Run:
             self.metrics[part] = scored(model, self._dataset, part, self.recipe.seed)
         self.baselines, remarks = self._others.result(self.metrics)
         self.remarks = (*limits(model, self._dataset), *remarks)
-        self.status, self.epochs = status, self._trainer.epochs_done
+        self.status, self.epochs, self._ended = status, self._trainer.epochs_done, time.monotonic()
         finished = Finished(
             seconds=self.seconds,
             status=status,

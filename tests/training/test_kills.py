@@ -1,0 +1,164 @@
+"""No kill, whenever it comes, changes what a run learns: the bits at its end are those of a run left alone."""
+
+import json
+import os
+import random
+import select
+import signal
+import subprocess
+import sys
+import time
+
+import msgspec
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+import layerwise
+from layerwise.training.events import Epoch, Finished, Started, TestTouched
+from layerwise.training.folder import Folder
+
+KILLS = 20
+EPOCHS = 1500
+RECIPE = {
+    "data": {"kind": "toy", "name": "circle", "n": 2000, "noise": 0.1},
+    "network": {"kind": "mlp", "hidden": [8], "activation": "tanh"},
+    "train": {"epochs": EPOCHS, "patience": 0, "batch_size": 8, "learning_rate": 0.001, "dropout": 0.1},
+}
+
+# Forks a process for each line it reads: imports, which write nothing and take longest, are made once.
+# Checkpoints are made as often as can be, so that many kills fall into one.
+SERVER = """
+import json, os, sys
+import sklearn.ensemble, sklearn.linear_model, sklearn.naive_bayes, sklearn.neighbors, sklearn.svm, sklearn.tree
+from layerwise.training import run
+run.CHECKPOINT_EVERY, run.CHECKPOINT_SHARE = 0.02, 0.5
+say = lambda text: os.write(1, text.encode() + b"\\n")
+say("ready")
+for line in sys.stdin:
+    folder, recipe = json.loads(line)
+    child = os.fork()
+    if not child:
+        try:
+            resumable = os.path.exists(os.path.join(folder, "recipe.toml"))
+            with (run.Run.resume(folder) if resumable else run.Run(recipe, out=folder)) as one:
+                for event in one:
+                    pass
+            say("done")
+        finally:
+            os._exit(0)
+    say(str(child))
+    os.waitpid(child, 0)
+    say("over")
+"""
+
+
+class Server:
+    """Starts runs in processes of their own, and kills them."""
+
+    def __init__(self):
+        self._process = subprocess.Popen([sys.executable, "-W", "ignore", "-c", SERVER], stdin=-1, stdout=-1)
+        self._unread = b""
+        assert self._line(60) == "ready"
+
+    def _line(self, seconds):
+        """The next line that comes within `seconds`, or None."""
+        until = time.monotonic() + seconds
+        while b"\n" not in self._unread:
+            left = max(0.0, until - time.monotonic())
+            if not select.select([self._process.stdout], [], [], left)[0]:
+                return None
+            self._unread += os.read(self._process.stdout.fileno(), 1000)
+        line, _, self._unread = self._unread.partition(b"\n")
+        return line.decode()
+
+    def run(self, folder, kill_after=600.0):
+        """Train or resume; True where it came to its end before it was killed."""
+        self._process.stdin.write(json.dumps([str(folder), RECIPE]).encode() + b"\n")
+        self._process.stdin.flush()
+        child = int(self._line(60))
+        said = self._line(kill_after)
+        if said is None:
+            os.kill(child, signal.SIGKILL)
+            said = self._line(60)
+        done = said == "done"
+        assert (self._line(60) if done else said) == "over"
+        return done
+
+    def close(self):
+        self._process.stdin.close()
+        self._process.wait(60)
+        self._process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def server():
+    server = Server()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def calm(server, tmp_path_factory):
+    """A run left alone, and how long it takes once its program is compiled."""
+    folder = tmp_path_factory.mktemp("runs")
+    assert server.run(folder / "first")
+    began = time.monotonic()
+    assert server.run(folder / "calm")
+    took = time.monotonic() - began
+    compare(folder / "first", folder / "calm")
+    return folder / "calm", took
+
+
+def compare(folder, calm):
+    """The same bits in state and model, and a log in which everything happened once."""
+    one, other = load_file(calm / "state.safetensors"), load_file(folder / "state.safetensors")
+    assert one.keys() == other.keys()
+    for name, tensor in one.items():
+        assert tensor.tobytes() == other[name].tobytes(), name
+    points = np.random.default_rng(0).uniform(-2, 2, (50, 2)).astype(np.float32)
+    models = [layerwise.load(place / "model.safetensors") for place in (calm, folder)]
+    assert (models[0].predict_proba(points) == models[1].predict_proba(points)).all()
+
+    events, undisturbed = Folder(folder).events(), Folder(calm).events()
+    told, expected = (
+        [msgspec.structs.replace(event, seconds=0.0) for event in log if isinstance(event, Epoch)]
+        for log in (events, undisturbed)
+    )
+    assert told == expected
+    seconds = [event.seconds for event in events if isinstance(event, Epoch | Finished)]
+    assert seconds == sorted(seconds), "the clock goes on where it stopped"
+    assert isinstance(events[0], Started) and events[0].first_step == 0
+    assert isinstance(events[-1], Finished)
+    assert events[-1].metrics == undisturbed[-1].metrics
+    assert events[-1].baselines == undisturbed[-1].baselines
+    result = json.loads((folder / "metrics.json").read_text())
+    assert result["test_touches"] == sum(isinstance(event, TestTouched) for event in events) >= 1
+    assert {path.name for path in folder.iterdir()} == {path.name for path in calm.iterdir()}, "nothing is left over"
+
+
+def test_no_kill_changes_a_bit(server, calm, tmp_path):
+    """Twenty kills at random instants, from the start over training and checkpoints to the last file."""
+    alone, took = calm
+    chance = random.Random(0)
+    kills = runs = 0
+    while kills < KILLS:
+        folder = tmp_path / str(runs)
+        if server.run(folder, kill_after=chance.uniform(0, took)):
+            compare(folder, alone)
+            runs += 1
+        else:
+            kills += 1
+    assert server.run(folder)
+    compare(folder, alone)
+
+
+def test_a_look_at_the_test_part_survives_a_kill(server, calm, tmp_path):
+    """Killed as soon as the look is in the log, again and again: each is counted."""
+    folder = tmp_path / "run"
+    assert server.run(folder)
+    for looks in (1, 2):
+        found = [event.count for event in Folder(folder).events() if isinstance(event, TestTouched)]
+        assert found == list(range(1, looks + 1))
+        assert server.run(folder)
+    assert json.loads((folder / "metrics.json").read_text())["test_touches"] == 3
