@@ -1,5 +1,6 @@
 """One step of training: worked by hand, by finite differences, and what each setting does to it."""
 
+from dataclasses import replace
 from functools import partial
 
 import jax
@@ -244,6 +245,44 @@ def test_a_weight_is_a_repetition(net):
     assert (loss_a, weight_a) == (pytest.approx(loss_b, rel=1e-6), weight_b)
     for one, other in zip(leaves(a), leaves(b), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)
+
+
+def stepped(net, batch=BATCH, rate=1.0, *, train=None, **fields):
+    """The network after one step of a program with some fields of its own, and the loss it reports."""
+    train, arrays = settings(**train or {})
+    made = replace(program(train, BINARY, 7), **fields)
+    weights, loss, _ = take_step(made, fresh(made, net, arrays), batch, arrays, np.float32(rate), KEY)
+    return weights.network, float(loss)
+
+
+def test_without_biases_they_stay_and_the_weights_move_as_ever(net):
+    (free, _), (kept, _) = stepped(net), stepped(net, biases=False)
+    for old, a, b in zip(net.layers, free.layers, kept.layers, strict=True):
+        np.testing.assert_array_equal(b.bias, old.bias)
+        assert (np.asarray(a.bias) != np.asarray(old.bias)).any()
+        np.testing.assert_allclose(b.weight, a.weight, rtol=1e-6)
+
+
+def test_shrinking_is_the_proximal_step_and_makes_zeros(net):
+    """w <- sign(w) max(|w| - rate l1, 0) after the gradient's step; L1 as a penalty never gives exact zeros."""
+    (free, _), (shrunk, _) = stepped(net, rate=0.5), stepped(net, rate=0.5, train={"l1": 0.6}, shrink=True)
+    zeros = 0
+    for a, b in zip(free.layers, shrunk.layers, strict=True):
+        w = np.asarray(a.weight)
+        np.testing.assert_allclose(b.weight, np.sign(w) * np.maximum(np.abs(w) - 0.3, 0), rtol=1e-5, atol=1e-7)
+        np.testing.assert_allclose(b.bias, a.bias, rtol=1e-6)
+        zeros += int((np.asarray(b.weight) == 0).sum())
+    assert zeros > 0
+    penalized, _ = stepped(net, rate=0.5, train={"l1": 0.6})
+    assert all((np.asarray(layer.weight) != 0).all() for layer in penalized.layers)
+
+
+def test_a_penalized_loss_adds_the_penalty_for_each_weight_of_the_batch(net):
+    train = {"l1": 0.25, "l2": 0.5}
+    _, plain = stepped(net, train=train)
+    _, more = stepped(net, train=train, penalized=True)
+    made = program(settings(**train)[0], BINARY, 7)
+    assert more - plain == pytest.approx(WEIGHT.sum() * float(penalty(made, net, settings(**train)[1])), rel=1e-5)
 
 
 def test_what_is_off_is_left_out_of_the_program():

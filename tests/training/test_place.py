@@ -1,0 +1,55 @@
+"""The arrays on the device: the same rows, padded to few shapes."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from layerwise.data import load as load_data
+from layerwise.recipe import decode
+from layerwise.training.place import SHARED_UP_TO, place, place_arrays, room
+
+
+@given(st.integers(0, 3_000_000), st.integers(1, 64))
+def test_there_is_room_but_not_much_too_much(rows, least):
+    found = room(rows, least)
+    assert found >= max(rows, 1)
+    assert found <= max(2 * rows, least, 1)
+    assert rows <= SHARED_UP_TO or found == rows
+
+
+def test_sizes_nearby_share_a_shape():
+    assert len({room(rows) for rows in range(1025, 2049)}) == 1
+
+
+@pytest.mark.parametrize("rows", [1, 5, 64, 20_000])
+def test_the_rows_are_where_they_were(rows):
+    random = np.random.default_rng(rows)
+    x, y = random.standard_normal((rows, 3)).astype(np.float32), random.integers(0, 2, rows).astype(np.int32)
+    weight, order = random.uniform(size=rows).astype(np.float32), random.permutation(rows)
+    train, validation = order[: -(-rows // 2)], order[-(-rows // 2) :]
+    data = place_arrays(x, y, weight, train, validation)
+    for found, given_array in ((data.x, x), (data.y, y), (data.weight, weight)):
+        np.testing.assert_array_equal(np.asarray(found)[:rows], given_array)
+        assert found.shape[0] == room(rows)
+    for found, count, part in (
+        (data.train, data.train_rows, train),
+        (data.validation, data.validation_rows, validation),
+    ):
+        assert int(count) == part.size
+        np.testing.assert_array_equal(np.asarray(found)[: part.size], part)
+        assert found.shape == (room(part.size),)
+        assert ((np.asarray(found) >= 0) & (np.asarray(found) < rows)).all(), "padding names rows that exist"
+
+
+def test_a_dataset_is_placed_with_the_weights_of_its_classes():
+    recipe = decode(
+        {
+            "data": {"kind": "toy", "name": "circle", "n": 50},
+            "task": {"kind": "classify", "class_weight": {"inside": 3.0}},
+        }
+    )
+    dataset = load_data(recipe.data, recipe.task, 0)
+    data = place(dataset, recipe.task)
+    np.testing.assert_array_equal(np.asarray(data.weight)[:50], np.where(dataset.y == 1, 3, 1))
+    np.testing.assert_array_equal(np.asarray(data.train)[: dataset.train.size], dataset.train)
