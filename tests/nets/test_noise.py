@@ -87,6 +87,13 @@ def test_a_draw_is_a_function_of_key_and_position():
     assert np.asarray(noise.stream(key, 5)).tolist() == np.asarray(stream(key, jnp.int32(5))).tolist()
 
 
+def test_both_halves_of_a_key_matter():
+    first, second = jnp.array([1, 2], jnp.uint32), jnp.array([1, 3], jnp.uint32)
+    third = jnp.array([2, 2], jnp.uint32)
+    drawn = [np.asarray(uniform(key, (4096,))) for key in (first, second, third)]
+    assert np.abs(np.corrcoef(drawn) - np.eye(3)).max() < 5 / np.sqrt(4096)
+
+
 def test_mix_can_be_undone():
     """A function with an inverse is a bijection; the odd factors have inverses modulo 2^32."""
     given = np.random.default_rng(0).integers(0, 2**32, 10_000, dtype=np.uint64)

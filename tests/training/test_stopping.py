@@ -181,6 +181,17 @@ def test_after_three_times_it_has_diverged(steep, rate):
     assert (int(state.best_epoch) > 0) == bool(history["best"].any()) == np.isfinite(float(state.best_value))
 
 
+def test_weights_that_overflow_in_an_epochs_last_step_are_no_good_state(steep):
+    """Its loss was finite: it is that of the weights before."""
+    state, history = steep(learning_rate=1e25, batch_size=64).finish()
+    assert history["rolled_back"].all()
+    assert int(state.status) == loop.DIVERGED
+    assert equal(state.best, steep().network)
+    calmer, history = steep(learning_rate=2.0**70, batch_size=64).finish()
+    assert np.isfinite(history["loss"][~history["rolled_back"]]).all()
+    assert all(np.isfinite(leaf).all() for leaf in arrays(calmer.best))
+
+
 # ── the perceptron ──────────────────────────────────────────────────────────────────────────────
 
 CORNERS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)

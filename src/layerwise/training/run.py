@@ -159,7 +159,7 @@ class Run:
     def __iter__(self) -> Iterator[AnyEvent]:
         if self._events is None:
             self._events = self._train()
-        return _Unclosed(self._events)
+        return self._events  # held here too, so a `break` does not close it and the context can finish the run
 
     def _interrupted(self, number: int, frame: FrameType | None) -> None:
         if self._cancelled:
@@ -294,19 +294,6 @@ class Run:
 
         info = {**info, "versions": environment()["versions"]}
         return Model(self.recipe, self._trainer.best, self._dataset.encoder, self._dataset.target, info)
-
-
-class _Unclosed:
-    """An iterator whose generator survives a `break`, so that the context can finish the run."""
-
-    def __init__(self, events: Iterator[AnyEvent]) -> None:
-        self._events = events
-
-    def __iter__(self) -> Iterator[AnyEvent]:
-        return self
-
-    def __next__(self) -> AnyEvent:
-        return next(self._events)
 
 
 def _name_of(recipe: Source) -> str:
