@@ -6,6 +6,8 @@ import numpy as np
 from jaxtyping import Float, Float32, Shaped
 from sklearn.utils.validation import _check_sample_weight
 
+from layerwise.data.dataset import Rows
+
 
 def weights(sample_weight: Any, x: Any) -> Float[np.ndarray, " rows"]:
     """The weight of each row, ones where none are given. Raises `ValueError` where one is negative or all are zero."""
@@ -31,4 +33,12 @@ def single(array: Shaped[np.ndarray, "*shape"], name: str) -> Float32[np.ndarray
         found = array.astype(np.float32)
     if not np.isfinite(found).all():
         raise ValueError(f"Input {name} contains a value too large for dtype('float32'), in which networks train.")
+    return found
+
+
+def weighing(train: Rows, weight: Float[np.ndarray, " rows"]) -> Rows:
+    """The rows of `train` whose weight is not zero, of which there must be one."""
+    found: Rows = train[weight[train] > 0]
+    if found.size == 0:
+        raise ValueError("Sample weights must contain at least one non-zero number in the training part.")
     return found

@@ -205,10 +205,7 @@ class NetworkEstimator(BaseEstimator):
             # All rows at each step: neither their order nor equal ones mean anything.
             x, target, weight = distinct(x, target, weight)
             train = np.arange(len(x))
-        train = train[weight[train] > 0]
-        if train.size == 0:
-            raise ValueError("Sample weights must contain at least one non-zero number in the training part.")
-        return Examples(x, target, weight.astype(np.float32), train, validation)
+        return Examples(x, target, weight.astype(np.float32), checked.weighing(train, weight), validation)
 
     def _batch(self, rows: int) -> int:
         if self.batch_size == "auto":

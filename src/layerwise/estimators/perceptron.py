@@ -199,10 +199,7 @@ class Perceptron(LinearEstimator):
             if self.shuffle:
                 x, found, weight = distinct(x, found, weight)
             train = np.arange(len(x))
-        train = train[weight[train] > 0]
-        if train.size == 0:
-            raise ValueError("Sample weights must contain at least one non-zero number in the training part.")
-        return Examples(x, found, weight.astype(np.float32), train, validation)
+        return Examples(x, found, weight.astype(np.float32), checked.weighing(train, weight), validation)
 
     def _settings(self) -> r.Train:
         ratio = {"l2": 0.0, "l1": 1.0}.get(self.penalty, self.l1_ratio)

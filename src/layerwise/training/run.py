@@ -18,6 +18,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 import jax
+import msgspec
 import numpy as np
 
 from layerwise.data import load as load_data
@@ -31,7 +32,7 @@ from layerwise.tasks.objective import training_weights
 from layerwise.training import checkpoint
 from layerwise.training.checkpoint import Mark
 from layerwise.training.events import AnyEvent, Finished, Scoring, Started, TestTouched
-from layerwise.training.folder import Folder, new_folder
+from layerwise.training.folder import Folder, environment, new_folder
 from layerwise.training.model import EXAMPLES, Model
 from layerwise.training.resolve import resolve, seconds
 from layerwise.training.result import Baselines, fingerprint, limits, scored
@@ -216,10 +217,9 @@ class Run:
         self._others = Baselines(self._dataset, self.recipe.seed, training_weights(self.recipe.task, self._dataset))
         if self._trainer.work < BESIDE:
             self._others.start()
-        parts = {part: int(self._dataset.part(part).size) for part in ("train", "validation", "test")}
         started = Started(
             seconds=self.seconds,
-            rows=parts,
+            rows=self._rows(),
             inputs=int(self._dataset.x.shape[1]),
             outputs=resolved.objective.outputs,
             parameters=sum(int(leaf.size) for leaf in jax.tree.leaves(network)),
@@ -230,6 +230,10 @@ class Run:
         )
         self._files.append([started])
         return started
+
+    def _rows(self) -> dict[str, int]:
+        """How many rows each part has."""
+        return {part: int(self.dataset.part(part).size) for part in ("train", "validation", "test")}
 
     def _checkpoint(self) -> None:
         assert self._trainer is not None
@@ -246,7 +250,8 @@ class Run:
         held_out = [part for part in ("validation", "test") if self._dataset.part(part).size]
         touches = sum(isinstance(event, TestTouched) for event in self._files.events())
         if "test" in held_out:
-            touched = TestTouched(seconds=self.seconds, count=touches + 1, reason="end of training")
+            touches += 1
+            touched = TestTouched(seconds=self.seconds, count=touches, reason="end of training")
             self._files.append([touched])
             yield touched
         for part in held_out or ["train"]:
@@ -262,20 +267,16 @@ class Run:
             baselines=self.baselines,
             remarks=self.remarks,
         )
-        self._save(finished, scoring.seconds, touches + 1 if "test" in held_out else touches)
+        self._save(finished, scoring.seconds, touches)
         self._files.append([finished])
         yield finished
 
     def _save(self, finished: Finished, trained_for: float, touches: int) -> None:
-        assert self._dataset is not None
-        import msgspec
-
-        data = self._dataset
         result: dict[str, Any] = msgspec.to_builtins(finished)
         del result["event"]
         result |= {
-            "split": {"kind": data.split, "fingerprint": fingerprint(data)},
-            "rows": {part: int(data.part(part).size) for part in ("train", "validation", "test")},
+            "split": {"kind": self.dataset.split, "fingerprint": fingerprint(self.dataset)},
+            "rows": self._rows(),
             "training_seconds": trained_for,
             "test_touches": touches,
         }
@@ -290,8 +291,6 @@ class Run:
 
     def _model_with(self, info: dict[str, Any]) -> Model:
         assert self._trainer is not None and self._dataset is not None
-        from layerwise.training.folder import environment
-
         info = {**info, "versions": environment()["versions"]}
         return Model(self.recipe, self._trainer.best, self._dataset.encoder, self._dataset.target, info)
 
