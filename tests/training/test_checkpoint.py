@@ -12,7 +12,7 @@ from layerwise.errors import RunError, StorageError
 from layerwise.nets.build import build
 from layerwise.recipe import records as r
 from layerwise.training import checkpoint
-from layerwise.training.checkpoint import Mark
+from layerwise.training.checkpoint import FORMAT, Mark
 
 MARK = Mark(1234, 56.78)
 
@@ -114,11 +114,35 @@ def test_tensors_of_another_type_are_refused(written):
     path, bench = written
     tensors = load_file(path)
     tensors["step"] = tensors["step"].astype(np.int64)
-    save_file(tensors, path, {"layerwise_state": json.dumps({"format": 1, **MARK._asdict()})})
+    save_file(tensors, path, {"layerwise_state": json.dumps({"format": FORMAT, **MARK._asdict()})})
     assert "step is int64()" in refused(path, bench.start())
 
 
-@pytest.mark.parametrize("header", ["", "[]", "{}", '{"log_bytes": 5}', '{"log_bytes": "x", "seconds": 1}', "null"])
+@pytest.mark.parametrize("number", [FORMAT + 1, FORMAT - 1, -1, 1.5, str(FORMAT), None, []])
+def test_another_format_is_refused_whatever_else_it_holds(written, number):
+    path, bench = written
+    for tensors in (load_file(path), {"something": np.zeros(3, np.float32)}):
+        save_file(tensors, path, {"layerwise_state": json.dumps({"format": number, **MARK._asdict()})})
+        with pytest.raises(RunError, match=f"checkpoints of format {FORMAT}") as error:
+            checkpoint.read(path, bench.start())
+        assert error.value.received == f"format {number!r}"
+        assert "the version that wrote it" in error.value.remedy and "layerwise train" in error.value.remedy
+        assert error.value.place == path.name
+
+
+def test_what_is_written_has_this_format(written):
+    path, bench = written
+    content = path.read_bytes()
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]["layerwise_state"]
+    assert json.loads(header)["format"] == FORMAT
+    checkpoint.read(path, bench.start())
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["", "[]", "{}", '{"format": 1}', '{"format": 1, "log_bytes": 5}', '{"format": 1, "log_bytes": "x", "seconds": 1}',
+     '{"log_bytes": 5, "seconds": 1}', "null"],
+)  # fmt: skip
 def test_a_damaged_mark_is_refused(written, header):
     path, bench = written
     save_file(load_file(path), path, {"layerwise_state": header})

@@ -15,6 +15,7 @@ from layerwise.errors import RunError
 from layerwise.training.loop import State
 
 FORMAT = 1
+_AGAIN = "train again with: layerwise train RUN/recipe.toml"
 
 
 class Mark(NamedTuple):
@@ -37,14 +38,18 @@ def read(path: Path, like: State) -> tuple[State, Mark]:
         tensors = load(content)
         length = int.from_bytes(content[:8], "little")
         header = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["layerwise_state"])
+        if header["format"] != FORMAT:  # before anything else of it, which may mean something else there
+            raise RunError(
+                f"this version resumes from checkpoints of format {FORMAT}",
+                received=f"format {header['format']!r}"[:80],
+                remedy="resume it with the version that wrote it, or " + _AGAIN,
+                place=path.name,
+            )
         mark = Mark(int(header["log_bytes"]), float(header["seconds"]))
         return filled(like, tensors), mark
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
         raise RunError(
-            "the checkpoint is whole and belongs to this recipe",
-            received=str(error),
-            remedy="train again with: layerwise train RUN/recipe.toml",
-            place=path.name,
+            "the checkpoint is whole and belongs to this recipe", received=str(error), remedy=_AGAIN, place=path.name
         ) from None
 
 
