@@ -42,14 +42,11 @@ def test_the_rows_are_where_they_were(rows):
         assert ((np.asarray(found) >= 0) & (np.asarray(found) < rows)).all(), "padding names rows that exist"
 
 
-def test_a_dataset_is_placed_with_the_weights_of_its_classes():
-    recipe = decode(
-        {
-            "data": {"kind": "toy", "name": "circle", "n": 50},
-            "task": {"kind": "classify", "class_weight": {"inside": 3.0}},
-        }
-    )
+def test_a_dataset_is_placed_with_its_parts_and_the_weights_given():
+    recipe = decode({"data": {"kind": "toy", "name": "circle", "n": 50}})
     dataset = load_data(recipe.data, recipe.task, 0)
-    data = place(dataset, recipe.task)
-    np.testing.assert_array_equal(np.asarray(data.weight)[:50], np.where(dataset.y == 1, 3, 1))
+    weight = np.arange(50, dtype=np.float32)
+    data = place(dataset, weight)
+    np.testing.assert_array_equal(np.asarray(data.weight)[:50], weight)
+    np.testing.assert_array_equal(np.asarray(data.x)[:50], dataset.x)
     np.testing.assert_array_equal(np.asarray(data.train)[: dataset.train.size], dataset.train)

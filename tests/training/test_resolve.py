@@ -10,7 +10,7 @@ from layerwise.errors import DataError, RecipeError
 from layerwise.recipe import decode
 from layerwise.recipe import records as r
 from layerwise.training.optimizer import DEFAULT_RATES
-from layerwise.training.resolve import class_names, resolve, seconds
+from layerwise.training.resolve import resolve, seconds
 
 
 def resolved(name="circle", n=50, split="auto", **parts):
@@ -114,14 +114,6 @@ def test_training_rows_without_weight_are_refused():
     with pytest.raises(DataError, match="weight above 0") as refused:
         resolve(recipe, dataclasses.replace(data, weight=weight))
     assert "30 training rows" in refused.value.received
-
-
-def test_names_of_classes():
-    from layerwise.data.dataset import Classes, Labels, Quantities
-
-    assert class_names(Classes("y", ("a", "b"))) == ("a", "b")
-    assert class_names(Labels(("p", "q"))) == ("p", "q")
-    assert class_names(Quantities(("u",), (0.0,), (1.0,))) == ()
 
 
 @pytest.mark.parametrize(

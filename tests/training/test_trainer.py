@@ -18,10 +18,11 @@ from layerwise.training.trainer import Trainer
 TRAIN = {"epochs": 12, "batch_size": 8, "learning_rate": 0.05, "patience": 0, "optimizer": "sgd"}
 
 
-def trainer(name="circle", network=None, **train):
+def trainer(name="circle", network=None, task="auto", **train):
     recipe = decode(
         {
             "data": {"kind": "toy", "name": name, "n": 60},
+            "task": task,
             "network": network or {"kind": "mlp", "hidden": [4], "activation": "tanh"},
             "train": TRAIN | train,
         }
@@ -55,6 +56,14 @@ def test_every_epoch_is_told_once_and_every_call_ends_with_progress():
     assert all(event.seconds >= 100 for event in events)
     assert [event.seconds for event in events] == sorted(event.seconds for event in events)
     assert (made.status, made.epochs_done) == ("finished", 12)
+
+
+def test_rows_are_trained_on_with_the_weights_of_their_classes():
+    made = trainer(task={"kind": "classify", "class_weight": {"inside": 3.0}}, epochs=1)
+    recipe = decode({"data": {"kind": "toy", "name": "circle", "n": 60}})
+    y = load_data(recipe.data, recipe.task, recipe.seed).y
+    np.testing.assert_array_equal(made.weight, np.where(y == 1, 3, 1))
+    np.testing.assert_array_equal(np.asarray(made._data.weight)[:60], made.weight)
 
 
 def test_progress_speaks_of_the_current_epoch():

@@ -6,8 +6,6 @@ import numpy as np
 from jaxtyping import Float32, Shaped
 
 from layerwise.data.dataset import Dataset, Rows
-from layerwise.recipe import records as r
-from layerwise.tasks.objective import training_weights
 from layerwise.training.loop import Data
 
 SHARED_UP_TO = 16_384
@@ -23,9 +21,8 @@ def room(rows: int, least: int = 1) -> int:
     return max(rows, 1) if rows > SHARED_UP_TO else max(1 << max(rows - 1, 0).bit_length(), least)
 
 
-def place(dataset: Dataset, task: r.Task) -> Data:
-    """The data on the device. Large aligned arrays are shared with NumPy, not copied."""
-    weight = training_weights(task, dataset)
+def place(dataset: Dataset, weight: Float32[np.ndarray, " rows"]) -> Data:
+    """The data on the device, `weight` being each row's in the loss. Large aligned arrays are shared, not copied."""
     return place_arrays(dataset.x, dataset.y, weight, dataset.train, dataset.validation)
 
 

@@ -109,8 +109,3 @@ def seconds(duration: str) -> float:
         return float("inf")
     units = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
     return sum(float(number) * units[unit] for number, unit in re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h)", duration))
-
-
-def class_names(target: Target) -> tuple[str, ...]:
-    """The classes' names, or the labels' columns; empty for quantities."""
-    return target.names if isinstance(target, Classes) else target.columns if isinstance(target, Labels) else ()

@@ -28,7 +28,6 @@ from layerwise.nets.build import build
 from layerwise.recipe import Recipe, Source, load, plain
 from layerwise.recipe import records as r
 from layerwise.tasks.metrics import Interval
-from layerwise.tasks.objective import training_weights
 from layerwise.training import checkpoint
 from layerwise.training.checkpoint import Mark
 from layerwise.training.events import AnyEvent, Finished, Scoring, Started, TestTouched
@@ -214,7 +213,7 @@ class Run:
         else:
             self._files.write_recipe(self.recipe)
             self._files.rewind(Mark(0, 0.0))
-        self._others = Baselines(self._dataset, self.recipe.seed, training_weights(self.recipe.task, self._dataset))
+        self._others = Baselines(self._dataset, self.recipe.seed, self._trainer.weight)
         if self._trainer.work < BESIDE:
             self._others.start()
         started = Started(

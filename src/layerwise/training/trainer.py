@@ -10,7 +10,7 @@ from layerwise.data.dataset import Dataset
 from layerwise.nets import noise
 from layerwise.nets.dense import MLP
 from layerwise.recipe import records as r
-from layerwise.tasks.objective import Objective, watched
+from layerwise.tasks.objective import Objective, training_weights, watched
 from layerwise.training import loop
 from layerwise.training.events import AnyEvent, Epoch, Progress, RolledBack
 from layerwise.training.hyper import hyper
@@ -32,11 +32,13 @@ STATUS = {
 class Trainer:
     """The state of training and the program that advances it. `recipe` is resolved.
 
-    Where the recipe trains nothing (weights by hand), it is finished from the start.
+    `weight` is each row's in the loss, of shape (rows,). Where the recipe trains nothing (weights by
+    hand), it is finished from the start.
     """
 
     def __init__(self, recipe: r.Recipe, objective: Objective, dataset: Dataset, network: MLP) -> None:
         self.notes: tuple[str, ...] = ()
+        self.weight = training_weights(recipe.task, dataset)
         self._has_validation = dataset.validation.size > 0
         self._names = watched(objective)
         self._rows = int(dataset.train.size)
@@ -46,7 +48,7 @@ class Trainer:
             self._untrained: MLP | None = network
             return
         self._untrained = None
-        self._data = place(dataset, recipe.task)
+        self._data = place(dataset, self.weight)
         # One batch of all rows has the padding's size, so that data sets of about one size share a program.
         whole = train.batch_size >= self._rows
         self._program = program(train, objective, int(self._data.train.shape[0]) if whole else train.batch_size)
