@@ -168,6 +168,30 @@ def test_lbfgs_wants_no_chance(key):
         decode({"data": {"kind": "toy", "name": "xor"}, "train": {"optimizer": "lbfgs", key: 0.1}})
 
 
+@pytest.mark.parametrize(("key", "instead"), [("clip", "line search"), ("max_norm", "l2"), ("weight_decay", "l2")])
+def test_lbfgs_follows_the_loss_alone(key, instead):
+    raw = {"data": {"kind": "toy", "name": "xor"}, "train": {"optimizer": "lbfgs", key: 0.1}}
+    with pytest.raises(RecipeError, match="follows the loss alone") as refused:
+        decode(raw)
+    assert refused.value.rule.startswith(f"train.{key}: ")
+    assert refused.value.received == f"{key} = 0.1"
+    assert instead in refused.value.remedy and "adam" in refused.value.remedy
+    assert decode({**raw, "train": {"optimizer": "lbfgs", key: 0.0, "l1": 0.1, "l2": 0.1}})
+    assert decode({**raw, "train": {"optimizer": "adam", key: 0.1}})
+
+
+@pytest.mark.parametrize("activation", ["noisy_relu", ["tanh", "noisy_relu"]])
+def test_lbfgs_wants_no_noisy_activation(activation):
+    network = {"kind": "mlp", "hidden": [3, 3], "activation": activation}
+    raw = {"data": {"kind": "toy", "name": "xor"}, "network": network, "train": {"optimizer": "lbfgs"}}
+    with pytest.raises(RecipeError, match="same loss at every look") as refused:
+        decode(raw)
+    assert refused.value.rule.startswith("network.activation: ")
+    assert "noisy_relu" in refused.value.received and "relu" in refused.value.remedy
+    assert decode({**raw, "train": {}})
+    assert decode({**raw, "network": {"hidden": [], "activation": "noisy_relu"}})  # no layer that has it
+
+
 def test_built_in_names_are_suggested():
     with pytest.raises(RecipeError) as refused:
         load("digit")

@@ -138,10 +138,7 @@ def _trainable(recipe: r.Recipe) -> Found:
     by_hand = bool(getattr(network, "weights", ()))
     if not isinstance(network, r.Mlp) or (recipe.train == "none") or (recipe.train == "auto" and by_hand):
         return
-    activations = (
-        network.activation if isinstance(network.activation, tuple) else (network.activation,) * len(network.hidden)
-    )
-    for kinds, key in ((activations, "activation"), ((network.output,), "output")):
+    for kinds, key in ((_activations(network), "activation"), ((network.output,), "output")):
         if any(isinstance(kind, r.Step) or kind == "step" for kind in kinds):
             yield (
                 ("network", key),
@@ -153,19 +150,37 @@ def _trainable(recipe: r.Recipe) -> Found:
             )
 
 
+def _activations(network: r.Mlp) -> tuple[r.Activation, ...]:
+    """One for each hidden layer."""
+    return network.activation if isinstance(network.activation, tuple) else (network.activation,) * len(network.hidden)
+
+
 def _optimizer(recipe: r.Recipe) -> Found:
+    """L-BFGS learns the loss's curvature from gradients and searches along a line for a lower loss.
+
+    Chance changes the loss between two looks. What is done to gradient or weights beside the loss is
+    undone by the next line search, or undoes it: the loss then never settles.
+    """
     train = recipe.train
-    if isinstance(train, r.Train) and isinstance(train.optimizer, r.Lbfgs):
-        for name in ("dropout", "input_dropout", "noise"):
-            if getattr(train, name) > 0:
-                yield (
-                    ("train", name),
-                    Problem(
-                        "L-BFGS needs the same loss at every look",
-                        f"{name} = {getattr(train, name)}",
-                        "set it to 0, or use adam",
-                    ),
-                )
+    if not isinstance(train, r.Train) or not isinstance(train.optimizer, r.Lbfgs):
+        return
+    same = "L-BFGS needs the same loss at every look"
+    for name in ("dropout", "input_dropout", "noise"):
+        if getattr(train, name) > 0:
+            received = f"{name} = {getattr(train, name)}"
+            yield ("train", name), Problem(same, received, "set it to 0, or use adam")
+    if isinstance(recipe.network, r.Mlp) and any(isinstance(a, r.NoisyRelu) for a in _activations(recipe.network)):
+        remedy = 'use activation = "relu", or optimizer = "adam"'
+        yield ("network", "activation"), Problem(same, "noisy_relu, which draws anew at each step", remedy)
+    for name, remedy in (
+        ("clip", "set it to 0: the line search bounds each step; or use adam"),
+        ("max_norm", "set it to 0, and use l2 to keep weights small; or use adam"),
+        ("weight_decay", "set it to 0, and use l2, which is part of the loss; or use adamw"),
+    ):
+        value = getattr(train, name)
+        if value != "auto" and value > 0:
+            rule = "L-BFGS follows the loss alone, so gradients are not clipped nor weights changed beside it"
+            yield ("train", name), Problem(rule, f"{name} = {value}", remedy)
 
 
 def _space(recipe: r.Recipe) -> Found:
