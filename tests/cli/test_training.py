@@ -61,6 +61,23 @@ def test_resume_takes_a_folder_or_its_name(inside: Path, capsys: pytest.CaptureF
         assert json.loads(capsys.readouterr().out)["epochs"] == 3
 
 
+def test_resuming_what_is_over_says_so_and_changes_nothing(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = Path("runs/first")
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
+    first = json.loads((folder / "metrics.json").read_text())
+    assert main(["resume", "first"]) == 0
+    out, err = capsys.readouterr()
+    assert "This run was over already" in out
+    assert f"{first['metrics']['test']['accuracy']['value']:.3f}" in out
+    assert "scored for the" not in err
+    assert main(["resume", "first", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {name: found[name] for name in ("status", "epochs", "metrics", "baselines")} == {
+        name: first[name] for name in ("status", "epochs", "metrics", "baselines")
+    }
+    assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()} == before
+
+
 def test_weights_by_hand_are_evaluated(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "xor-by-hand", "--json", "--quiet"]) == 0
     found = json.loads(capsys.readouterr().out)

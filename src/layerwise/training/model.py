@@ -121,7 +121,7 @@ class Model:
             **self.info,
             "format": FORMAT,
             "oldest_reader": OLDEST_READER,
-            "recipe": plain(_anonymous(self.recipe)),
+            "recipe": plain(anonymous(self.recipe)),
             "encoder": msgspec.to_builtins(self.encoder.spec, str_keys=True),
             "target": msgspec.to_builtins(self.target),
             "output": {"meaning": self.objective.kind, "threshold": 0.5, "calibration": "none"},
@@ -220,7 +220,7 @@ def _check_examples(model: Model, examples: dict[str, Any], place: str) -> None:
         )
 
 
-def _anonymous(recipe: r.Recipe) -> r.Recipe:
+def anonymous(recipe: r.Recipe) -> r.Recipe:
     """The recipe without the folders of the machine it ran on."""
     data = recipe.data
     if isinstance(data, r.TableData | r.ImageData | r.TextData | r.EcgData):

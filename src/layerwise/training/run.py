@@ -23,7 +23,7 @@ import numpy as np
 
 from layerwise.data import load as load_data
 from layerwise.data.dataset import Dataset
-from layerwise.errors import RunError
+from layerwise.errors import ModelFileError, RunError
 from layerwise.nets.build import build
 from layerwise.recipe import Recipe, Source, load, plain
 from layerwise.recipe import records as r
@@ -32,7 +32,8 @@ from layerwise.training import checkpoint
 from layerwise.training.checkpoint import Mark
 from layerwise.training.events import AnyEvent, Finished, Scoring, Started, TestTouched
 from layerwise.training.folder import Folder, environment, new_folder
-from layerwise.training.model import EXAMPLES, Model
+from layerwise.training.model import EXAMPLES, Model, anonymous
+from layerwise.training.model import load as load_model
 from layerwise.training.resolve import resolve, seconds
 from layerwise.training.result import Baselines, fingerprint, limits, scored
 from layerwise.training.trainer import Trainer
@@ -43,6 +44,7 @@ CHECKPOINT_EVERY = 1.0  # seconds at least between two
 # out among all cores, and each would wait for the one that a baseline keeps busy: 784-512-512-10 was
 # seen to train 25 times slower so. Its baselines are scored after it.
 BESIDE = 5_000_000
+OVER = "this run was over already: its result was read from its folder, nothing was trained or scored again"
 
 
 class Run:
@@ -72,7 +74,8 @@ class Run:
     def resume(cls, folder: Path | str) -> "Run":
         """The run in `folder`, to go on where it stopped. Raises `RunError` where there is none.
 
-        A run that had finished goes on only if its recipe was given more epochs since.
+        A run that had finished goes on only if its recipe was given more epochs since. Else it gives
+        its one event, `Finished`, again: nothing is trained, scored or written.
         """
         run = cls.__new__(cls)
         run._files = Folder(Path(folder))
@@ -89,6 +92,7 @@ class Run:
         self._resuming = resuming
         self._dataset: Dataset | None = None
         self._trainer: Trainer | None = None
+        self._kept: Model | None = None  # of a run that was over before
         self._others: Baselines | None = None
         self._began = time.monotonic()
         self._ended = 0.0
@@ -112,11 +116,13 @@ class Run:
     @property
     def seconds(self) -> float:
         """Time spent until now or the run's end, earlier sessions of a resumed run included."""
-        return self._before + (self._ended or time.monotonic()) - self._began
+        return self._before + ((self._ended or time.monotonic()) - self._began)
 
     @property
     def dataset(self) -> Dataset:
         """The data, once the first event has come."""
+        if self._dataset is None and self._kept is not None:
+            self._dataset = load_data(self.recipe.data, self.recipe.task, self.recipe.seed)
         if self._dataset is None:
             raise RunError("the data is there once the run has begun", remedy="iterate over the run first")
         return self._dataset
@@ -124,6 +130,8 @@ class Run:
     @property
     def model(self) -> Model:
         """The best model so far."""
+        if self._kept is not None:
+            return self._kept
         if self._trainer is None:
             raise RunError("the model is there once the run has begun", remedy="iterate over the run first")
         return self._model_with({})
@@ -169,6 +177,9 @@ class Run:
     # ── the course of a run ─────────────────────────────────────────────────────────────────────
 
     def _train(self) -> Iterator[AnyEvent]:
+        if self._resuming and (finished := self._outcome()):
+            yield finished
+            return
         yield self._begin()
         trainer = self._trainer
         assert trainer is not None
@@ -229,6 +240,35 @@ class Run:
         )
         self._files.append([started])
         return started
+
+    def _outcome(self) -> Finished | None:
+        """What the folder says that the run came to; None where there is something left to do.
+
+        The log's last line is written after all else, so a run without it was not scored to the end.
+        """
+        events = self._files.events()
+        if not events or not isinstance(finished := events[-1], Finished):
+            return None
+        asked = next((event.epochs for event in reversed(events) if isinstance(event, Started)), 0)
+        # Training that came to its last epoch can go on; that which stopped or diverged before cannot.
+        more = isinstance(self.recipe.train, r.Train) and self.recipe.train.epochs > finished.epochs >= asked
+        if finished.status in ("interrupted", "time_limit") or (finished.status == "finished" and more):
+            return None
+        try:
+            model = load_model(self._files.model)
+        except ModelFileError:
+            return None
+        own = anonymous(self.recipe)
+        if (own.seed, own.data, own.task, own.network) != (
+            model.recipe.seed, model.recipe.data, model.recipe.task, model.recipe.network,
+        ):  # fmt: skip
+            return None
+        self._kept = model
+        finished = msgspec.structs.replace(finished, remarks=(OVER, *finished.remarks))
+        self.status, self.epochs, self.metrics = finished.status, finished.epochs, finished.metrics
+        self.baselines, self.remarks = finished.baselines, finished.remarks
+        self._before, self._ended = finished.seconds, self._began
+        return finished
 
     def _rows(self) -> dict[str, int]:
         """How many rows each part has."""
