@@ -96,6 +96,29 @@ def test_evaluate(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert f"accuracy           {right.mean():.3f} " in out
 
 
+def test_evaluate_leaves_out_and_counts_rows_without_an_answer(
+    inside: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = Path("rows.csv").read_text().splitlines()
+    gaps = {0, 7, 8, 30, 59}
+    text = [line.rpartition(",")[0] + "," if number in gaps else line for number, line in enumerate(lines[1:])]
+    Path("gaps.csv").write_text("\n".join([lines[0], *text]) + "\n")
+    others = [line for number, line in enumerate(lines[1:]) if number not in gaps]
+    Path("others.csv").write_text("\n".join([lines[0], *others]) + "\n")
+    assert main(["evaluate", "runs/first", "--data", "others.csv", "--json"]) == 0
+    expected, err = capsys.readouterr()
+    assert err == ""
+    assert main(["evaluate", "runs/first", "--data", "gaps.csv", "--json"]) == 0
+    assert capsys.readouterr() == (expected, "note: 5 rows without a target were left out\n")
+    assert main(["evaluate", "runs/first", "--data", "gaps.csv"]) == 0
+    assert capsys.readouterr().err == "note: 5 rows without a target were left out\n"
+    Path("none.csv").write_text("\n".join([lines[0], *(line.rpartition(",")[0] + "," for line in lines[1:])]) + "\n")
+    assert main(["evaluate", "runs/first", "--data", "none.csv", "--json"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "none in 60 rows" in err and "layerwise" not in err
+
+
 def test_evaluate_needs_the_target(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("new.csv").write_text("color,size,weight\nred,3,1\n")
     assert main(["evaluate", "runs/first", "--data", "new.csv", "--json"]) == 2

@@ -3,6 +3,8 @@
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from layerwise.data.columns import Notation
 from layerwise.data.dataset import Classes, Labels, Quantities
@@ -114,14 +116,48 @@ def test_standardized_by_the_training_part():
     assert target == Quantities(("a", "b"), (0.0, 0.0), (1.0, 1.0))
 
 
+def encoded(raw, target, **missing):
+    """The targets of the rows that have one, and these rows' numbers."""
+    y, has = encode_target(raw, target, **missing)
+    assert y.dtype == (np.int32 if isinstance(target, Classes) else np.float32)
+    return y.tolist(), np.flatnonzero(has).tolist()
+
+
+def test_new_rows_without_a_target_are_left_out():
+    classes = Classes("y", ("1", "2", "x"))
+    assert encoded({"y": [None, "x", "", "NA", "1", " ? "]}, classes) == ([2, 0], [1, 4])
+    assert encoded({"y": ["-", "x", "?"]}, Classes("y", ("?", "x")), missing=("-",)) == ([1, 0], [1, 2])
+    assert encoded({"y": [float("nan"), 2.0]}, classes) == ([1], [1])
+    assert encoded({"a": ["yes", "", "no"], "b": [1, 0, None]}, Labels(("a", "b"))) == ([[1, 1]], [0])
+    both = Quantities(("p", "q"), (20.0, 0.0), (5.0, 1.0))
+    assert encoded({"p": [25.0, None, 10.0], "q": [1.0, 2.0, float("nan")]}, both) == ([[1.0, 1.0]], [0])
+
+
+@given(st.lists(st.sampled_from(["a", "b", "", "NA", None]), min_size=1, max_size=30))
+def test_new_rows_are_left_out_as_in_training(values):
+    frame = pl.DataFrame({"y": values}, schema={"y": pl.String})
+    reader = TargetReader(["y"], r.Classify(), frame, USUAL)
+    keep = reader.add(frame, USUAL)
+    if not keep.any():
+        with pytest.raises(DataError, match="has a target"):
+            encode_target(frame, Classes("y", ("a", "b")))
+        return
+    y, has = encode_target(frame, Classes("y", ("a", "b")))
+    assert has.tolist() == keep.tolist()
+    assert [("a", "b")[i] for i in y] == [value for value in values if value in ("a", "b")]
+
+
 def test_targets_of_new_rows():
     classes = Classes("y", ("1", "2", "x"))
-    assert encode_target([{"y": 2}, {"y": "x"}, {"y": 1.0}, {"y": "1.0"}], classes).tolist() == [1, 2, 0, 0]
-    assert encode_target({"a": ["yes", "no"], "b": [0, 1]}, Labels(("a", "b"))).tolist() == [[1, 0], [0, 1]]
-    assert encode_target({"p": ["25", "10"]}, Quantities(("p",), (20.0,), (5.0,))).tolist() == [[1.0], [-2.0]]
+    assert encoded([{"y": 2}, {"y": "x"}, {"y": 1.0}, {"y": "1.0"}], classes) == ([1, 2, 0, 0], [0, 1, 2, 3])
+    assert encoded({"a": ["yes", "no"], "b": [0, 1]}, Labels(("a", "b"))) == ([[1, 0], [0, 1]], [0, 1])
+    assert encoded({"p": ["25", "10"]}, Quantities(("p",), (20.0,), (5.0,))) == ([[1.0], [-2.0]], [0, 1])
     for raw, target, message in (
         ({"y": ["z"]}, classes, "one the model was trained on"),
-        ({"y": [None]}, classes, "has a target"),
+        ({"y": [None, "z"]}, classes, "one the model was trained on"),
+        ({"a": [1, None], "b": [None, "maybe"]}, Labels(("a", "b")), "one the model was trained on"),
+        ({"y": [None, "NA"]}, classes, "has a target"),
+        ({"a": [1, None], "b": [None, 1]}, Labels(("a", "b")), "has a target"),
         ({"p": [None]}, Quantities(("p",), (0.0,), (1.0,)), "has a target"),
         ({"q": [1]}, Quantities(("p",), (0.0,), (1.0,)), "no column 'p'"),
         ({"a": [2]}, Labels(("a",)), "one the model was trained on"),

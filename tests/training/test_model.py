@@ -5,9 +5,11 @@ import random
 
 import numpy as np
 import pytest
+from msgspec.structs import astuple
 from safetensors.numpy import load_file, save_file
 
 import layerwise
+from layerwise.data import Classes
 from layerwise.data import load as load_data
 from layerwise.errors import DataError, ModelFileError, StorageError
 from layerwise.nets.build import build
@@ -127,6 +129,30 @@ def test_the_given_rows_need_only_the_columns_that_are_read(table):
     del row["area"]
     with pytest.raises(DataError, match="area"):
         model.predict(row)
+
+
+def test_rows_without_a_target_are_not_scored_and_counted(made):
+    """Wherever they stand, the figures are those of the other rows, which nothing shifts."""
+    model, data = made
+    target = model.target
+    names = (target.column,) if isinstance(target, Classes) else target.columns
+    rows = np.arange(min(24, len(data.x)))
+    raw = data.raw(rows)
+    if isinstance(raw, np.ndarray):  # of a toy: the inputs alone
+        rows_of = [dict(zip(data.encoder.names, map(float, row), strict=True)) for row in raw]
+        answers = np.resize(target.names, len(raw)) if isinstance(target, Classes) else np.arange(len(raw)) / 7
+        raw = [{**row, names[0]: str(answer)} for row, answer in zip(rows_of, answers, strict=True)]
+    whole = model.score(raw)
+    assert whole.notes == ()
+    gap = dict.fromkeys(names)
+    more = [{**raw[0], **gap}, *raw[:3], {**raw[3], names[-1]: None}, *raw[3:], {**raw[2], names[0]: "NA"}]
+    scored = model.score(more)
+    assert scored.metrics.keys() == whole.metrics.keys() and scored.metrics
+    for name, figure in scored.metrics.items():
+        assert astuple(figure) == pytest.approx(astuple(whole.metrics[name]), rel=1e-5), name
+    assert scored.notes == ("3 rows without a target were left out",)
+    with pytest.raises(DataError, match="some row to evaluate has a target"):
+        model.score([{**row, **gap} for row in raw])
 
 
 def test_the_file_names_no_folder(table, tmp_path):

@@ -29,19 +29,21 @@ def evaluate(
     ],
     as_json: Json = False,
 ) -> None:
-    """Score a model on labelled rows.
+    """Score a model on labelled rows; those without an answer are left out.
 
     \b
     Example:
       layerwise evaluate runs/prices --data new.csv
     """
-    figures = _load(model).score(data)
+    found = _load(model).score(data)
+    for note in found.notes:
+        console.say("note", note)
     if as_json:
-        console.write_json({"metrics": figures})
+        console.write_json({"metrics": found.metrics})
         return
     from layerwise.cli import results
 
-    console.show(results.figures_table({Path(data).name: figures}))
+    console.show(results.figures_table({Path(data).name: found.metrics}))
 
 
 def predict(

@@ -86,7 +86,7 @@ class TargetReader:
             raise self._refusal("a model learns from more than one row", "1 row with a target", "add rows")
         values = np.concatenate(parts)
         parts.clear()
-        notes = [f"{self.dropped:,} rows without a target were left out"] if self.dropped else []
+        notes = left_out(self.dropped)
         if isinstance(self.task, records.MultiLabel) or (len(self.names) > 1 and not self.as_numbers):
             return self._labels(values), Labels(self.names), notes
         if len(self.names) > 1 and not isinstance(self.task, records.Regress) and _only_flags(values):
@@ -229,13 +229,28 @@ def _scaled(values: Any, mean: Any, scale: Any) -> Shaped[np.ndarray, "rows targ
     return np.asarray(scaled, dtype=np.float32)
 
 
-def encode_target(raw: Any, target: Target, missing: Sequence[str] = MISSING) -> Outputs:
-    """The targets of new rows (a file's path, a frame, a list of mappings) as `Dataset.y` has them.
+def left_out(rows: int) -> list[str]:
+    """A sentence on rows that lack a target; none where there are none.
 
-    Raises `DataError` for an absent target column, a missing target, and an unknown class.
+    >>> left_out(1), left_out(0)
+    (['1 row without a target was left out'], [])
+    """
+    if not rows:
+        return []
+    return ["1 row without a target was left out" if rows == 1 else f"{rows:,} rows without a target were left out"]
 
-    >>> encode_target([{"price": 30.0}], Quantities(("price",), (20.0,), (5.0,))).tolist()
-    [[2.0]]
+
+def encode_target(
+    raw: Any, target: Target, missing: Sequence[str] = MISSING
+) -> tuple[Outputs, Bool[np.ndarray, " all_rows"]]:
+    """The targets of new rows (a file's path, a frame, a list of mappings) as `Dataset.y` has them: of
+    those that have all of them, and which rows these are.
+
+    Raises `DataError` for an absent target column, an unknown class, and where no row has a target.
+
+    >>> y, has = encode_target([{"price": 30.0}, {"price": None}], Quantities(("price",), (20.0,), (5.0,)))
+    >>> y.tolist(), has.tolist()
+    ([[2.0]], [True, False])
     """
     names = (target.column,) if isinstance(target, Classes) else target.columns
     numbers = frozenset(names) if isinstance(target, Quantities) else frozenset[str]()
@@ -249,43 +264,46 @@ def encode_target(raw: Any, target: Target, missing: Sequence[str] = MISSING) ->
                 raise batch.error(bad, name) from None
         parts.append(np.stack(found, axis=1))
     values = np.concatenate(parts)
+    has: Bool[np.ndarray, " all_rows"] = ~np.any(np.isnan(values), axis=1)
+    if not has.any():
+        raise DataError(
+            "some row to evaluate has a target", received=f"none in {len(values):,} rows",
+            remedy="fill in the answers, or predict instead", place=f"column {', '.join(map(repr, names))}",
+        )  # fmt: skip
+    values = values[has]
     match target:
         case Classes():
-            return values[:, 0].astype(np.int32)
+            return values[:, 0].astype(np.int32), has
         case Labels():
-            return values.astype(np.float32)
+            return values.astype(np.float32), has
         case Quantities(mean=mean, scale=scale):
-            return _scaled(values, np.array(mean), np.array(scale))
+            return _scaled(values, np.array(mean), np.array(scale)), has
 
 
-def _target_column(series: "pl.Series", target: Target, notation: Notation) -> Shaped[np.ndarray, " rows"]:
-    remedy = "leave out the row, or fill in its target"
+def _target_column(series: "pl.Series", target: Target, notation: Notation) -> Float64[np.ndarray, " rows"]:
+    """A target's numbers, or the places of its classes; NaN where it is missing."""
     if isinstance(target, Quantities):
-        values = columns.numbers(series, notation)
-        if (absent := np.isnan(values)).any():
-            raise BadValue(int(absent.argmax()), None, "every row to evaluate has a target", remedy)
-        return values
+        return columns.numbers(series, notation)
     distinct, index = columns.codes(series, notation)
-    codes = [_class_code(text, target) for text in distinct]
-    found = np.take(np.array([*codes, -1], dtype=np.int64), index)
+    places = np.array([*(_class_place(text, target) for text in distinct), np.nan])
+    found: Float64[np.ndarray, " rows"] = np.take(places, index)
     if (found < 0).any():
         row = int((found < 0).argmax())
-        text = distinct[index[row]] if index[row] >= 0 else None
-        if text is None:
-            raise BadValue(row, None, "every row to evaluate has a target", remedy)
         known = ", ".join(target.names[:20]) if isinstance(target, Classes) else "0 and 1"
-        raise BadValue(row, text, "the target is one the model was trained on", f"one of: {known}")
+        rule = "the target is one the model was trained on"
+        raise BadValue(row, distinct[index[row]], rule, f"one of: {known}; or leave it empty to leave the row out")
     return found
 
 
-def _class_code(text: str | None, target: Classes | Labels) -> int:
+def _class_place(text: str | None, target: Classes | Labels) -> float:
+    """A class's place, NaN where it is missing and -1 where the model does not know it."""
     if text is None:
-        return -1
+        return np.nan
     if isinstance(target, Labels):
-        return flag(text)
+        return float(flag(text))
     if text not in target.names:  # "3.0" where the model knows "3"
         try:
             text = columns.text_of(columns.number_of(text, Notation(frozenset())), Notation()) or text
         except ValueError:
-            return -1
-    return target.names.index(text) if text in target.names else -1
+            return -1.0
+    return float(target.names.index(text)) if text in target.names else -1.0

@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -22,7 +22,7 @@ from safetensors.numpy import save as save_tensors
 from layerwise import files
 from layerwise.data.dataset import Classes, Encoder, Labels, Target
 from layerwise.data.encode import encoder_from
-from layerwise.data.target import encode_target
+from layerwise.data.target import encode_target, left_out
 from layerwise.errors import LayerwiseError, ModelFileError
 from layerwise.nets.build import build
 from layerwise.nets.dense import MLP
@@ -38,6 +38,13 @@ FORMAT = 1  # what this version writes
 OLDEST_READER = 1  # the lowest format whose reader understands what this version writes
 EXAMPLES = 5
 KEY = "layerwise"
+
+
+class Scores(NamedTuple):
+    """What `Model.score` found: each metric with its interval, and sentences on rows that were left out."""
+
+    metrics: dict[str, Interval]
+    notes: tuple[str, ...]
 
 
 class Model:
@@ -80,15 +87,17 @@ class Model:
         """The probability of each class (rows sum to one) or label, of shape (rows, classes)."""
         return probabilities(self.objective, self.outputs(self.encoded(raw)))
 
-    def score(self, raw: Any, seed: int = 0) -> dict[str, Interval]:
+    def score(self, raw: Any, seed: int = 0) -> Scores:
         """The metrics on labelled rows (a path, a table, mappings with the target in them).
 
-        `seed` is the bootstrap's. Raises `DataError` where a column or the target is missing.
+        `seed` is the bootstrap's. Rows without a target are left out, as in training, and counted in
+        the notes. Raises `DataError` where a column is missing, or every target.
         """
         data = self.recipe.data
         missing = {"missing": data.missing} if isinstance(data, r.TableData) else {}
-        y = encode_target(raw, self.target, **missing)
-        return score(self.objective, self.outputs(self.encoded(raw)), y, self.target, seed)
+        y, has = encode_target(raw, self.target, **missing)
+        outputs = self.outputs(self.encoded(raw))[has]
+        return Scores(score(self.objective, outputs, y, self.target, seed), tuple(left_out(int((~has).sum()))))
 
     def encoded(self, raw: Any) -> Float32[np.ndarray, "rows inputs"]:
         """Raw rows as the network takes them; one mapping is one row."""
