@@ -9,13 +9,18 @@ import pytest
 from layerwise.data import load as load_data
 from layerwise.nets.build import build
 from layerwise.recipe import decode
-from layerwise.tasks.objective import watched
+from layerwise.tasks.objective import training_weights, watched
 from layerwise.training.events import Epoch, Progress, RolledBack
+from layerwise.training.place import place
 from layerwise.training.resolve import resolve
 from layerwise.training.trainer import Trainer
 
 # One shape for all tests here, so that they share a program.
 TRAIN = {"epochs": 12, "batch_size": 8, "learning_rate": 0.05, "patience": 0, "optimizer": "sgd"}
+
+
+def placed(recipe, dataset):
+    return place(dataset, training_weights(recipe.task, dataset))
 
 
 def trainer(name="circle", network=None, task="auto", **train):
@@ -30,7 +35,7 @@ def trainer(name="circle", network=None, task="auto", **train):
     dataset = load_data(recipe.data, recipe.task, recipe.seed)
     resolved = resolve(recipe, dataset)
     net = build(resolved.recipe.network, inputs=2, outputs=resolved.objective.outputs, codes=(), seed=0)
-    return Trainer(resolved.recipe, resolved.objective, dataset, net)
+    return Trainer(resolved.recipe, resolved.objective, placed(resolved.recipe, dataset), net)
 
 
 def run(made, clock=0.0):
@@ -62,8 +67,7 @@ def test_rows_are_trained_on_with_the_weights_of_their_classes():
     made = trainer(task={"kind": "classify", "class_weight": {"inside": 3.0}}, epochs=1)
     recipe = decode({"data": {"kind": "toy", "name": "circle", "n": 60}})
     y = load_data(recipe.data, recipe.task, recipe.seed).y
-    np.testing.assert_array_equal(made.weight, np.where(y == 1, 3, 1))
-    np.testing.assert_array_equal(np.asarray(made._data.weight)[:60], made.weight)
+    np.testing.assert_array_equal(np.asarray(made._data.weight)[:60], np.where(y == 1, 3, 1))
 
 
 def test_progress_speaks_of_the_current_epoch():
@@ -87,7 +91,7 @@ def test_calls_grow_until_they_take_their_time():
     made = trainer(epochs=100_000)
     limits = []
     for _ in range(8):
-        limits.append(made._limit)
+        limits.append(made.pace.steps)
         made.advance(0.0)
     assert limits[0] == 1
     assert all(after <= 8 * before for before, after in pairwise(limits))
@@ -108,7 +112,7 @@ def test_divergence_is_told_three_times():
 
 def test_the_count_of_attempts_goes_on_after_a_restart():
     made = trainer("plane", {"kind": "linear"}, learning_rate=1e30, epochs=5)
-    made._limit = 1 << 20
+    made.pace.steps = 1 << 20
     made.restore(made.state._replace(rollbacks=made.state.rollbacks + 2))
     backs = [event for event in run(made) if isinstance(event, RolledBack)]
     assert [event.attempt for event in backs] == [3]
@@ -168,6 +172,6 @@ def test_weights_by_hand_are_not_trained():
     dataset = load_data(recipe.data, recipe.task, recipe.seed)
     resolved = resolve(recipe, dataset)
     net = build(recipe.network, inputs=2, outputs=1, codes=(), seed=0)
-    made = Trainer(resolved.recipe, resolved.objective, dataset, net)
+    made = Trainer(resolved.recipe, resolved.objective, placed(resolved.recipe, dataset), net)
     assert (made.running, made.status, made.epochs, made.epochs_done, made.step) == (False, "finished", 0, 0, 0)
     assert made.best is net

@@ -11,6 +11,8 @@ from jaxtyping import Array, Float, Int
 
 from layerwise.recipe import records as r
 
+ROLLBACKS = 3  # a fourth non-finite loss ends a run
+
 
 class Hyper(NamedTuple):
     """One scalar array a setting; the meaning of each is that of the recipe's key of the same name."""
@@ -35,10 +37,14 @@ class Hyper(NamedTuple):
     tolerance: Float[Array, ""]
     patience: Int[Array, ""]
     epochs: Int[Array, ""]
+    rollbacks: Int[Array, ""]  # non-finite losses that are gone back from; one more ends the training
 
 
-def hyper(train: r.Train, task: r.Task) -> Hyper:
-    """The arrays of a resolved recipe (no "auto" left in it)."""
+def hyper(train: r.Train, task: r.Task, rollbacks: int = ROLLBACKS) -> Hyper:
+    """The arrays of a resolved recipe (no "auto" left in it).
+
+    A bound that is off is infinite, so that lanes with and without one may share a program.
+    """
     momentum, beta2, epsilon = _optimizer_settings(train.optimizer)
     every, factor = _schedule_settings(train.schedule)
     assert isinstance(train.learning_rate, float | int) and isinstance(train.weight_decay, float | int)
@@ -56,15 +62,16 @@ def hyper(train: r.Train, task: r.Task) -> Hyper:
         "dropout": train.dropout,
         "input_dropout": train.input_dropout,
         "noise": train.noise,
-        "max_norm": train.max_norm,
-        "clip": train.clip,
+        "max_norm": train.max_norm or np.inf,
+        "clip": train.clip or np.inf,
         "label_smoothing": getattr(task, "label_smoothing", 0.0),
         "delta": getattr(task, "delta", 1.0),
         "tolerance": train.tolerance,
     }
     # NumPy's scalars: making JAX arrays of them one by one would cost a millisecond.
     arrays: Any = {name: np.asarray(value, np.float32) for name, value in floats.items()}
-    arrays |= {"patience": np.asarray(train.patience, np.int32), "epochs": np.asarray(train.epochs, np.int32)}
+    whole = {"patience": train.patience, "epochs": train.epochs, "rollbacks": rollbacks}
+    arrays |= {name: np.asarray(value, np.int32) for name, value in whole.items()}
     return Hyper(**arrays)
 
 

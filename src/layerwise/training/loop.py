@@ -25,7 +25,6 @@ from layerwise.training.shuffle import shuffled
 from layerwise.training.step import Batch, Program, Weights, fresh, step
 
 RUNNING, FINISHED, STOPPED_EARLY, DIVERGED, CONVERGED = range(5)
-ROLLBACKS = 3  # a fourth non-finite loss ends the run
 SEGMENT_BYTES = 1 << 19
 EVALUATED_AT_ONCE = 1024
 TINY_WORK = 40_000  # multiply-adds a step below which one kernel beats library calls (decision 0004)
@@ -275,9 +274,9 @@ def _end_epoch(program: Program, data: Data, hyper: Hyper, per_epoch: Int[Array,
 
 
 def _roll_back(hyper: Hyper, per_epoch: Int[Array, ""], carry: _Carry) -> _Carry:
-    """A non-finite loss: back to the last good state with half the rate; after three, give up."""
+    """A non-finite loss: back to the last good state with half the rate; after `hyper.rollbacks`, give up."""
     state = carry.state
-    given_up = state.rollbacks >= ROLLBACKS
+    given_up = state.rollbacks >= hyper.rollbacks
     scale = jnp.where(given_up, state.scale, state.scale / 2)
     history = _record(carry.history, step=state.step, rate=hyper.learning_rate * scale, rolled_back=jnp.bool_(True))
     return carry._replace(

@@ -28,12 +28,14 @@ from layerwise.nets.build import build
 from layerwise.recipe import Recipe, Source, load, plain
 from layerwise.recipe import records as r
 from layerwise.tasks.metrics import Interval
+from layerwise.tasks.objective import training_weights
 from layerwise.training import checkpoint
 from layerwise.training.checkpoint import Mark
 from layerwise.training.events import AnyEvent, Finished, Scoring, Started, TestTouched
 from layerwise.training.folder import Folder, environment, new_folder
 from layerwise.training.model import EXAMPLES, Model, anonymous
 from layerwise.training.model import load as load_model
+from layerwise.training.place import place
 from layerwise.training.resolve import resolve, seconds
 from layerwise.training.result import Baselines, fingerprint, limits, scored
 from layerwise.training.trainer import Trainer
@@ -213,7 +215,8 @@ class Run:
             codes=self._dataset.encoder.embeddings,
             seed=self.recipe.seed,
         )
-        self._trainer = Trainer(self.recipe, resolved.objective, self._dataset, network)
+        weight = training_weights(self.recipe.task, self._dataset)
+        self._trainer = Trainer(self.recipe, resolved.objective, place(self._dataset, weight), network)
         notes = (*self._dataset.notes, *resolved.notes, *self._trainer.notes)
         self.recipe = self._trainer.recipe  # a rate that was found is now written in it
         if self._resuming and self._files.state.exists():
@@ -224,7 +227,7 @@ class Run:
         else:
             self._files.write_recipe(self.recipe)
             self._files.rewind(Mark(0, 0.0))
-        self._others = Baselines(self._dataset, self.recipe.seed, self._trainer.weight)
+        self._others = Baselines(self._dataset, self.recipe.seed, weight)
         if self._trainer.work < BESIDE:
             self._others.start()
         started = Started(

@@ -42,17 +42,22 @@ class Program:
 SWITCHES = ("dropout", "input_dropout", "noise", "max_norm", "clip", "l1", "l2", "weight_decay")
 
 
-def program(train: r.Train, objective: Objective, batch_size: int) -> Program:
-    """The program of a resolved recipe."""
+def program(train: r.Train, objective: Objective, batch_size: int, uses: frozenset[str] = frozenset()) -> Program:
+    """The program of a resolved recipe; `uses` are switched on whatever it says, for a companion's sake."""
     return Program(
         objective=objective,
         optimizer=type(train.optimizer),
         schedule=type(train.schedule),
         batch_size=batch_size,
         monitor=train.monitor,
-        uses=frozenset(name for name in SWITCHES if getattr(train, name) != 0),
+        uses=uses | switched_on(train),
         memory=train.optimizer.memory if isinstance(train.optimizer, r.Lbfgs) else 0,
     )
+
+
+def switched_on(train: r.Train) -> frozenset[str]:
+    """The switches that a recipe needs."""
+    return frozenset(name for name in SWITCHES if getattr(train, name) not in (0, "auto"))
 
 
 class Weights(NamedTuple):

@@ -6,16 +6,14 @@ import jax
 import msgspec
 import numpy as np
 
-from layerwise.data.dataset import Dataset
 from layerwise.nets import noise
 from layerwise.nets.dense import MLP
 from layerwise.recipe import records as r
-from layerwise.tasks.objective import Objective, training_weights, watched
+from layerwise.tasks.objective import Objective, watched
 from layerwise.training import loop
 from layerwise.training.events import AnyEvent, Epoch, Progress, RolledBack
-from layerwise.training.hyper import hyper
-from layerwise.training.loop import History, State
-from layerwise.training.place import place
+from layerwise.training.hyper import ROLLBACKS, hyper
+from layerwise.training.loop import Data, History, State
 from layerwise.training.range_finder import find_learning_rate
 from layerwise.training.step import program
 
@@ -29,29 +27,53 @@ STATUS = {
 }
 
 
+class Pace:
+    """How many steps a call takes, learnt from the calls so far; lanes of one program share it."""
+
+    def __init__(self) -> None:
+        self.steps = 1
+
+    def learn(self, steps: int, seconds: float) -> None:
+        """A call of `steps` took `seconds`."""
+        # The first calls compile, and are too short to judge by: lengthen by no more than eightfold.
+        aim = steps * CALL_SECONDS / max(seconds, 1e-6)
+        self.steps = max(1, min(int(aim), steps * 8, 1 << 30))
+
+
 class Trainer:
     """The state of training and the program that advances it. `recipe` is resolved.
 
-    `weight` is each row's in the loss, of shape (rows,). Where the recipe trains nothing (weights by
-    hand), it is finished from the start.
+    Where the recipe trains nothing (weights by hand), it is finished from the start. As a lane it
+    switches on what its companions `uses`, so that they share a program, and may be given no
+    `rollbacks`, so that its first non-finite loss ends it.
     """
 
-    def __init__(self, recipe: r.Recipe, objective: Objective, dataset: Dataset, network: MLP) -> None:
+    def __init__(
+        self,
+        recipe: r.Recipe,
+        objective: Objective,
+        data: Data,
+        network: MLP,
+        *,
+        uses: frozenset[str] = frozenset(),
+        rollbacks: int = ROLLBACKS,
+    ) -> None:
         self.notes: tuple[str, ...] = ()
-        self.weight = training_weights(recipe.task, dataset)
-        self._has_validation = dataset.validation.size > 0
+        self.pace = Pace()
+        self._has_validation = int(data.validation_rows) > 0
         self._names = watched(objective)
-        self._rows = int(dataset.train.size)
+        self._rows = int(data.train_rows)
+        self._rollbacks = rollbacks
         train = recipe.train
         if not isinstance(train, r.Train):
             self.recipe, self.epochs, self.steps_per_epoch = recipe, 0, 0
             self._untrained: MLP | None = network
             return
         self._untrained = None
-        self._data = place(dataset, self.weight)
+        self._data = data
         # One batch of all rows has the padding's size, so that data sets of about one size share a program.
         whole = train.batch_size >= self._rows
-        self._program = program(train, objective, int(self._data.train.shape[0]) if whole else train.batch_size)
+        self._program = program(train, objective, int(data.train.shape[0]) if whole else train.batch_size, uses)
         self._seed = noise.key(recipe.seed)
         if train.learning_rate == "find":
             curve = find_learning_rate(self._program, network, self._data, train, recipe.task, recipe.seed)
@@ -60,9 +82,8 @@ class Trainer:
         self.recipe = msgspec.structs.replace(recipe, train=train)
         self.epochs = train.epochs
         self.steps_per_epoch = -(-self._rows // self._program.batch_size)
-        self._hyper = hyper(train, recipe.task)
+        self._hyper = hyper(train, recipe.task, rollbacks)
         self.state: State = loop.start(self._program, network, self._hyper)
-        self._limit = 1  # steps in the next call
 
     @property
     def status(self) -> str:
@@ -106,16 +127,23 @@ class Trainer:
             state = state._replace(status=jax.numpy.int32(loop.RUNNING))
         self.state = state
 
-    def advance(self, clock: float) -> list[AnyEvent]:
-        """One compiled call. `clock` is the run's time in seconds at its beginning."""
+    def advance(self, clock: float, until: int | None = None) -> list[AnyEvent]:
+        """One compiled call, which ends after epoch `until` at the latest.
+
+        `clock` is the run's time in seconds at its beginning.
+        """
         first, began = self.step, time.monotonic()
-        self.state, history = loop.advance(self._program, self.state, self._data, self._hyper, self._seed, self._limit)
+        limit = self.pace.steps
+        if until is not None:
+            limit = min(limit, until * self.steps_per_epoch - first)
+        self.state, history = loop.advance(self._program, self.state, self._data, self._hyper, self._seed, limit)
         count = int(history.rows)  # waits for the call to end
         took = time.monotonic() - began
-        clock += took
-        # The first calls compile, and are too short to judge by: lengthen by no more than eightfold.
-        aim = self._limit * CALL_SECONDS / max(took, 1e-6)
-        self._limit = max(1, min(int(aim), self._limit * 8, 1 << 30))
+        self.pace.learn(limit, took)
+        return self.report(first, history, count, took, clock + took)
+
+    def report(self, first: int, history: History, count: int, took: float, clock: float) -> list[AnyEvent]:
+        """What a call from step `first` on did: `count` rows of history in `took` seconds, at `clock`."""
         done = (self.step - first) * self._rows / self.steps_per_epoch
         loss = float(self.state.loss / self.state.weight) if float(self.state.weight) else float("nan")
         events = self._epochs(jax.tree.map(np.asarray, history), count, clock)
@@ -140,7 +168,7 @@ class Trainer:
             epoch = -(-step // self.steps_per_epoch)
             if history.rolled_back[row]:
                 attempts += 1
-                if attempts <= loop.ROLLBACKS:  # the one after these ends the run
+                if attempts <= self._rollbacks:  # the one after these ends the run
                     events.append(RolledBack(seconds=clock, epoch=epoch, attempt=attempts, learning_rate=rate))
                 continue
             figures = dict(zip(self._names, map(float, history.validation[row]), strict=True))
