@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from layerwise.estimators import MLPClassifier as MLPClassifier
     from layerwise.estimators import MLPRegressor as MLPRegressor
     from layerwise.estimators import Perceptron as Perceptron
+    from layerwise.progress.calls import train as train
     from layerwise.training.model import Model as Model
     from layerwise.training.model import load as load
     from layerwise.training.run import Run as Run
-    from layerwise.training.run import train as train
 
 __version__ = "0.1.0"
 
@@ -30,7 +30,7 @@ _HOME = {
     "Perceptron": "layerwise.estimators",
     "Run": "layerwise.training.run",
     "load": "layerwise.training.model",
-    "train": "layerwise.training.run",
+    "train": "layerwise.progress.calls",
 }
 
 __all__ = ["LogisticRegression", "MLPClassifier", "MLPRegressor", "Model", "Perceptron", "Run", "load", "train"]

@@ -8,8 +8,9 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from layerwise.cli import results, wording
+from layerwise.cli import results
 from layerwise.cli.results import Result, payload, summary
+from layerwise.progress import wording
 from layerwise.tasks.metrics import Interval
 
 CLASSIFICATION = ("accuracy", "balanced_accuracy", "macro_f1", "log_loss", "roc_auc", "calibration_error")

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from layerwise.cli import main, training
-from layerwise.cli.progress import Board
 from layerwise.errors import StorageError
+from layerwise.progress.board import Board
 from layerwise.training.events import AnyEvent, Progress, TestTouched
 
 FIGURE = {"value", "low", "high"}

@@ -109,7 +109,7 @@ def test_the_differences_between_batches_do_not_decide(seed):
 
 
 def test_find_is_one_word_in_a_recipe(tmp_path):
-    from layerwise.training.run import train
+    from layerwise import train
 
     recipe = {
         "data": {"kind": "toy", "name": "circle", "n": 60},

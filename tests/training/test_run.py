@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 import layerwise
+from layerwise import train
 from layerwise.data import load as load_data
 from layerwise.errors import DataError, RecipeError, RunError, StorageError
 from layerwise.training.events import Epoch, Finished, Progress, RolledBack, Scoring, Started, TestTouched
 from layerwise.training.folder import Folder
-from layerwise.training.run import OVER, Run, train
+from layerwise.training.run import OVER, Run
 
 RECIPE = {
     "data": {"kind": "toy", "name": "xor", "n": 200, "noise": 0.1},
@@ -243,7 +244,7 @@ def test_ctrl_c_ends_in_order_and_a_second_one_at_once(tmp_path):
 
 PROGRAM = """
 import json, sys
-from layerwise.training.run import train
+from layerwise import train
 print(train(json.loads(sys.argv[2]), out=sys.argv[1]).status)
 """
 

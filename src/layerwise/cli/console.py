@@ -5,6 +5,9 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from layerwise.progress.screen import messages
+from layerwise.progress.wording import printable
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
@@ -14,13 +17,6 @@ def results() -> "Console":
     from rich.console import Console
 
     return Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
-
-
-def messages() -> "Console":
-    """The console for progress, notes and errors: standard error."""
-    from rich.console import Console
-
-    return Console(file=sys.stderr, highlight=False, markup=False, emoji=False)
 
 
 def show(*blocks: "RenderableType") -> None:
@@ -64,16 +60,6 @@ def say(label: str, message: str) -> None:
     from rich.text import Text
 
     messages().print(Text.assemble((f"{label}:", _STYLES[label]), " ", printable(message)), soft_wrap=True)
-
-
-def printable(text: str) -> str:
-    """The text without what could move a terminal's cursor or cannot be encoded.
-
-    >>> print(printable("a\\x1b[2Jb\\nc"))
-    a\\x1b[2Jb
-    c
-    """
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
 
 
 def prepare_streams() -> None:

@@ -4,8 +4,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from layerwise.cli import console, wording
+from layerwise.cli import console
 from layerwise.errors import DataError
+from layerwise.progress import wording
+from layerwise.progress.screen import messages
 
 if TYPE_CHECKING:
     from layerwise.data.catalogue import Entry, Listed
@@ -74,7 +76,7 @@ def get(name: Name) -> None:
     from layerwise.data.catalogue import fetch
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    screen = console.messages()
+    screen = messages()
     with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bars:
         tasks: dict[str, TaskID] = {}
 

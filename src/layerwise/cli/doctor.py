@@ -7,7 +7,8 @@ from pathlib import Path
 
 import typer
 
-from layerwise.cli import console, wording
+from layerwise.cli import console
+from layerwise.progress import wording
 
 SIZE = 1024  # rows and columns of the matrices multiplied
 SECONDS = 0.5  # spent on multiplying

@@ -6,6 +6,7 @@ import typer
 
 from layerwise.cli import console
 from layerwise.errors import RecipeError
+from layerwise.progress.screen import messages
 
 
 def recipes(
@@ -40,7 +41,7 @@ def recipes(
         table.add_row(each, about(text))
     console.show(table)
     if console.interactive():
-        console.messages().print("\nTrain one: layerwise train NAME", style="dim")
+        messages().print("\nTrain one: layerwise train NAME", style="dim")
 
 
 def about(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from layerwise.cli import wording
+from layerwise.progress import wording
 from layerwise.tasks.metrics import Interval
 
 if TYPE_CHECKING:

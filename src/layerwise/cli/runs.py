@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from layerwise.cli import console, wording
+from layerwise.cli import console
 from layerwise.errors import LayerwiseError
+from layerwise.progress import wording
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from layerwise.cli import console
-from layerwise.errors import RecipeError, RunError, StorageError
+from layerwise.errors import RecipeError, StorageError
 
 if TYPE_CHECKING:
     from layerwise.cli.results import Result
@@ -142,27 +142,22 @@ def check_writable(folder: Path) -> None:
 def _go(begin: "Callable[[], Run]", name: str, as_json: bool, quiet: bool) -> None:
     """Train to the end and print the result."""
     from layerwise.cli import results
-    from layerwise.cli.progress import Board, silently, watching
-    from layerwise.training.events import Finished, Started
+    from layerwise.progress.board import Board
+    from layerwise.progress.calls import attend
+    from layerwise.progress.screen import messages
+    from layerwise.progress.view import silently, watching
 
-    board, finished = Board(name), None
-    with silently() if quiet else watching(board, console.messages()) as watch, begin() as run:
-        for event in run:
-            if isinstance(event, Started):
-                board.follow(run.recipe)
-            watch(event)
-            finished = event if isinstance(event, Finished) else finished
-    if finished is None:
-        raise RunError("a run comes to its end", received="a run that reported none")
+    board = Board(name)
+    run = attend(begin, board, silently() if quiet else watching(board, messages()))
     result = results.Result(
         run=run.folder,
         model=run.model_path,
-        status=finished.status,
-        epochs=finished.epochs,
-        seconds=finished.seconds,
-        metrics=finished.metrics,
-        baselines=finished.baselines,
-        remarks=finished.remarks,
+        status=run.status,
+        epochs=run.epochs,
+        seconds=run.seconds,
+        metrics=run.metrics,
+        baselines=run.baselines,
+        remarks=run.remarks,
     )
     if as_json:
         console.write_json(results.payload(result))

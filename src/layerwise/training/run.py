@@ -347,19 +347,3 @@ def _with_table(recipe: Source, path: Path) -> dict[str, Any]:
     """The recipe, its table being the file at `path`."""
     tree = dict(recipe) if isinstance(recipe, Mapping) else plain(load(recipe))
     return {**tree, "data": {**tree.get("data", {}), "kind": "table", "path": str(path.absolute())}}
-
-
-def train(recipe: Source, *, data: Any = None, out: Path | str | None = None) -> Run:
-    """Train a recipe to its end and return the finished run; `data` and `out` are as for `Run`.
-
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     run = train({"data": {"kind": "toy", "name": "and", "n": 4, "split": "none"},
-    ...                  "network": "perceptron"}, out=folder)
-    >>> run.status, run.metrics["train"]["accuracy"].value
-    ('finished', 1.0)
-    """
-    with Run(recipe, data=data, out=out) as run:
-        for _ in run:
-            pass
-    return run

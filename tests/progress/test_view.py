@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from layerwise.cli.progress import SCORING, Board, live_lines, said, watching
-from layerwise.cli.wording import sparkline
+from layerwise.progress.board import SCORING, Board
+from layerwise.progress.view import live_lines, said, watching
+from layerwise.progress.wording import sparkline
 from layerwise.training.events import AnyEvent, Epoch, Finished, Progress, RolledBack, Scoring, Started, TestTouched
 
 
@@ -206,7 +207,9 @@ def test_what_is_said_for_good() -> None:
     assert list(said(board, first)) == []
     again = TestTouched(seconds=2.0, count=22, reason="end of training")
     assert "for the 22nd time" in next(said(board, again))[0]
-    assert any("resumed after step 120" in line for line, _ in said(board, started(first_step=120)))
+    resumed = started(first_step=120)
+    board.hear(resumed)
+    assert any("resumed after step 120" in line for line, _ in said(board, resumed))
 
 
 def test_a_terminal_gets_live_lines_that_vanish() -> None:

@@ -1,20 +1,17 @@
-"""A run while it happens: a few live lines on a terminal, sparse plain lines anywhere else.
+"""A run while it happens: a few lines drawn anew on a terminal and in a notebook, sparse plain lines in a log.
 
-`Board` keeps what the events said, `live_lines` draws it, and `watching` ties both to a console.
+`live_lines` draws what a `Board` knows; `watching` hands it the events and ties it to a console.
 """
 
 import math
-import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from layerwise.cli import console as consoles
-from layerwise.cli import wording
-from layerwise.recipe.records import Recipe, Train
-from layerwise.training.events import AnyEvent, Epoch, Finished, Progress, RolledBack, Scoring, Started, TestTouched
+from layerwise.progress import wording
+from layerwise.progress.board import SCORING, Board
+from layerwise.progress.screen import CELL_WIDTH, Cell, redraws
+from layerwise.training.events import AnyEvent, Epoch, Progress, RolledBack, Started, TestTouched
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -23,82 +20,19 @@ Watch = Callable[[AnyEvent], None]
 
 PLAIN_LINES = 20  # of epochs in a run, where nothing can be redrawn
 QUIET_SECONDS = 30.0  # after which a plain line is due however short the way was
-PACE_OVER = 10  # calls, by which the time left is judged
-PACE_FROM = 3
 REFRESHES = 8  # of the live lines in a second
 CURVE = 40  # signs of a curve or bar at most
 SHORTEST_BAR = 8
-
-
-SCORING = "scoring network and baselines"
-
-
-@dataclass
-class Board:
-    """What is known of a run from its events so far."""
-
-    name: str
-    phase: str = "reading the data"
-    monitor: str = "loss"
-    time_limit: float = math.inf
-    started: Started | None = None
-    progress: Progress | None = None
-    lately: deque[Progress] = field(default_factory=lambda: deque(maxlen=PACE_OVER))
-    best: Epoch | None = None
-    last: Epoch | None = None
-    losses: list[float] = field(default_factory=list)
-    watched: list[float] = field(default_factory=list)
-    interrupted: bool = False
-    clock: Callable[[], float] = time.monotonic
-    heard: float = 0.0  # when `progress` arrived, on `clock`
-
-    def follow(self, recipe: Recipe) -> None:
-        """Take from a resolved recipe what decides the best weights and the end."""
-        from layerwise.training.resolve import seconds
-
-        if isinstance(recipe.train, Train):
-            self.monitor = recipe.train.monitor
-            self.time_limit = seconds(recipe.train.time_limit)
-
-    def hear(self, event: AnyEvent) -> None:
-        """Take in an event."""
-        match event:
-            case Started():
-                self.started = event
-                self.phase = "compiling the training program" if event.epochs else SCORING
-            case Progress():
-                if self.progress:  # the first call is left out of the pace: it compiled
-                    self.lately.append(event)
-                self.progress, self.heard = event, self.clock()
-                self.phase = "training"
-            case Epoch():
-                self.last = event
-                self.best = event if event.best else self.best
-                self.losses.append(event.loss)
-                if (value := event.validation.get(self.monitor)) is not None:
-                    self.watched.append(value)
-            case Scoring():
-                self.phase = SCORING
-                self.interrupted = event.status == "interrupted"
-            case Finished():
-                self.phase = "done"
-            case RolledBack() | TestTouched():
-                pass
-
-    @property
-    def left(self) -> float | None:
-        """Seconds to the last epoch or the time limit, at the pace of late; None where that is not known."""
-        if not self.started or len(self.lately) < PACE_FROM or self.lately[-1].epoch <= self.lately[0].epoch:
-            return None
-        first, now = self.lately[0], self.lately[-1]
-        pace = (now.seconds - first.seconds) / (now.epoch - first.epoch)
-        return max(0.0, min((self.started.epochs - now.epoch) * pace, self.time_limit - now.seconds))
+TERMINAL_STOP, NOTEBOOK_STOP = "Ctrl-C", "interrupting the kernel"
 
 
 @contextmanager
 def watching(board: Board, console: "Console") -> Iterator[Watch]:
     """Show a run on `console` within the block, which hands its events to the function it gets."""
-    if console.is_terminal and not console.is_dumb_terminal:
+    if console.is_jupyter:
+        with _in_notebook(board) as watch:
+            yield watch
+    elif redraws(console):
         with _live(board, console) as watch:
             yield watch
     else:
@@ -129,7 +63,7 @@ def _live(board: Board, console: "Console") -> Iterator[Watch]:
     def watch(event: AnyEvent) -> None:
         board.hear(event)
         for sentence, style in said(board, event):
-            live.console.print(consoles.printable(sentence), style=style)
+            live.console.print(wording.printable(sentence), style=style)
 
     with Live(
         get_renderable=draw, console=console, refresh_per_second=REFRESHES, transient=True, redirect_stdout=False
@@ -137,8 +71,35 @@ def _live(board: Board, console: "Console") -> Iterator[Watch]:
         yield watch
 
 
-def live_lines(board: Board, width: int, spinner: "RenderableType") -> "list[RenderableType]":
-    """The lines that are redrawn while a run lasts, for a terminal of `width` columns."""
+@contextmanager
+def _in_notebook(board: Board) -> Iterator[Watch]:
+    """What was said and, below, the live lines; the last of them stay."""
+    from rich.text import Text
+
+    cell, kept, drawn = Cell(), list["RenderableType"](), 0.0
+
+    def draw(sign: Text) -> None:
+        nonlocal drawn
+        drawn = board.clock()
+        cell.draw(*kept, *live_lines(board, CELL_WIDTH, sign, NOTEBOOK_STOP))
+
+    def watch(event: AnyEvent) -> None:
+        board.hear(event)
+        kept.extend(Text(wording.printable(sentence), style=style) for sentence, style in said(board, event))
+        if not isinstance(event, Epoch | Progress) or board.clock() - drawn > 1 / REFRESHES:
+            draw(Text("•", style="cyan"))
+
+    draw(Text("•", style="cyan"))
+    try:
+        yield watch
+    finally:
+        draw(Text("✓", style="green") if board.phase == "done" else Text("✗", style="red"))
+
+
+def live_lines(
+    board: Board, width: int, spinner: "RenderableType", stop: str = TERMINAL_STOP
+) -> "list[RenderableType]":
+    """The lines that are redrawn while a run lasts, for `width` columns; `stop` is how the user ends it."""
     from rich.table import Table
     from rich.text import Text
 
@@ -148,12 +109,14 @@ def live_lines(board: Board, width: int, spinner: "RenderableType") -> "list[Ren
             spinner, Text(f"{board.name}: {board.phase} ..." if not board.started else f"{board.phase} ...")
         )
         return [waiting]
-    hint = "Ctrl-C ends the training and keeps the best weights"
-    if board.phase != "training":
+    lines = [_head(board, width, spinner), _curves(board, width)]
+    if board.phase == "training":
+        lines.append(Text(f"  {stop} ends the training and keeps the best weights", style="dim"))
+    elif board.phase != "done":
         # after a Ctrl-C that ended the training, another one would end everything
-        skip = "" if board.interrupted else "; Ctrl-C ends it"
-        hint = f"{board.phase}, {wording.clock(board.clock() - board.heard)}{skip}"
-    return [_head(board, width, spinner), _curves(board, width), Text(f"  {hint}", style="dim")]
+        skip = "" if board.interrupted else f"; {stop} ends it"
+        lines.append(Text(f"  {board.phase}, {wording.clock(board.clock() - board.heard)}{skip}", style="dim"))
+    return lines
 
 
 def _head(board: Board, width: int, spinner: "RenderableType") -> "RenderableType":
@@ -236,7 +199,7 @@ def said(board: Board, event: AnyEvent) -> Iterator[tuple[str, str]]:
             yield f"{board.name}: {wording.listed(rows)} ({wording.listed(_sizes(event))})", "bold"
             if event.first_step:
                 yield f"resumed after step {event.first_step:,}", ""
-            for note in event.notes:
+            for note in board.news:
                 yield f"note: {note}", ""
         case RolledBack():
             yield (
@@ -284,7 +247,7 @@ def _plain(board: Board, console: "Console") -> Watch:
     def watch(event: AnyEvent) -> None:
         board.hear(event)
         for sentence, _ in said(board, event):
-            console.print(consoles.printable(sentence), soft_wrap=True)
+            console.print(wording.printable(sentence), soft_wrap=True)
         if isinstance(event, Epoch) and due(board, event, shown[0] if shown else None):
             show(event)
         if board.phase in (SCORING, "done") and board.last and shown[-1:] != [board.last]:

@@ -136,6 +136,16 @@ def listed(words: Sequence[str], conjunction: str = "and") -> str:
     return f" {conjunction} ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
+def printable(text: str) -> str:
+    """The text without what could move a terminal's cursor or cannot be encoded.
+
+    >>> print(printable("a\\x1b[2Jb\\nc"))
+    a\\x1b[2Jb
+    c
+    """
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+
+
 def sparkline(values: Sequence[float], width: int) -> str:
     """A curve of at most `width` signs; the newest value stands at the right end.
 
