@@ -3,6 +3,7 @@
 import datetime
 import decimal
 import math
+from typing import get_args
 
 import numpy as np
 import polars as pl
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from layerwise.data import columns, dates
 from layerwise.data.columns import BadValue, Notation, infer
 from layerwise.data.read import MISSING
+from layerwise.recipe.records import DateForm, Dates
 
 USUAL = Notation(frozenset(MISSING))
 COMMA = Notation(frozenset(MISSING), ",")
@@ -73,7 +75,34 @@ def test_kinds_can_be_overridden():
     assert kind(["1"], wanted="ignore") == "ignore"
     assert infer(pl.Series("sex", ["M", "F", "M"]), USUAL, "boolean").words == ("f", "m")
     assert infer(pl.Series("sex", ["M", "F", "X"]), USUAL, "boolean").words == ()
-    assert infer(pl.Series("day", ["1.2.2020"]), USUAL, "date").form == "day/month/year"
+    assert infer(pl.Series("day", ["1.2.2020"]), USUAL, Dates()).form == "day/month/year"
+
+
+def test_the_form_of_dates_can_be_stated():
+    day = pl.Series("day", ["1/2/2020", "3/4/2020", "", "2020-12-31"])
+    for form, expected in (
+        ("day/month/year", ["2020-02-01", "2020-04-03"]),
+        ("month/day/year", ["2020-01-02", "2020-03-04"]),
+    ):
+        column = infer(day, USUAL, Dates(form))
+        assert (column.kind, column.form, column.remark) == ("date", form, "")
+        found = columns.moments(day, column.form, USUAL)
+        assert [dates.written(int(m)) for m in found[[0, 1, 3]]] == [*expected, "2020-12-31"]
+        assert found[2] == dates.MISSING
+    with pytest.raises(BadValue, match="month/day/year") as bad:
+        columns.moments(
+            pl.Series("day", ["1/2/2020", "13/2/2020"]), infer(day, USUAL, Dates("month/day/year")).form, USUAL
+        )
+    assert (bad.value.index, bad.value.value) == (1, "13/2/2020")
+    known = pl.Series("day", [datetime.date(2020, 1, 2)])
+    assert (
+        dates.written(int(columns.moments(known, infer(known, USUAL, Dates("day/month/year")).form, USUAL)[0]))
+        == "2020-01-02"
+    )
+
+
+def test_every_form_that_is_read_can_be_stated():
+    assert get_args(DateForm) == ("auto", *dates.FORMS)
 
 
 def test_a_decimal_comma_makes_numbers_of_texts():
@@ -83,7 +112,11 @@ def test_a_decimal_comma_makes_numbers_of_texts():
 
 
 def test_what_cannot_be_told_apart_is_said():
-    assert "day and month" in infer(pl.Series("day", ["1/2/2020", "3/4/2020"]), USUAL).remark
+    for wanted in ("auto", Dates()):
+        remark = infer(pl.Series("day", ["1/2/2020", "3/4/2020"]), USUAL, wanted).remark
+        assert "day and month" in remark and "read as day/month/year" in remark
+        assert remark.endswith('columns = { "day" = { kind = "date", form = "month/day/year" } })')
+        assert not infer(pl.Series("day", ["1/2/2020", "30/4/2020"]), USUAL, wanted).remark
     assert "postal" in infer(pl.Series("zip", [10115, 80331]), USUAL).remark
 
 

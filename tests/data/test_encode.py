@@ -18,6 +18,7 @@ from layerwise.data.encode import TableEncoder, aligned
 from layerwise.data.fit import Gathered, embedding_width, fit
 from layerwise.data.read import MISSING
 from layerwise.errors import DataError
+from layerwise.recipe import records as r
 
 USUAL = Notation(frozenset(MISSING))
 
@@ -156,7 +157,7 @@ tables = st.lists(st.fixed_dictionaries(values), min_size=2, max_size=20)
 
 @given(tables, st.integers(1, 20), st.integers(0, 4))
 def test_a_row_a_batch_and_training_give_the_same_bits(rows, train, one_hot):
-    kinds = {"number": "numeric", "flag": "boolean", "city": "category", "day": "date"}
+    kinds = {"number": "numeric", "flag": "boolean", "city": "category", "day": r.Dates()}
     schema = {"number": pl.Float64, "flag": pl.String, "city": pl.String, "day": pl.Datetime("us")}
     columns = {name: pl.Series(name, [row[name] for row in rows], dtype=schema[name], strict=False) for name in values}
     found = [infer(series, USUAL, kinds[name]) for name, series in columns.items()]

@@ -7,6 +7,7 @@ from layerwise.data import load
 from layerwise.data.sketch import sketch
 from layerwise.errors import DataError
 from layerwise.recipe import load as load_recipe
+from layerwise.recipe import records as r
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def test_a_sketch_trains_as_it_stands(file, tmp_path):
         "id": "ignore",
         "area": "numeric",
         "zip code": "category",
-        "sold": "date",
+        "sold": r.Dates("day/month/year"),
         "patient": "category",
         "größe": "category",
         "story": "ignore",
@@ -82,6 +83,27 @@ def test_a_bad_value_is_shown_where_it_stands(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("a,y\n" + "".join(f"{i * i},{i % 2}\n" for i in range(50)) + "oops,1\n")
     assert "holds 'oops' in row 52: mend it" in sketch(path, "y")
+
+
+def test_the_form_of_dates_is_written_where_it_could_be_read_otherwise(tmp_path):
+    path = tmp_path / "t.csv"
+    rows = [f"{i * i},0{i % 9 + 1}/0{i % 7 + 1}/2024,2024-0{i % 9 + 1}-11,{i % 2}" for i in range(40)]
+    path.write_text("\n".join(["a,sold,seen,y", *rows]) + "\n")
+    text = sketch(path, "y")
+    line = next(line for line in text.splitlines() if line.startswith("sold = "))
+    assert line.startswith('sold = { kind = "date", form = "day/month/year" }  # 2024-01-')
+    assert line.endswith("(day/month/year; day and month could stand either way round)")
+    assert '\nseen = "date"  # ' in text
+    recipe_file = tmp_path / "t.toml"
+    recipe_file.write_text(text)
+    assert load_recipe(recipe_file).data.columns == {
+        "a": "numeric",
+        "sold": r.Dates("day/month/year"),
+        "seen": r.Dates(),
+    }
+    recipe_file.write_text(text.replace("day/month/year", "month/day/year"))
+    recipe = load_recipe(recipe_file)
+    assert not any("either way" in note for note in load(recipe.data, recipe.task, 0).notes)
 
 
 def test_a_wrong_target_is_refused(file):

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from layerwise.data import Classes, Labels, Quantities, encode_target, load
+from layerwise.data import Classes, Labels, Quantities, encode_target, encoder_from, load
 from layerwise.data.table import load_table
 from layerwise.errors import DataError
 from layerwise.recipe import records as r
@@ -262,7 +262,7 @@ def body(line, rows=12):
         ("a,w,y\n" + body(lambda i: f"{i * i},0,{i / 2}\n"), {"weight": "w"}, "rule", "a weight above 0"),
         ("a,y\n" + body(lambda i: f"{'xyz'[i % 3]},{i / 2}\n"), {"columns": {"a": "boolean"}}, "rule", "two words"),
         ("a,y\n" + body(lambda i: f"{'xyz'[i % 3]},{i / 2}\n"), {"columns": {"a": "numeric"}}, "received", "'x'"),
-        ("a,y\n" + body(lambda i: f"{'xyz'[i % 3]},{i / 2}\n"), {"columns": {"a": "date"}}, "rule", "dates"),
+        ("a,y\n" + body(lambda i: f"{'xyz'[i % 3]},{i / 2}\n"), {"columns": {"a": r.Dates()}}, "rule", "dates"),
         (
             "a,g,y\n" + body(lambda i: f"{i * i},,{i / 2}\n"),
             {"split": r.GroupSplit("g")},
@@ -280,6 +280,43 @@ def body(line, rows=12):
 )
 def test_refusals_say_what_and_where(tmp_path, content, settings, part, text):
     assert text in getattr(refusal(tmp_path / "t.csv", content, **settings), part)
+
+
+AMBIGUOUS = [f"0{month}/0{day}/2024" for month in range(1, 10) for day in range(1, 10)]
+
+
+@pytest.mark.parametrize("form", ["auto", "day/month/year", "month/day/year"])
+def test_a_split_by_time_follows_the_stated_form(tmp_path, form):
+    path = tmp_path / "t.csv"
+    path.write_text("a,when,y\n" + "".join(f"{i * i},{day},{i / 2}\n" for i, day in enumerate(AMBIGUOUS)))
+    data = load(table(path, "y", columns={"when": r.Dates(form)}, split=r.TimeSplit("when")), r.AutoTask(), 0)
+    day_first = form != "month/day/year"
+    order = sorted(
+        range(81), key=lambda i: AMBIGUOUS[i].split("/")[1::-1] if day_first else AMBIGUOUS[i].split("/")[:2]
+    )
+    assert sorted(data.train) == sorted(order[: len(data.train)])
+    assert sorted(data.test) == sorted(order[-len(data.test) :])
+    assert data.encoder.names == ("a",)
+    assert sum("either way round" in note for note in data.notes) == (form == "auto")
+
+
+@pytest.mark.parametrize("form", ["day/month/year", "month/day/year"])
+def test_predictions_read_dates_in_the_stated_form(tmp_path, form):
+    path = tmp_path / "t.csv"
+    path.write_text("when,y\n" + "".join(f"{day},{i / 2}\n" for i, day in enumerate(AMBIGUOUS)))
+    data = load(table(path, "y", columns={"when": r.Dates(form)}), r.AutoTask(), 0)
+    assert not any("either way round" in note for note in data.notes)
+    day = "2024-02-01" if form == "day/month/year" else "2024-01-02"
+    encoded = data.encoder.encode_row({"when": "01/02/2024"})
+    assert encoded.tobytes() == data.encoder.encode_row({"when": day}).tobytes()
+    assert encoded.tobytes() == encoder_from(data.encoder.spec, {}).encode([{"when": day}]).tobytes()
+
+
+def test_a_date_of_another_form_than_stated_is_refused(tmp_path):
+    content = "a,when,y\n" + body(lambda i: f"{i * i},{i + 1:02}/02/2024,{i / 2}\n", 14)
+    error = refusal(tmp_path / "t.csv", content, columns={"when": r.Dates("month/day/year")})
+    assert (error.place, error.received) == ("t.csv, row 14, column 'when'", "'13/02/2024'")
+    assert "month/day/year" in error.rule
 
 
 def test_a_third_word_in_a_later_batch(tmp_path, monkeypatch):

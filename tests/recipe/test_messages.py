@@ -101,6 +101,12 @@ def test_a_key_like_none_is_answered_with_all(tmp_path):
         ('kind = "adam"', 'kind = "adamm"', "train.optimizer.kind names a variant that exists", "'adamm'", "'adam'"),
         ('kind = "group"', "", "data.split has no key 'by' (auto)", "", "valid keys"),
         ('area = "numeric"', 'area = "number"', 'data.columns.area must be "', "'number'", "'numeric'"),
+        ('area = "numeric"', 'area = "dat"', 'data.columns.area must be "', "'dat'", "'date'"),
+        ('area = "numeric"', 'area = { kind = "dat" }', "data.columns.area.kind names a variant", "'dat'", "'date'"),
+        ('area = "numeric"', 'area = { form = "auto" }', "data.columns.area.kind names a variant", "no kind", "date"),
+        ('area = "numeric"', 'area = { kind = "date", form = "day/mont/year" }', 'data.columns.area.form must be "', "'day/mont/year'", "'day/month/year'"),  # noqa: E501
+        ('area = "numeric"', 'area = { kind = "date", fmt = "%d" }', "data.columns.area has no key 'fmt' (date)", "fmt", "form"),  # noqa: E501
+        ('area = "numeric"', "area = 3", 'data.columns.area must be "', "3", ""),
         ('path = "rows.csv"', "", "data needs the key 'path'", "", "add path = ..."),
         ("[1e-5, 1e-1]", "[1e-1, 1e-5]", "search.space.train.l1: a range is [low, high]", "[0.1, 1e-05]", "smaller first"),  # noqa: E501
         ("layerwise = 1", "layerwise = 2", "this version reads recipes up to schema 1", "layerwise = 2", "upgrade"),

@@ -17,7 +17,7 @@ from jaxtyping import Float64, Int32, Int64
 
 from layerwise.data import dates
 from layerwise.errors import DataError
-from layerwise.recipe.records import ColumnKind
+from layerwise.recipe.records import ColumnKind, Dates
 
 if TYPE_CHECKING:
     import polars as pl
@@ -284,9 +284,11 @@ def infer(series: "pl.Series", notation: Notation, wanted: ColumnKind = "auto") 
         return Column(name, "category")
     if wanted == "boolean":
         return Column(name, "boolean", words=_two_words(texts, notation))
-    if wanted == "date":
-        form, _ = dates.find_form(_distinct(texts, notation))
-        return Column(name, "date", form=form)
+    if isinstance(wanted, Dates):
+        if wanted.form != "auto":
+            return Column(name, "date", form=wanted.form)
+        form, ambiguous = dates.find_form(_distinct(texts, notation))
+        return Column(name, "date", form=form, remark=_either_way(name, form) if ambiguous else "")
     if texts.is_empty():
         return Column(name, "empty", remark=f"column {name!r} holds no value: left out")
     if texts.dtype in (pl.Date, pl.Datetime):
@@ -323,6 +325,11 @@ def is_numeric(series: "pl.Series", notation: Notation) -> bool:
 def _mostly_numbers(found: "pl.Series") -> bool:
     share = 1 - found.null_count() / len(found)
     return share == 1 or (share >= 0.8 and found.n_unique() > 20)
+
+
+def _either_way(name: str, form: str) -> str:
+    settled = f'columns = {{ "{name}" = {{ kind = "date", form = "{dates.TURNED[form]}" }} }}'
+    return f"column {name!r}: day and month could stand either way round; read as {form} (else: {settled})"
 
 
 def _number_like(values: "pl.Series", notation: Notation, rows: int) -> Column | None:
@@ -373,8 +380,7 @@ def _text_like(values: "pl.Series", notation: Notation) -> Column:
     if form and (ambiguous or len(distinct) > 200):
         form, ambiguous = dates.find_form(distinct)
     if form and (form != "yearmonthday" or _DATE_NAME.search(name)):
-        remark = f"column {name!r}: day and month could stand either way round; read as {form}" if ambiguous else ""
-        return Column(name, "date", form=form, remark=remark)
+        return Column(name, "date", form=form, remark=_either_way(name, form) if ambiguous else "")
     numbers_written_otherwise = sum(bool(_OTHER_NUMBER.fullmatch(text)) and not text.isdigit() for text in distinct)
     if len(distinct) > 10 and numbers_written_otherwise >= 0.9 * len(distinct):
         remark = f"column {name!r} holds numbers in a form that is not read, such as {distinct[0]!r}"

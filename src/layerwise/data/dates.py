@@ -40,6 +40,7 @@ _SHAPES = {
     "yearmonthday": r"(?P<y>(?:19|20)[0-9]{2})(?P<m>[0-9]{2})(?P<d>[0-9]{2})",
 }
 FORMS = {name: re.compile(shape + _CLOCK) for name, shape in _SHAPES.items()}
+TURNED = {"day/month/year": "month/day/year", "month/day/year": "day/month/year"}  # day and month the other way round
 _MONTHS = [
     "january",
     "february",
@@ -130,7 +131,7 @@ def find_form(texts: Sequence[str]) -> tuple[str, bool]:
     best = max(shares, key=lambda form: shares[form])
     if shares[best] < 0.95:
         return "", False
-    other = {"day/month/year": "month/day/year", "month/day/year": "day/month/year"}.get(best, best)
+    other = TURNED.get(best, best)
     return best, other != best and shares[other] == shares[best]
 
 

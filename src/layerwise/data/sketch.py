@@ -110,9 +110,11 @@ def _other_splits(found: list[Column]) -> Iterator[str]:
 
 
 def _column(table: Table, column: Column) -> str:
-    kind = "ignore" if column.kind in _LEFT_OUT else column.kind
+    kind = '"ignore"' if column.kind in _LEFT_OUT else f'"{column.kind}"'
+    if column.form in dates.TURNED:  # stated, since later rows could be read either way round
+        kind = f'{{ kind = "date", form = "{column.form}" }}'
     key = column.name if re.fullmatch(r"[A-Za-z0-9_-]+", column.name) else _quoted(column.name)
-    return f'{key} = "{kind}"  # {_comment(_described(table, column))}'
+    return f"{key} = {kind}  # {_comment(_described(table, column))}"
 
 
 def _described(table: Table, column: Column) -> str:
@@ -126,7 +128,8 @@ def _described(table: Table, column: Column) -> str:
         where = table.place(bad.index).removeprefix(f"{table.name}, ")
         return f"holds {str(bad.value)[:40]!r} in {where}: mend it, or name it in `missing`"
     missing = f", {absent:.1%} missing" if absent else ""
-    return f"{what}{missing}{_example(series, table)}" + (f" ({column.form})" if column.form else "")
+    unsure = "; day and month could stand either way round" if column.kind == "date" and column.remark else ""
+    return f"{what}{missing}{_example(series, table)}" + (f" ({column.form}{unsure})" if column.form else "")
 
 
 def _content(series: "pl.Series", table: Table, column: Column) -> tuple[float, str]:

@@ -43,7 +43,9 @@ def load_table(data: records.TableData, task: records.Task, seed: int, source: A
     roles = _roles(data)
     require(tables, (*roles.target, *(name for name in roles[1:] if name), *data.columns))
     kinds, notes = plan(tables[0], data, roles)
-    reader = _Reader(tables, kinds, roles, TargetReader(roles.target, task, tables[0].head, tables[0].notation))
+    time = _time(tables[0], data, roles.time)
+    notes += [time.remark] if time and time.kind == "date" and time.remark else []
+    reader = _Reader(tables, kinds, roles, time, TargetReader(roles.target, task, tables[0].head, tables[0].notation))
     try:
         reader.read()
     except OSError as error:
@@ -161,11 +163,34 @@ def plan(table: Table, data: records.TableData, roles: Roles) -> tuple[list[Colu
     return kept, notes
 
 
+def _time(table: Table, data: records.TableData, name: str) -> Column | None:
+    """What the column holds by which rows are split by time, where they are."""
+    if not name:
+        return None
+    wanted = data.columns.get(name, "auto")
+    if not isinstance(wanted, records.Dates):
+        wanted = "auto"  # other kinds say what the column would be as an input
+    found = columns.infer(table.head.get_column(name), table.notation, wanted)
+    if found.kind not in ("date", "numeric", "identifier"):
+        raise DataError(
+            "a split by time needs a column of dates or numbers", received=f"column {name!r}: {found.kind}",
+            remedy="name another column, or use another split", place=table.name,
+        )  # fmt: skip
+    return found
+
+
 class _Reader:
     """Reads all rows once, and hands out what they hold beside the inputs and the target."""
 
-    def __init__(self, tables: Sequence[Table], kinds: Sequence[Column], roles: Roles, target: TargetReader) -> None:
-        self.tables, self.roles, self.target = tables, roles, target
+    def __init__(
+        self,
+        tables: Sequence[Table],
+        kinds: Sequence[Column],
+        roles: Roles,
+        time: Column | None,
+        target: TargetReader,
+    ) -> None:
+        self.tables, self.roles, self._time, self.target = tables, roles, time, target
         self.inputs = fit.Gathered([column for column in kinds if column.kind != "empty"])
         self._empty = [column.name for column in kinds if column.kind == "empty"]
         self.numeric = frozenset(c.name for c in kinds if c.kind == "numeric")
@@ -175,13 +200,6 @@ class _Reader:
         self._starts: list[int] = []  # first row of each table
         self._ends: list[int] = []  # rows kept up to the end of each table
         self._dropped: list[Int64[np.ndarray, " rows"]] = []
-        self._time = columns.infer(tables[0].head.get_column(roles.time), tables[0].notation) if roles.time else None
-        if self._time and self._time.kind not in ("date", "numeric", "identifier"):
-            raise DataError(
-                "a split by time needs a column of dates or numbers",
-                received=f"column {roles.time!r}: {self._time.kind}",
-                remedy="name another column, or use another split", place=tables[0].name,
-            )  # fmt: skip
 
     def read(self) -> None:
         """All rows of all tables; raises `DataError` with the place of a bad value."""

@@ -237,7 +237,7 @@ def _walk(kind: shape.Type, value: Any, path: tuple[str | int, ...], place: Plac
 def _walk_union(kind: shape.UnionType, value: Any, path: tuple[str | int, ...], place: Place) -> Any:
     variants = {str(t.tag): t for t in kind.types if isinstance(t, shape.StructType) and t.tag_field}
     literals = {v for t in kind.types if isinstance(t, shape.LiteralType) for v in t.values}
-    if isinstance(value, str) and value not in literals and variants:
+    if isinstance(value, str) and (value in variants or (variants and not literals)):
         value = {"kind": value}
     if isinstance(value, dict) and variants:
         tag = value.get("kind")

@@ -118,15 +118,30 @@ class NamedData(Record, tag_field="kind", tag="named"):
     split: Split = AutoSplit()
 
 
-ColumnKind = Literal["auto", "numeric", "boolean", "category", "date", "ignore"]
+DateForm = Literal[
+    "auto", "year-month-day", "day/month/year", "month/day/year", "day month year", "month day, year", "yearmonthday"
+]
+
+
+class Dates(Record, tag_field="kind", tag="date"):
+    """A column of dates. `form` "auto" is found out; state it where 1/2/2024 could be January or February.
+
+    The sign between the parts (/ - or .) is free, and dates as in 2024-02-01 are read in every form.
+    """
+
+    form: DateForm = "auto"
+
+
+ColumnKind = Literal["auto", "numeric", "boolean", "category", "ignore"] | Dates
 
 
 class TableData(Record, tag_field="kind", tag="table"):
     """A CSV, Parquet or JSON Lines file: one example a row.
 
     `target` names the column to predict, or several. `columns` overrides what is found out about a
-    column; `weight` names a column of example weights. `delimiter`, `encoding` and `decimal` are
-    found out unless given. `missing` are the texts that mean "no value".
+    column, e.g. ``{ code = "category", sold = { kind = "date", form = "month/day/year" } }``; `weight`
+    names a column of example weights. `delimiter`, `encoding` and `decimal` are found out unless
+    given. `missing` are the texts that mean "no value".
     """
 
     path: Text
