@@ -54,7 +54,7 @@ def test_every_epoch_is_told_once_and_every_call_ends_with_progress():
     assert [event.epoch for event in epochs] == list(range(1, 13))
     assert [event.step for event in epochs] == [5 * k for k in range(1, 13)]
     assert {event.learning_rate for event in epochs} == {np.float32(0.05)}
-    assert all(set(event.validation) == set(watched(made._program.objective)) for event in epochs)
+    assert all(set(event.validation) == set(watched(made.program.objective)) for event in epochs)
     assert any(event.best for event in epochs)
     assert isinstance(events[-1], Progress)
     assert (events[-1].step, events[-1].epoch) == (60, 12.0)
@@ -67,7 +67,7 @@ def test_rows_are_trained_on_with_the_weights_of_their_classes():
     made = trainer(task={"kind": "classify", "class_weight": {"inside": 3.0}}, epochs=1)
     recipe = decode({"data": {"kind": "toy", "name": "circle", "n": 60}})
     y = load_data(recipe.data, recipe.task, recipe.seed).y
-    np.testing.assert_array_equal(np.asarray(made._data.weight)[:60], np.where(y == 1, 3, 1))
+    np.testing.assert_array_equal(np.asarray(made.data.weight)[:60], np.where(y == 1, 3, 1))
 
 
 def test_progress_speaks_of_the_current_epoch():

@@ -129,9 +129,10 @@ def advance(
     )
 
 
-def _train(
+def advance_purely(
     program: Program, state: State, data: Data, hyper: Hyper, seed: noise.Key, limit: Int[Array, ""]
 ) -> tuple[State, History]:
+    """`advance` itself, to be compiled, mapped or stacked; nothing is donated."""
     order_key, step_key = noise.stream(seed, 1), noise.stream(seed, 2)
     per_epoch = steps_per_epoch(data.train_rows, program.batch_size)
     segment = _segment(program.batch_size, data)
@@ -180,8 +181,8 @@ def _when(condition: Bool[Array, ""], change: Callable[[_Carry], _Carry], carry:
 
 @lru_cache(maxsize=2)
 def _compiled(tiny: bool) -> Callable[..., tuple[State, History]]:
-    """`_train`, compiled as suits the network's size; `state` is donated."""
-    return jax.jit(_train, static_argnums=0, donate_argnums=1, compiler_options=options(tiny=tiny))
+    """`advance_purely`, compiled as suits the network's size; `state` is donated."""
+    return jax.jit(advance_purely, static_argnums=0, donate_argnums=1, compiler_options=options(tiny=tiny))
 
 
 def rows_of_epoch(

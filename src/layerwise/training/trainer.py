@@ -1,6 +1,7 @@
 """Drives the compiled loop: how long a call is, and what its history says as events."""
 
 import time
+from collections.abc import Hashable
 
 import jax
 import msgspec
@@ -70,20 +71,20 @@ class Trainer:
             self._untrained: MLP | None = network
             return
         self._untrained = None
-        self._data = data
+        self.data = data
         # One batch of all rows has the padding's size, so that data sets of about one size share a program.
         whole = train.batch_size >= self._rows
-        self._program = program(train, objective, int(data.train.shape[0]) if whole else train.batch_size, uses)
-        self._seed = noise.key(recipe.seed)
+        self.program = program(train, objective, int(data.train.shape[0]) if whole else train.batch_size, uses)
+        self.seed = noise.key(recipe.seed)
         if train.learning_rate == "find":
-            curve = find_learning_rate(self._program, network, self._data, train, recipe.task, recipe.seed)
+            curve = find_learning_rate(self.program, network, self.data, train, recipe.task, recipe.seed)
             train = msgspec.structs.replace(train, learning_rate=curve.suggestion)
             self.notes = (f"learning rate {curve.suggestion:.3g} found by a range test",)
         self.recipe = msgspec.structs.replace(recipe, train=train)
         self.epochs = train.epochs
-        self.steps_per_epoch = -(-self._rows // self._program.batch_size)
-        self._hyper = hyper(train, recipe.task, rollbacks)
-        self.state: State = loop.start(self._program, network, self._hyper)
+        self.steps_per_epoch = -(-self._rows // self.program.batch_size)
+        self.hyper = hyper(train, recipe.task, rollbacks)
+        self.state: State = loop.start(self.program, network, self.hyper)
 
     @property
     def status(self) -> str:
@@ -96,11 +97,17 @@ class Trainer:
         return self.status == "running"
 
     @property
+    def kind(self) -> Hashable:
+        """What lanes must have in common to share a compiled program: the program, its shapes and the data."""
+        leaves, structure = jax.tree.flatten(self.state.weights.network)
+        return self.program, structure, tuple(leaf.shape for leaf in leaves), id(self.data)
+
+    @property
     def work(self) -> int:
         """Multiply-adds of one step, about; 0 where nothing is trained."""
         if self._untrained is not None:
             return 0
-        return loop.work(self._program.batch_size, self.state.weights.network)
+        return loop.work(self.program.batch_size, self.state.weights.network)
 
     @property
     def step(self) -> int:
@@ -136,7 +143,7 @@ class Trainer:
         limit = self.pace.steps
         if until is not None:
             limit = min(limit, until * self.steps_per_epoch - first)
-        self.state, history = loop.advance(self._program, self.state, self._data, self._hyper, self._seed, limit)
+        self.state, history = loop.advance(self.program, self.state, self.data, self.hyper, self.seed, limit)
         count = int(history.rows)  # waits for the call to end
         took = time.monotonic() - began
         self.pace.learn(limit, took)

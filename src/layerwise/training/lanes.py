@@ -1,0 +1,301 @@
+"""Lanes: many networks trained at once on the same data, each as if it were alone.
+
+A lane is a `Trainer`; lanes of one kind (the same program and shapes) share one compiled program,
+since every numeric setting is an argument of it. There are three ways to train them:
+
+    alone    one after another, each using all cores: large networks on a CPU
+    threads  one on each core at a time, all calling the one compiled program: bit-equal to alone
+    stacked  all in one call, their states stacked: GPUs, or several devices that share the lanes out
+
+Which is fastest is measured in the first calls, which train already (decision 0006).
+"""
+
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache, partial
+from typing import Any, Literal, NamedTuple, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from layerwise.training import loop
+from layerwise.training.compile import options
+from layerwise.training.events import AnyEvent
+from layerwise.training.hyper import Hyper
+from layerwise.training.loop import Data, History, State
+from layerwise.training.step import Program
+from layerwise.training.trainer import Pace, Trainer
+
+MEASURED_SECONDS = 0.02  # a call this long tells how fast a way is
+MEMORY_SHARE = 0.5  # of what is free may go into lanes
+WORKING_COPIES = 2  # of a lane's state while a call works on it, about
+
+Way = Literal["alone", "threads", "stacked"]
+
+
+class Choice(NamedTuple):
+    """How lanes of one kind are trained, and the steps per second that decided it, by way."""
+
+    way: Way
+    lanes: int
+    parameters: int
+    rates: dict[str, float]
+
+
+Tree = TypeVar("Tree", State, Hyper)
+Report = tuple[int, list[AnyEvent]]  # which lane, and what happened in it
+
+
+class Lanes:
+    """Trains lanes, and remembers for each kind of them which way was fastest.
+
+    `ways` limits the choice; a single one is taken unmeasured. `choices` are those made so far.
+
+    >>> Lanes().choices
+    []
+    """
+
+    def __init__(self, ways: Sequence[Way] = ()) -> None:
+        several = jax.default_backend() != "cpu" or jax.local_device_count() > 1
+        self._ways: Sequence[Way] = ways or (("stacked",) if several else ("alone", "threads"))
+        self._cores = os.process_cpu_count() if hasattr(os, "process_cpu_count") else len(_affinity())
+        self._paces: dict[Hashable, Pace] = {}
+        self._chosen: dict[Hashable, Way] = {}
+        self.choices: list[Choice] = []
+
+    def train(self, lanes: Sequence[Trainer], until: int, stopped: Callable[[], bool]) -> Iterator[Report]:
+        """Train each lane up to epoch `until` or its own end; yields what every call reports.
+
+        Ends early, between calls, once `stopped()`.
+        """
+        kinds: dict[Hashable, list[int]] = {}
+        for number, lane in enumerate(lanes):
+            if _goes_on(lane, until):
+                kinds.setdefault(lane.kind, []).append(number)
+                lane.pace = self._paces.setdefault(lane.kind, Pace())
+        team = _Team(lanes, until, stopped, self._cores)
+        fresh = [numbers for kind, numbers in kinds.items() if kind not in self._chosen]
+        if "stacked" not in self._ways[:1]:
+            yield from team.together([numbers[:1] for numbers in fresh], calls=1)  # each compiles its program
+        for numbers in fresh:
+            yield from self._choose(team, numbers)
+        by_way: dict[Way, list[list[int]]] = {"alone": [], "threads": [], "stacked": []}
+        for kind, numbers in kinds.items():
+            by_way[self._chosen[kind]].append(numbers)
+        yield from team.together([[number] for numbers in by_way["threads"] for number in numbers])
+        for numbers in by_way["alone"]:
+            for number in numbers:
+                yield from team.alone(number)
+        for numbers in by_way["stacked"]:
+            yield from team.stacked(numbers)
+
+    def _choose(self, team: "_Team", numbers: list[int]) -> Iterator[Report]:
+        """Let the first calls of these lanes, all of one kind, tell which way is fastest."""
+        lane = team.lanes[numbers[0]]
+        rates: dict[str, float] = {}
+        if len(self._ways) > 1 and len(numbers) > 1:
+            for way in self._ways:
+                began, before = time.perf_counter(), team.steps
+                match way:
+                    case "alone":
+                        yield from team.alone(numbers[0], MEASURED_SECONDS)
+                        began, before = team.last
+                    case "threads":
+                        yield from team.together([[n] for n in numbers[1 : 1 + self._cores]], calls=1)
+                    case "stacked":
+                        yield from team.stacked(numbers, MEASURED_SECONDS)
+                        began, before = team.last
+                if team.steps > before:
+                    rates[way] = (team.steps - before) / (time.perf_counter() - began)
+        way = max(self._ways, key=lambda way: rates.get(way, 0.0)) if rates else self._ways[-1]
+        self._chosen[lane.kind] = way
+        parameters = sum(int(leaf.size) for leaf in jax.tree.leaves(lane.state.best))
+        self.choices.append(Choice(way, len(numbers), parameters, rates))
+
+
+class _Team:
+    """The lanes of one `Lanes.train`, and the ways to advance them.
+
+    `last` is when the latest call of `alone` or `stacked` began, and what all had done by then.
+    """
+
+    def __init__(self, lanes: Sequence[Trainer], until: int, stopped: Callable[[], bool], cores: int) -> None:
+        self.lanes, self.until, self.stopped, self.cores = lanes, until, stopped, cores
+        self.last = (time.perf_counter(), 0)
+        self._began = time.monotonic()
+
+    @property
+    def steps(self) -> int:
+        """What all lanes have done; not to be asked while other threads advance them."""
+        return sum(lane.step for lane in self.lanes)
+
+    def goes_on(self, number: int) -> bool:
+        """Whether there is more to do for a lane."""
+        return _goes_on(self.lanes[number], self.until) and not self.stopped()
+
+    def alone(self, number: int, enough: float = float("inf")) -> Iterator[Report]:
+        """Advance one lane to its end, or until a call has lasted `enough` seconds."""
+        took = 0.0
+        while took < enough and self.goes_on(number):
+            self.last = (time.perf_counter(), self.steps)
+            yield number, self._advance(number)
+            took = time.perf_counter() - self.last[0]
+
+    def together(self, chains: Iterable[Sequence[int]], calls: int | None = None) -> Iterator[Report]:
+        """Advance lanes on all cores: of each chain one after another; at most `calls` calls of each lane."""
+        chains = list(chains)
+        if not chains:
+            return
+        found: queue.SimpleQueue[Report | BaseException | None] = queue.SimpleQueue()
+        left = threading.Event()
+
+        def work(chain: Sequence[int]) -> None:
+            try:
+                for number in chain:
+                    done = 0
+                    while done != calls and not left.is_set() and self.goes_on(number):
+                        found.put((number, self._advance(number)))
+                        done += 1
+            except BaseException as error:
+                found.put(error)
+            else:
+                found.put(None)
+
+        with ThreadPoolExecutor(self.cores, "lanes") as pool:
+            try:
+                for chain in chains:
+                    pool.submit(work, chain)
+                over = 0
+                while over < len(chains):
+                    report = found.get()
+                    if isinstance(report, BaseException):
+                        raise report
+                    if report is None:
+                        over += 1
+                    else:
+                        yield report
+            finally:
+                left.set()  # whoever stops listening stops the lanes
+
+    def _advance(self, number: int) -> list[AnyEvent]:
+        return self.lanes[number].advance(time.monotonic() - self._began, self.until)
+
+    def stacked(self, numbers: Sequence[int], enough: float = float("inf")) -> Iterator[Report]:
+        """Advance lanes of one kind in common calls to their ends, or until a call has lasted `enough` seconds."""
+        numbers = [number for number in numbers if _goes_on(self.lanes[number], self.until)]
+        took = 0.0
+        stack = _Stack([self.lanes[number] for number in numbers]) if numbers else None
+        while stack and took < enough and any(self.goes_on(number) for number in numbers):
+            self.last = (time.perf_counter(), self.steps)
+            reports = stack.advance(time.monotonic() - self._began, self.until)
+            took = time.perf_counter() - self.last[0]
+            yield from zip(numbers, reports, strict=True)
+        if stack:
+            stack.unstack()
+
+
+class _Stack:
+    """Lanes of one kind whose states are stacked: one call advances all of them."""
+
+    def __init__(self, lanes: Sequence[Trainer]) -> None:
+        self.lanes = lanes
+        self._program, self._data = lanes[0].program, lanes[0].data
+        # Every device takes as many lanes as every other; what fills up the last one makes no step.
+        devices = jax.local_devices()
+        self._spare = -len(lanes) % len(devices)
+        full = [*lanes, *[lanes[-1]] * self._spare]
+        self._state = _stacked([lane.state for lane in full])
+        self._hyper = _stacked([lane.hyper for lane in full])
+        self._seeds = jnp.stack([lane.seed for lane in full])
+        if len(devices) > 1:
+            mesh = jax.sharding.Mesh(np.array(devices), ("lanes",))
+            part: Any = jax.sharding.PartitionSpec  # untyped
+            shared_out = jax.sharding.NamedSharding(mesh, part("lanes"))
+            everywhere = jax.sharding.NamedSharding(mesh, part())
+            self._state, self._hyper, self._seeds = jax.device_put((self._state, self._hyper, self._seeds), shared_out)
+            self._data = jax.device_put(self._data, everywhere)
+
+    def advance(self, clock: float, until: int) -> list[list[AnyEvent]]:
+        """One call; what each lane reports."""
+        pace = self.lanes[0].pace
+        firsts = [lane.step for lane in self.lanes]
+        end = until * self.lanes[0].steps_per_epoch
+        limits = [min(pace.steps, end - first) for first in firsts] + [0] * self._spare
+        began = time.monotonic()
+        self._state, history = _compiled_stack(self._program)(
+            self._state, self._data, self._hyper, self._seeds, np.array(limits, np.int32)
+        )
+        histories: History = jax.device_get(history)
+        small = jax.device_get({name: getattr(self._state, name) for name in _SCALARS})
+        took = time.monotonic() - began
+        pace.learn(max(limits), took)
+        reports = []
+        for number, (lane, first) in enumerate(zip(self.lanes, firsts, strict=True)):
+            lane.state = lane.state._replace(**{name: values[number] for name, values in small.items()})
+            own = jax.tree.map(lambda values, n=number: values[n], histories)
+            reports.append(lane.report(first, own, int(own.rows), took, clock + took))
+        return reports
+
+    def unstack(self) -> None:
+        """Give every lane its own state back."""
+        states: State = jax.device_get(self._state)  # indexing arrays that are spread over devices would fail
+        for number, lane in enumerate(self.lanes):
+            lane.state = jax.tree.map(lambda values, n=number: np.array(values[n]), states)
+
+
+_SCALARS = [name for name in State._fields if name not in ("weights", "good", "best")]
+
+
+@lru_cache(maxsize=64)
+def _compiled_stack(program: Program) -> Callable[[State, Data, Hyper, jax.Array, np.ndarray], tuple[State, History]]:
+    lanes = jax.vmap(partial(loop.advance_purely, program), in_axes=(0, None, 0, 0, 0))
+    return jax.jit(lanes, donate_argnums=0, compiler_options=options(tiny=False))
+
+
+def _stacked(trees: Sequence[Tree]) -> Tree:
+    stacked: Tree = jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
+    return stacked
+
+
+def _goes_on(lane: Trainer, until: int) -> bool:
+    return lane.running and lane.step < until * lane.steps_per_epoch
+
+
+def _affinity() -> Sequence[int]:
+    """The processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return range(os.cpu_count() or 1)
+
+
+# ── how many ────────────────────────────────────────────────────────────────────────────────────
+
+
+def forecast(lane: Trainer) -> int:
+    """Bytes that one more lane like this takes, about.
+
+    Its state is the current weights with the optimizer's memory, the same as of the last good epoch,
+    and the best weights; a call works on a copy.
+    """
+    return WORKING_COPIES * sum(int(leaf.nbytes) for leaf in jax.tree.leaves(lane.state))
+
+
+def room(lane: Trainer) -> int:
+    """How many lanes like this one fit into half of the memory that is free; at least one."""
+    return max(1, int(MEMORY_SHARE * _free_bytes() / forecast(lane)))
+
+
+def _free_bytes() -> int:
+    """Free memory of the device that trains, or of the host."""
+    stats = jax.local_devices()[0].memory_stats()
+    if stats and "bytes_limit" in stats:
+        return jax.local_device_count() * int(stats["bytes_limit"] - stats["bytes_in_use"])
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):  # not every system tells
+        return 2 << 30
