@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from layerwise.training.model import Model as Model
     from layerwise.training.model import load as load
     from layerwise.training.run import Run as Run
+    from layerwise.tune.study import Study as Study
+    from layerwise.tune.study import tune as tune
 
 __version__ = "0.1.0"
 
@@ -29,11 +31,24 @@ _HOME = {
     "Model": "layerwise.training.model",
     "Perceptron": "layerwise.estimators",
     "Run": "layerwise.training.run",
+    "Study": "layerwise.tune.study",
     "load": "layerwise.training.model",
     "train": "layerwise.progress.calls",
+    "tune": "layerwise.tune.study",
 }
 
-__all__ = ["LogisticRegression", "MLPClassifier", "MLPRegressor", "Model", "Perceptron", "Run", "load", "train"]
+__all__ = [
+    "LogisticRegression",
+    "MLPClassifier",
+    "MLPRegressor",
+    "Model",
+    "Perceptron",
+    "Run",
+    "Study",
+    "load",
+    "train",
+    "tune",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -9,6 +9,7 @@ import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -115,16 +116,47 @@ def assign(raw: dict[str, Any], setting: str) -> None:
         value = tomllib.loads(f"value = {text}")["value"]
     except (ValueError, RecursionError):
         value = text.strip()
-    node = raw
-    for key in keys[:-1]:
+    put(raw, keys, value)
+
+
+def put(raw: dict[str, Any], keys: Sequence[str], value: Any) -> None:
+    """Set the value at a path of a plain recipe, in place; what stands for defaults on the way is spelled out.
+
+    A number as key counts the items of a list from 0.
+
+    >>> raw = {"train": "auto", "network": {"kind": "mlp", "hidden": [64, 64]}}
+    >>> put(raw, ["train", "epochs"], 3); put(raw, ["network", "hidden", "1"], 32)
+    >>> raw
+    {'train': {'epochs': 3}, 'network': {'kind': 'mlp', 'hidden': [64, 32]}}
+    """
+    node: Any = raw
+    for key, after in pairwise(keys):
+        if isinstance(node, list):
+            node = node[_index(node, key)]
+            continue
         child = node.get(key)
         if isinstance(child, str):
             child = {} if child in ("auto", "none") and key in ("train", "search") else {"kind": child}
+        elif isinstance(child, list | tuple) and after.isdecimal():
+            child = list(child)
         elif not isinstance(child, dict):
             child = {}
         node[key] = child
         node = child
-    node[keys[-1]] = value
+    if isinstance(node, list):
+        node[_index(node, keys[-1])] = value
+    else:
+        node[keys[-1]] = value
+
+
+def _index(items: Sequence[Any], key: str) -> int:
+    if not key.isdecimal() or int(key) >= len(items):
+        raise RecipeError(
+            f"a list of {len(items)} items is reached by a number from 0 to {len(items) - 1}",
+            received=shown(key),
+            remedy="give the whole list, or one of its places",
+        )
+    return int(key)
 
 
 # ── reading ─────────────────────────────────────────────────────────────────────────────────────

@@ -32,6 +32,7 @@ from layerwise.training.step import Program
 from layerwise.training.trainer import Pace, Trainer
 
 MEASURED_SECONDS = 0.02  # a call this long tells how fast a way is
+CLEARLY = 1.1  # times as fast must lanes be one by one for them to be trained so
 MEMORY_SHARE = 0.5  # of what is free may go into lanes
 WORKING_COPIES = 2  # of a lane's state while a call works on it, about
 
@@ -112,7 +113,11 @@ class Lanes:
                         began, before = team.last
                 if team.steps > before:
                     rates[way] = (team.steps - before) / (time.perf_counter() - began)
-        way = max(self._ways, key=lambda way: rates.get(way, 0.0)) if rates else self._ways[-1]
+        way = self._ways[-1]
+        if rates.get("alone", 0.0) > CLEARLY * max(
+            (rate for way, rate in rates.items() if way != "alone"), default=0.0
+        ):
+            way = "alone"
         self._chosen[lane.kind] = way
         parameters = sum(int(leaf.size) for leaf in jax.tree.leaves(lane.state.best))
         self.choices.append(Choice(way, len(numbers), parameters, rates))
@@ -131,7 +136,7 @@ class _Team:
 
     @property
     def steps(self) -> int:
-        """What all lanes have done; not to be asked while other threads advance them."""
+        """What all lanes have done."""
         return sum(lane.step for lane in self.lanes)
 
     def goes_on(self, number: int) -> bool:
@@ -236,7 +241,7 @@ class _Stack:
         pace.learn(max(limits), took)
         reports = []
         for number, (lane, first) in enumerate(zip(self.lanes, firsts, strict=True)):
-            lane.state = lane.state._replace(**{name: values[number] for name, values in small.items()})
+            lane.take(lane.state._replace(**{name: values[number] for name, values in small.items()}))
             own = jax.tree.map(lambda values, n=number: values[n], histories)
             reports.append(lane.report(first, own, int(own.rows), took, clock + took))
         return reports
@@ -245,7 +250,7 @@ class _Stack:
         """Give every lane its own state back."""
         states: State = jax.device_get(self._state)  # indexing arrays that are spread over devices would fail
         for number, lane in enumerate(self.lanes):
-            lane.state = jax.tree.map(lambda values, n=number: np.array(values[n]), states)
+            lane.take(jax.tree.map(lambda values, n=number: np.array(values[n]), states))
 
 
 _SCALARS = [name for name in State._fields if name not in ("weights", "good", "best")]
@@ -285,9 +290,9 @@ def forecast(lane: Trainer) -> int:
     return WORKING_COPIES * sum(int(leaf.nbytes) for leaf in jax.tree.leaves(lane.state))
 
 
-def room(lane: Trainer) -> int:
-    """How many lanes like this one fit into half of the memory that is free; at least one."""
-    return max(1, int(MEMORY_SHARE * _free_bytes() / forecast(lane)))
+def memory_budget() -> int:
+    """Bytes that lanes may take together: half of what is free."""
+    return int(MEMORY_SHARE * _free_bytes())
 
 
 def _free_bytes() -> int:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Hashable
+from typing import NamedTuple
 
 import jax
 import msgspec
@@ -26,6 +27,18 @@ STATUS = {
     loop.DIVERGED: "diverged",
     loop.CONVERGED: "finished",
 }
+
+
+class Seen(NamedTuple):
+    """The scalars of a state as host numbers: the state itself dies when it is handed to the next call."""
+
+    step: int = 0
+    status: int = loop.FINISHED
+    loss: float = 0.0  # sums over the current epoch
+    weight: float = 0.0
+    rollbacks: int = 0
+    best_value: float = float("inf")  # lower is better
+    best_epoch: int = 0
 
 
 class Pace:
@@ -60,6 +73,7 @@ class Trainer:
         rollbacks: int = ROLLBACKS,
     ) -> None:
         self.notes: tuple[str, ...] = ()
+        self.seen = Seen()
         self.pace = Pace()
         self._has_validation = int(data.validation_rows) > 0
         self._names = watched(objective)
@@ -84,12 +98,12 @@ class Trainer:
         self.epochs = train.epochs
         self.steps_per_epoch = -(-self._rows // self.program.batch_size)
         self.hyper = hyper(train, recipe.task, rollbacks)
-        self.state: State = loop.start(self.program, network, self.hyper)
+        self.take(loop.start(self.program, network, self.hyper))
 
     @property
     def status(self) -> str:
         """ "running", "finished", "stopped_early" or "diverged"."""
-        return "finished" if self._untrained is not None else STATUS[int(self.state.status)]
+        return STATUS[self.seen.status]
 
     @property
     def running(self) -> bool:
@@ -112,7 +126,7 @@ class Trainer:
     @property
     def step(self) -> int:
         """Steps done."""
-        return 0 if self._untrained is not None else int(self.state.step)
+        return self.seen.step
 
     @property
     def epochs_done(self) -> int:
@@ -124,7 +138,7 @@ class Trainer:
         """The best weights so far; before the first epoch is over, the latest."""
         if self._untrained is not None:
             return self._untrained
-        chosen = self.state.best if int(self.state.best_epoch) else self.state.weights.network
+        chosen = self.state.best if self.seen.best_epoch else self.state.weights.network
         copied: MLP = jax.tree.map(jax.numpy.array, chosen)  # the state itself will be donated
         return copied
 
@@ -132,7 +146,13 @@ class Trainer:
         """Go on from a checkpoint."""
         if int(state.status) == loop.FINISHED and int(state.step) < self.epochs * self.steps_per_epoch:
             state = state._replace(status=jax.numpy.int32(loop.RUNNING))
+        self.take(state)
+
+    def take(self, state: State) -> None:
+        """Go over to another state."""
         self.state = state
+        values = jax.device_get(tuple(getattr(state, name) for name in Seen._fields))
+        self.seen = Seen(*(value.item() for value in values))
 
     def advance(self, clock: float, until: int | None = None) -> list[AnyEvent]:
         """One compiled call, which ends after epoch `until` at the latest.
@@ -143,8 +163,9 @@ class Trainer:
         limit = self.pace.steps
         if until is not None:
             limit = min(limit, until * self.steps_per_epoch - first)
-        self.state, history = loop.advance(self.program, self.state, self.data, self.hyper, self.seed, limit)
+        state, history = loop.advance(self.program, self.state, self.data, self.hyper, self.seed, limit)
         count = int(history.rows)  # waits for the call to end
+        self.take(state)
         took = time.monotonic() - began
         self.pace.learn(limit, took)
         return self.report(first, history, count, took, clock + took)
@@ -152,7 +173,7 @@ class Trainer:
     def report(self, first: int, history: History, count: int, took: float, clock: float) -> list[AnyEvent]:
         """What a call from step `first` on did: `count` rows of history in `took` seconds, at `clock`."""
         done = (self.step - first) * self._rows / self.steps_per_epoch
-        loss = float(self.state.loss / self.state.weight) if float(self.state.weight) else float("nan")
+        loss = self.seen.loss / self.seen.weight if self.seen.weight else float("nan")
         events = self._epochs(jax.tree.map(np.asarray, history), count, clock)
         if not np.isfinite(loss):
             loss = next((event.loss for event in reversed(events) if isinstance(event, Epoch)), 0.0)
@@ -169,7 +190,7 @@ class Trainer:
 
     def _epochs(self, history: History, count: int, clock: float) -> list[AnyEvent]:
         events: list[AnyEvent] = []
-        attempts = int(self.state.rollbacks) - int(np.asarray(history.rolled_back)[:count].sum())
+        attempts = self.seen.rollbacks - int(np.asarray(history.rolled_back)[:count].sum())
         for row in range(count):
             step, rate = int(history.step[row]), float(history.rate[row])
             epoch = -(-step // self.steps_per_epoch)

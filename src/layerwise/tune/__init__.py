@@ -1,0 +1,1 @@
+"""Searches: many settings of one recipe trained as lanes, an honest winner named."""

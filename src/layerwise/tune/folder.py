@@ -1,0 +1,149 @@
+"""The study folder: what is in it, and how it is written so that no crash leaves it unreadable.
+
+recipe.toml      the recipe with its search, every value written out
+study.json       which storage the trials are in, and who owns this folder
+trials.journal   Optuna's journal of the trials, unless they are in a database
+events.jsonl     one event a line, appended; every trial's curve is in it
+best/            the winner's own run: model, metrics, state
+report.html      the pictures
+"""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+from layerwise import files
+from layerwise.errors import RunError
+from layerwise.recipe import Recipe, load, plain, to_toml
+from layerwise.tune.events import AnyStudyEvent, StudyFinished, TrialEnded
+
+_DECODER: msgspec.json.Decoder[AnyStudyEvent] = msgspec.json.Decoder(AnyStudyEvent)
+
+
+class StudyFolder:
+    """The files of one study. Opening writes nothing; `found` makes the folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.recipe = path / "recipe.toml"
+        self.identity = path / "study.json"
+        self.journal = path / "trials.journal"
+        self.log = path / "events.jsonl"
+        self.best = path / "best"
+        self.report = path / "report.html"
+        self._lock: IO[bytes] | None = None
+
+    def found(self, recipe: Recipe, storage: str | None, owner: str) -> None:
+        """Make the folder of a new study. Raises `StorageError`."""
+        # Processes that search the same recipe in the same database are one study.
+        tree = {**plain(recipe), "layerwise": 1}
+        digest = hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:12]
+        known = {"name": f"layerwise-{digest}", "owner": owner, "storage": _without_password(storage)}
+        self._secret = storage
+        files.make_folder(self.path)
+        files.write(self.recipe, to_toml(recipe).encode())
+        files.write(self.identity, json.dumps(known, indent=2).encode() + b"\n")
+
+    def read_recipe(self, storage: str | None = None) -> Recipe:
+        """The recipe of an existing study. Raises `RunError` where the folder is not one."""
+        if not (self.recipe.is_file() and self.identity.is_file()):
+            raise RunError(
+                "a study is a folder with a recipe.toml and a study.json in it",
+                received=str(self.path),
+                remedy="begin one with: layerwise tune RECIPE",
+            )
+        self._secret = storage
+        return load(self.recipe)
+
+    @property
+    def storage(self) -> Path | str:
+        """Where the trials are: the journal's path, or a database's URL."""
+        url = self._secret or self._known()["storage"]
+        return url if url is not None else self.journal
+
+    @property
+    def shared(self) -> bool:
+        """Whether other processes may take part."""
+        return not isinstance(self.storage, Path)
+
+    @property
+    def name(self) -> str:
+        """The study's name in its storage."""
+        return str(self._known()["name"])
+
+    @property
+    def owner(self) -> str:
+        """Names this folder among the processes of a study."""
+        return str(self._known()["owner"])
+
+    def _known(self) -> dict[str, Any]:
+        try:
+            known: dict[str, Any] = json.loads(self.identity.read_bytes())
+        except (OSError, ValueError) as error:
+            raise RunError("a study's folder says whose it is", received=str(error), place=str(self.identity)) from None
+        return known
+
+    # ── one process at a time ───────────────────────────────────────────────────────────────────
+
+    def hold(self) -> None:
+        """Keep other processes out of this folder until `release`. Raises `RunError` where one is in."""
+        with files.storing(self.identity):
+            self._lock = self.identity.open("rb+")
+        if not files.lock(self._lock):
+            self._lock.close()
+            self._lock = None
+            raise RunError(
+                "one process at a time works in a study's folder",
+                received=f"{self.path}, in which another is at work",
+                remedy="wait for it, or let several share a database: --storage URL",
+            )
+        if self.log.exists():
+            whole = b"".join(line for line in self.log.read_bytes().splitlines(keepends=True) if line.endswith(b"\n"))
+            files.write(self.log, whole)  # without a last line that a crash cut short
+
+    def release(self) -> None:
+        """Let others in."""
+        if self._lock is not None:
+            self._lock.close()  # closing unlocks
+            self._lock = None
+
+    # ── the log ─────────────────────────────────────────────────────────────────────────────────
+
+    def append(self, event: AnyStudyEvent) -> None:
+        """Append an event to the log. Raises `StorageError`."""
+        with files.storing(self.log), self.log.open("ab") as file:
+            file.write(msgspec.json.encode(event) + b"\n")
+
+    def events(self) -> list[AnyStudyEvent]:
+        """All logged events; a last line that a crash cut short is left out."""
+        if not self.log.exists():
+            return []
+        found: list[AnyStudyEvent] = []
+        for line in self.log.read_bytes().splitlines():
+            try:
+                found.append(_DECODER.decode(line))
+            except msgspec.DecodeError:
+                break
+        return found
+
+    def ended(self) -> dict[int, TrialEnded]:
+        """The trials that this folder's processes have trained, by number."""
+        return {event.number: event for event in self.events() if isinstance(event, TrialEnded)}
+
+    def seconds(self) -> float:
+        """How long earlier sessions took."""
+        return max((event.seconds for event in self.events()), default=0.0)
+
+    def outcome(self) -> StudyFinished | None:
+        """How the study ended, if there is nothing left to do in it."""
+        events = self.events()
+        over = events[-1] if events else None
+        return over if isinstance(over, StudyFinished) and over.status in ("finished", "joined", "diverged") else None
+
+
+def _without_password(url: str | None) -> str | None:
+    return None if url is None else re.sub(r"(://[^:/@]*):[^@/]*@", r"\1@", url)

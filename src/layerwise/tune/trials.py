@@ -1,0 +1,100 @@
+"""A trial: one setting of the recipe as a lane, with what it has reported so far."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import msgspec
+
+from layerwise.data import load as load_data
+from layerwise.data.dataset import Dataset
+from layerwise.nets.build import build
+from layerwise.nets.dense import MLP
+from layerwise.recipe import Recipe
+from layerwise.recipe import records as r
+from layerwise.tasks.objective import training_weights
+from layerwise.training.events import AnyEvent, Epoch
+from layerwise.training.loop import Data
+from layerwise.training.place import place
+from layerwise.training.resolve import Resolved, resolve
+from layerwise.training.trainer import Trainer
+from layerwise.tune.space import Settings
+
+
+@dataclass
+class Trial:
+    """A lane in training. `curve` has a pair an epoch: training loss, monitored value."""
+
+    number: int
+    settings: Settings
+    trainer: Trainer
+    seed: int
+    curve: list[tuple[float, float | None]] = field(default_factory=list)
+
+    def hear(self, events: Iterable[AnyEvent], monitor: str) -> int:
+        """Note what a call reported; how many epochs came with it."""
+        epochs = [event for event in events if isinstance(event, Epoch)]
+        self.curve += [(event.loss, event.validation.get(monitor)) for event in epochs]
+        return len(epochs)
+
+    def value(self, monitor: str) -> float | None:
+        """The monitored quantity of the best epoch so far; None before the first, or where it diverged."""
+        best = self.trainer.seen.best_value
+        if not math.isfinite(best):
+            return None
+        return best if monitor == "loss" else -best
+
+
+class Maker:
+    """Makes lanes of recipes that differ only in what is searched; data sets and placed arrays are shared."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.seed = recipe.seed
+        self._datasets: dict[bytes, Dataset] = {}
+        self._placed: dict[tuple[int, bytes], Data] = {}
+        self._networks: dict[tuple[int, bytes, int], MLP] = {}
+        self.dataset = self._dataset(recipe)
+
+    def resolved(self, recipe: Recipe) -> Resolved:
+        """The recipe with every "auto" replaced, for its data."""
+        return resolve(recipe, self._dataset(recipe))
+
+    def lane(self, resolved: Resolved, seed: int, uses: frozenset[str]) -> Trainer:
+        """A lane of its own, on the study's split whatever the seed of its weights and batches.
+
+        L-BFGS switches nothing on for its companions' sake: its line search takes no part in what is random.
+        """
+        recipe, dataset = resolved.recipe, self._dataset(resolved.recipe)
+        return Trainer(
+            msgspec.structs.replace(recipe, seed=seed),
+            resolved.objective,
+            self._data(recipe, dataset),
+            self._network(resolved, dataset, seed),
+            uses=frozenset() if isinstance(getattr(recipe.train, "optimizer", None), r.Lbfgs) else uses,
+            rollbacks=0,
+        )
+
+    def _dataset(self, recipe: Recipe) -> Dataset:
+        key = msgspec.json.encode(recipe.data)
+        if key not in self._datasets:
+            self._datasets[key] = load_data(recipe.data, recipe.task, self.seed)
+        return self._datasets[key]
+
+    def _data(self, recipe: Recipe, dataset: Dataset) -> Data:
+        # Only class weights change what is placed.
+        key = (id(dataset), msgspec.json.encode(getattr(recipe.task, "class_weight", "none")))
+        if key not in self._placed:
+            self._placed[key] = place(dataset, training_weights(recipe.task, dataset))
+        return self._placed[key]
+
+    def _network(self, resolved: Resolved, dataset: Dataset, seed: int) -> MLP:
+        key = (id(dataset), msgspec.json.encode(resolved.recipe.network), seed)
+        if key not in self._networks:
+            self._networks[key] = build(
+                resolved.recipe.network,
+                inputs=dataset.x.shape[1],
+                outputs=resolved.objective.outputs,
+                codes=dataset.encoder.embeddings,
+                seed=seed,
+            )
+        return self._networks[key]
