@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from layerwise.estimators import MLPRegressor as MLPRegressor
     from layerwise.estimators import Perceptron as Perceptron
     from layerwise.progress.calls import train as train
+    from layerwise.progress.calls import tune as tune
     from layerwise.training.model import Model as Model
     from layerwise.training.model import load as load
     from layerwise.training.run import Run as Run
     from layerwise.tune.study import Study as Study
-    from layerwise.tune.study import tune as tune
 
 __version__ = "0.1.0"
 
@@ -34,7 +34,7 @@ _HOME = {
     "Study": "layerwise.tune.study",
     "load": "layerwise.training.model",
     "train": "layerwise.progress.calls",
-    "tune": "layerwise.tune.study",
+    "tune": "layerwise.progress.calls",
 }
 
 __all__ = [

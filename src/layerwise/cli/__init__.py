@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from layerwise.cli import console, data, doctor, recipes, runs, training, using
+from layerwise.cli import console, data, doctor, recipes, runs, training, tuning, using
 from layerwise.errors import LayerwiseError
 
 PROGRAM = "layerwise"
@@ -33,6 +33,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("train")(training.train)
+app.command("tune")(tuning.tune)
 app.command("resume")(training.resume)
 app.command("evaluate")(using.evaluate)
 app.command("predict")(using.predict)

@@ -12,7 +12,9 @@ from layerwise.recipe import Source
 from layerwise.training.events import Started
 
 if TYPE_CHECKING:
+    from layerwise.progress import search
     from layerwise.training.run import Run
+    from layerwise.tune.study import Study
 
 
 def train(recipe: Source, *, data: Any = None, out: Path | str | None = None, progress: bool = True) -> "Run":
@@ -51,3 +53,45 @@ def attend(begin: "Callable[[], Run]", board: Board, show: AbstractContextManage
 def _shown(board: Board) -> AbstractContextManager[Watch]:
     console = messages()
     return watching(board, console) if redraws(console) else silently()
+
+
+def tune(
+    recipe: Source,
+    *,
+    method: str | None = None,
+    trials: int | None = None,
+    storage: str | None = None,
+    time_limit: str = "none",
+    out: Path | str | None = None,
+    progress: bool = True,
+) -> "Study":
+    """Search over a recipe to the end and return the study; the arguments are those of `Study`.
+
+    Progress is shown as by `train`. Raises what `Study` raises.
+
+    >>> import tempfile
+    >>> recipe = {"data": {"kind": "toy", "name": "circle", "n": 60}, "network": {"kind": "mlp", "hidden": [4]},
+    ...           "train": {"epochs": 3}, "search": {"space": {"train.learning_rate": {"log": [1e-3, 1e-1]}}}}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     study = tune(recipe, trials=4, out=folder)
+    ...     len(study.trials), study.status
+    (4, 'finished')
+    """
+    from layerwise.progress import search
+
+    def begin() -> "Study":
+        from layerwise.tune.study import Study
+
+        return Study(recipe, method=method, trials=trials, storage=storage, time_limit=time_limit, out=out)
+
+    board = search.SearchBoard(Path(recipe).stem if isinstance(recipe, str | Path) else "search")
+    console = messages()
+    return attend_study(begin, search.watching(board, console) if progress and redraws(console) else search.silently())
+
+
+def attend_study(begin: "Callable[[], Study]", show: "AbstractContextManager[search.Watch]") -> "Study":
+    """Search with what `begin` makes to its end, while `show` draws what happens."""
+    with show as watch, begin() as study:
+        for event in study:
+            watch(event)
+    return study

@@ -49,7 +49,14 @@ class Choice(NamedTuple):
 
 
 Tree = TypeVar("Tree", State, Hyper)
-Report = tuple[int, list[AnyEvent]]  # which lane, and what happened in it
+
+
+class Report(NamedTuple):
+    """What one call did to one lane; `over` with the last report of a lane that trains no more."""
+
+    lane: int
+    events: list[AnyEvent]
+    over: bool
 
 
 class Lanes:
@@ -100,19 +107,22 @@ class Lanes:
         lane = team.lanes[numbers[0]]
         rates: dict[str, float] = {}
         if len(self._ways) > 1 and len(numbers) > 1:
-            for way in self._ways:
+            for way in (*self._ways, *self._ways):  # twice, since other processes get in the way
                 began, before = time.perf_counter(), team.steps
                 match way:
                     case "alone":
-                        yield from team.alone(numbers[0], MEASURED_SECONDS)
+                        fresh = [n for n in numbers if team.goes_on(n)][:1]
+                        for n in fresh:
+                            yield from team.alone(n, MEASURED_SECONDS)
                         began, before = team.last
                     case "threads":
-                        yield from team.together([[n] for n in numbers[1 : 1 + self._cores]], calls=1)
+                        fresh = [n for n in numbers if team.goes_on(n)][-self._cores :]
+                        yield from team.together([[n] for n in fresh], calls=1)
                     case "stacked":
                         yield from team.stacked(numbers, MEASURED_SECONDS)
                         began, before = team.last
                 if team.steps > before:
-                    rates[way] = (team.steps - before) / (time.perf_counter() - began)
+                    rates[way] = max(rates.get(way, 0.0), (team.steps - before) / (time.perf_counter() - began))
         way = self._ways[-1]
         if rates.get("alone", 0.0) > CLEARLY * max(
             (rate for way, rate in rates.items() if way != "alone"), default=0.0
@@ -148,7 +158,7 @@ class _Team:
         took = 0.0
         while took < enough and self.goes_on(number):
             self.last = (time.perf_counter(), self.steps)
-            yield number, self._advance(number)
+            yield self._advance(number)
             took = time.perf_counter() - self.last[0]
 
     def together(self, chains: Iterable[Sequence[int]], calls: int | None = None) -> Iterator[Report]:
@@ -164,7 +174,7 @@ class _Team:
                 for number in chain:
                     done = 0
                     while done != calls and not left.is_set() and self.goes_on(number):
-                        found.put((number, self._advance(number)))
+                        found.put(self._advance(number))
                         done += 1
             except BaseException as error:
                 found.put(error)
@@ -187,8 +197,10 @@ class _Team:
             finally:
                 left.set()  # whoever stops listening stops the lanes
 
-    def _advance(self, number: int) -> list[AnyEvent]:
-        return self.lanes[number].advance(time.monotonic() - self._began, self.until)
+    def _advance(self, number: int) -> Report:
+        lane = self.lanes[number]
+        events = lane.advance(time.monotonic() - self._began, self.until)
+        return Report(number, events, not lane.running)
 
     def stacked(self, numbers: Sequence[int], enough: float = float("inf")) -> Iterator[Report]:
         """Advance lanes of one kind in common calls to their ends, or until a call has lasted `enough` seconds."""
@@ -199,7 +211,8 @@ class _Team:
             self.last = (time.perf_counter(), self.steps)
             reports = stack.advance(time.monotonic() - self._began, self.until)
             took = time.perf_counter() - self.last[0]
-            yield from zip(numbers, reports, strict=True)
+            going = [(number, events) for number, events in zip(numbers, reports, strict=True) if events]
+            yield from (Report(number, events, not self.lanes[number].running) for number, events in going)
         if stack:
             stack.unstack()
 
@@ -226,11 +239,14 @@ class _Stack:
             self._data = jax.device_put(self._data, everywhere)
 
     def advance(self, clock: float, until: int) -> list[list[AnyEvent]]:
-        """One call; what each lane reports."""
+        """One call; what each lane reports, nothing where it was over before."""
         pace = self.lanes[0].pace
         firsts = [lane.step for lane in self.lanes]
+        going = [_goes_on(lane, until) for lane in self.lanes]
         end = until * self.lanes[0].steps_per_epoch
-        limits = [min(pace.steps, end - first) for first in firsts] + [0] * self._spare
+        limits = [min(pace.steps, end - first) if on else 0 for first, on in zip(firsts, going, strict=True)] + [
+            0
+        ] * self._spare
         began = time.monotonic()
         self._state, history = _compiled_stack(self._program)(
             self._state, self._data, self._hyper, self._seeds, np.array(limits, np.int32)
@@ -243,7 +259,7 @@ class _Stack:
         for number, (lane, first) in enumerate(zip(self.lanes, firsts, strict=True)):
             lane.take(lane.state._replace(**{name: values[number] for name, values in small.items()}))
             own = jax.tree.map(lambda values, n=number: values[n], histories)
-            reports.append(lane.report(first, own, int(own.rows), took, clock + took))
+            reports.append(lane.report(first, own, int(own.rows), took, clock + took) if going[number] else [])
         return reports
 
     def unstack(self) -> None:

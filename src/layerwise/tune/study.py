@@ -156,6 +156,38 @@ class Study:
         return self.run.model
 
     @property
+    def has_winner(self) -> bool:
+        """Whether a model came of the study."""
+        return self._run is not None
+
+    @property
+    def finalists(self) -> tuple[Finalist, ...]:
+        """The best settings and the recipe as written, trained on further seeds; empty before."""
+        return tuple(event for event in self._files.events() if isinstance(event, Finalist))
+
+    @property
+    def method(self) -> str:
+        """How settings are chosen."""
+        return self._search.method
+
+    @property
+    def monitor(self) -> str:
+        """The validation quantity that trials are compared by."""
+        return self.recipe.train.monitor if isinstance(self.recipe.train, r.Train) else r.Train().monitor
+
+    @property
+    def sign(self) -> int:
+        """1 where a lower value is better, -1 where a higher one is."""
+        return 1 if self.monitor == "loss" else -1
+
+    def counts(self) -> dict[str, int]:
+        """How many trials ended in which way."""
+        found: dict[str, int] = {}
+        for state in self.trials["state"]:
+            found[state] = found.get(state, 0) + 1
+        return found
+
+    @property
     def trials(self) -> "pl.DataFrame":
         """A row a trial: number, state, value, epochs and a column for each searched setting."""
         import polars as pl
@@ -252,9 +284,6 @@ class Study:
                 remedy='e.g. data.split = { kind = "random", validation = 0.2, test = 0.2 }',
             )
         written = self._maker.resolved(msgspec.structs.replace(self.recipe, search="none"))
-        assert isinstance(written.recipe.train, r.Train)
-        self._monitor = written.recipe.train.monitor
-        self._sign = 1 if self._monitor == "loss" else -1
         self._uses = self._space.switches()
         self._ledger = Ledger(
             self._files.storage,
@@ -264,14 +293,14 @@ class Study:
             method=self._search.method,
             trials=self._search.trials,
             seed=self.recipe.seed,
-            direction="minimize" if self._sign > 0 else "maximize",
+            direction="minimize" if self.sign > 0 else "maximize",
         )
         return StudyStarted(
             seconds=self.seconds,
             method=self._search.method,
             trials=self._ledger.size,
             done=self._ledger.done(),
-            monitor=self._monitor,
+            monitor=self.monitor,
             axes=dict(described(self._space)),
             rows={part: int(dataset.part(part).size) for part in ("train", "validation", "test")},
             notes=(*dataset.notes, *written.notes),
@@ -339,12 +368,12 @@ class Study:
     def _train(self, going: Sequence[Trial], rung: int) -> Iterator[AnyStudyEvent]:
         told = len(self._lanes.choices)
         alive = len(going)
-        for number, events in self._lanes.train([trial.trainer for trial in going], rung, self._stopped):
+        for number, events, over in self._lanes.train([trial.trainer for trial in going], rung, self._stopped):
             for choice in self._lanes.choices[told:]:
                 yield LanesChosen(seconds=self.seconds, **choice._asdict())
             told = len(self._lanes.choices)
-            self._done_epochs += going[number].hear(events, self._monitor)
-            if not going[number].trainer.running:
+            self._done_epochs += going[number].hear(events, self.monitor)
+            if over:
                 alive -= 1
                 yield from self._end(going[number], going[number].trainer.status)
             if time.monotonic() - self._told > SEARCHING_EVERY:
@@ -357,16 +386,16 @@ class Study:
         as in the asynchronous form (Li et al. 2020).
         """
         assert self._ledger is not None
-        found = {trial.number: trial.value(self._monitor) for trial in going}
+        found = {trial.number: trial.value(self.monitor) for trial in going}
         for trial in going:
             if (value := found[trial.number]) is not None:
                 self._ledger.report(trial.number, rung, value)
-        standing = sorted(self._sign * value for value in self._ledger.standing(rung))
+        standing = sorted(self.sign * value for value in self._ledger.standing(rung))
         bar = standing[max(1, len(standing) // REDUCTION) - 1] if standing else math.inf
         kept: list[Trial] = []
         for trial in going:
             value = found[trial.number]
-            if value is not None and self._sign * value <= bar:
+            if value is not None and self.sign * value <= bar:
                 kept.append(trial)
             else:
                 yield from self._end(trial, "dropped")
@@ -375,7 +404,7 @@ class Study:
     def _end(self, trial: Trial, state: str) -> Iterator[AnyStudyEvent]:
         """Write down that a trial is over."""
         assert self._ledger is not None
-        value = None if state == "diverged" else trial.value(self._monitor)
+        value = None if state == "diverged" else trial.value(self.monitor)
         if value is None:
             state = "diverged"
         if state != "diverged":
@@ -394,11 +423,11 @@ class Study:
 
     def _crown(self, trial: Trial) -> None:
         """Keep the lane at hand whose weights are the best of this session."""
-        value = trial.value(self._monitor)
+        value = trial.value(self.monitor)
         if value is None or trial.trainer.status == "diverged":
             return
-        best = self._champion.value(self._monitor) if self._champion else None
-        if best is None or self._sign * value < self._sign * best:
+        best = self._champion.value(self.monitor) if self._champion else None
+        if best is None or self.sign * value < self.sign * best:
             self._champion = trial
 
     def _progress(self, alive: int) -> Searching:
@@ -426,10 +455,10 @@ class Study:
         if not self._stopped():
             finals = yield from self._finals()
             if finals and not self._stopped():
-                winner = min(finals, key=lambda final: self._sign * final[0].mean)
+                winner = min(finals, key=lambda final: self.sign * final[0].mean)
                 self._champion = winner[1]
                 self.best = winner[0]
-                self.remarks = verdict(finals, winner[0], self._sign)
+                self.remarks = verdict(finals, winner[0], self.sign)
         status = "finished"
         if self._stopped():
             status = "interrupted" if self._cancelled else "time_limit"
@@ -449,10 +478,10 @@ class Study:
         contenders.append((None, {}, None))
         seeds = [self.recipe.seed + more for more in range(SEEDS + 1)]
         lanes = [self._trial(-1 if n is None else n, chosen, seed) for n, chosen, _ in contenders for seed in seeds]
-        for number, events in self._lanes.train(
+        for number, events, _ in self._lanes.train(
             [lane.trainer for lane in lanes], max(lane.trainer.epochs for lane in lanes), self._stopped
         ):
-            self._done_epochs += lanes[number].hear(events, self._monitor)
+            self._done_epochs += lanes[number].hear(events, self.monitor)
             if time.monotonic() - self._told > SEARCHING_EVERY:
                 yield self._progress(sum(lane.trainer.running for lane in lanes))
         if self._stopped():
@@ -460,7 +489,7 @@ class Study:
         finals = []
         for place, (chosen, settings, searched) in enumerate(contenders):
             own, *others = lanes[place * len(seeds) : (place + 1) * len(seeds)]
-            values = [lane.value(self._monitor) for lane in others if lane.trainer.status != "diverged"]
+            values = [lane.value(self.monitor) for lane in others if lane.trainer.status != "diverged"]
             found = tuple(value for value in values if value is not None)
             if len(found) == SEEDS and own.trainer.status != "diverged":
                 mean, low, high = interval(found)
@@ -551,28 +580,3 @@ def verdict(finals: Sequence[tuple[Finalist, Trial]], winner: Finalist, sign: in
             "search saw was partly luck"
         )
     return tuple(found)
-
-
-def tune(
-    recipe: Source,
-    *,
-    method: str | None = None,
-    trials: int | None = None,
-    storage: str | None = None,
-    time_limit: str = "none",
-    out: Path | str | None = None,
-) -> Study:
-    """Search over a recipe to the end and return the study; the arguments are those of `Study`.
-
-    >>> import tempfile
-    >>> recipe = {"data": {"kind": "toy", "name": "circle", "n": 60}, "network": {"kind": "mlp", "hidden": [4]},
-    ...           "train": {"epochs": 3}, "search": {"space": {"train.learning_rate": {"log": [1e-3, 1e-1]}}}}
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     study = tune(recipe, trials=4, out=folder)
-    ...     len(study.trials), study.status
-    (4, 'finished')
-    """
-    with Study(recipe, method=method, trials=trials, storage=storage, time_limit=time_limit, out=out) as study:
-        for _ in study:
-            pass
-    return study

@@ -1,0 +1,211 @@
+"""The command that searches: `tune`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from layerwise.cli import console
+from layerwise.cli.training import Json, Quiet, check_folder
+from layerwise.errors import RecipeError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from layerwise.tune.study import Study
+
+METHODS = ("grid", "random", "sobol", "bayes")
+
+
+def tune(
+    recipe: Annotated[
+        str | None, typer.Argument(metavar="RECIPE", show_default=False, help="A recipe file, or a built-in name.")
+    ] = None,
+    method: Annotated[
+        str | None, typer.Option(metavar="|".join(METHODS), show_default=False, help="How settings are chosen.")
+    ] = None,
+    trials: Annotated[
+        int | None, typer.Option(metavar="N", min=1, show_default=False, help="How many settings are tried.")
+    ] = None,
+    halving: Annotated[
+        bool | None,
+        typer.Option("--halving/--no-halving", show_default=False, help="Drop the worse three quarters at each rung."),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", show_default=False, help="Change a setting of the recipe; repeatable."
+        ),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", show_default=False, help="Another seed.")] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(metavar="URL", show_default=False, help="A database that several processes share."),
+    ] = None,
+    time_limit: Annotated[
+        str, typer.Option(metavar="TIME", show_default=False, help="End after so long, e.g. 90s or 5m.")
+    ] = "none",
+    resume: Annotated[
+        Path | None, typer.Option(metavar="STUDY", show_default=False, help="Go on with the study in this folder.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", show_default=False, help="The folder to make; else runs/NAME-study-1, -2, ..."),
+    ] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Search for the best settings of a recipe: many networks train at once.
+
+    What is searched stands under [search.space] in the recipe; a recipe without it gets a usual space.
+
+    \b
+    Examples:
+      layerwise tune digits --trials 64
+      layerwise tune prices.toml --method bayes --time-limit 5m
+      layerwise tune --resume runs/digits-study-1
+    """
+    from layerwise.progress import search
+    from layerwise.progress.calls import attend_study
+    from layerwise.progress.screen import messages
+
+    changes = [*(settings or []), *([f"seed={seed}"] if seed is not None else [])]
+    if (recipe is None) == (resume is None):
+        raise RecipeError(
+            "a search begins with a recipe, or goes on with --resume STUDY",
+            received="both" if recipe else "neither",
+            remedy="e.g. layerwise tune digits",
+        )
+    if method is not None:
+        changes.append(f'search.method="{method}"')
+    if trials is not None:
+        changes.append(f"search.trials={trials}")
+    if halving is not None:
+        changes.append(f"search.halving={str(halving).lower()}")
+    _check_duration(time_limit)
+    if resume is not None and (changes or out):
+        raise RecipeError(
+            "a study goes on as it began",
+            received="--resume with other options",
+            remedy="leave them out; --storage, --cluster and --time-limit may be given",
+        )
+    if out is not None:
+        check_folder(out)
+    name = Path(recipe).stem if recipe else Path(str(resume)).name
+
+    def begin() -> "Study":
+        from layerwise.recipe import load
+        from layerwise.training.folder import new_folder
+        from layerwise.tune.study import Study
+
+        if recipe is None:
+            return Study.resume(Path(str(resume)), storage=storage, time_limit=time_limit)
+        folder = out or new_folder(f"{name}-study")
+        return Study(load(recipe, changes), storage=storage, time_limit=time_limit, out=folder)
+
+    board = search.SearchBoard(name)
+    study = attend_study(begin, search.silently() if quiet else search.watching(board, messages()))
+    if as_json:
+        console.write_json(payload(study))
+    else:
+        console.show(*summary(study, console.results().width))
+    if study.status == "diverged":
+        raise typer.Exit(1)
+
+
+def _check_duration(text: str) -> None:
+    from layerwise.recipe import decode
+
+    decode({"data": {"kind": "toy", "name": "xor"}, "train": {"time_limit": text}})
+
+
+def payload(study: "Study") -> dict[str, Any]:
+    """The object that ``--json`` prints."""
+    best = study.best
+    return {
+        "study": str(study.folder),
+        "run": str(study.run.folder) if study.has_winner else None,
+        "model": str(study.run.model_path) if study.has_winner else None,
+        "status": study.status,
+        "method": study.method,
+        "trials": study.counts(),
+        "seconds": round(study.seconds, 3),
+        "monitor": study.monitor,
+        "winner": None
+        if best is None
+        else {
+            "trial": best.number,
+            "settings": best.settings,
+            "searched": best.searched,
+            "seeds": best.values,
+            "value": {"value": best.mean, "low": best.low, "high": best.high},
+        },
+        "metrics": study.metrics,
+        "baselines": study.baselines,
+        "remarks": study.remarks,
+    }
+
+
+def summary(study: "Study", width: int) -> "list[RenderableType]":
+    """What is printed at the end of a search, from top to bottom, for a console of `width` columns."""
+    from rich.text import Text
+
+    from layerwise.cli import results
+    from layerwise.progress import wording
+
+    counts = study.counts()
+    words = wording.listed([f"{count} {state.replace('_', ' ')}" for state, count in sorted(counts.items())])
+    endings = {
+        "finished": "Searched {n} in {time}: {words}.",
+        "interrupted": "Interrupted after {n} in {time}: {words}; the best model so far is kept.",
+        "time_limit": "Out of time after {n} in {time}: {words}; the best model so far is kept.",
+        "joined": "Helped with {n} in {time}; the process that began the study names its winner.",
+        "diverged": "None of {n} gave a finite loss.",
+    }
+    n = wording.counted(sum(counts.values()), "setting")
+    ending = endings[study.status].format(n=n, time=wording.duration(study.seconds), words=words)
+    blocks: list[RenderableType] = [Text(ending, style="bold red" if study.status == "diverged" else "bold")]
+    if study.finalists:
+        blocks += ["", _finalists(study)]
+    if study.has_winner:
+        run = study.run
+        result = results.Result(
+            run=run.folder,
+            model=run.model_path,
+            status="finished",
+            epochs=run.epochs,
+            seconds=study.seconds,
+            metrics=study.metrics,
+            baselines=study.baselines,
+            remarks=study.remarks,
+        )
+        blocks += results.summary(result, width)[1:]
+    elif study.remarks:
+        blocks += ["", *(results.bullet(remark) for remark in study.remarks)]
+    return blocks
+
+
+def _finalists(study: "Study") -> "RenderableType":
+    """The best settings with mean and interval over further seeds, the winner marked."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from layerwise.cli.results import STAR
+    from layerwise.progress import wording
+    from layerwise.progress.search import in_words
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("finalist", no_wrap=True)
+    table.add_column(f"validation {wording.label(study.monitor)}", no_wrap=True)
+    table.add_column("in the search", no_wrap=True, style="dim")
+    table.add_column("settings", overflow="fold")
+    for final in sorted(study.finalists, key=lambda final: study.sign * final.mean):
+        won = study.best is not None and final.number == study.best.number
+        name = "as written" if final.number is None else f"trial {final.number}"
+        table.add_row(
+            Text(f"{name} {STAR}" if won else name, style="bold green" if won else ""),
+            Text(f"{final.mean:.4g} ({final.low:.4g} to {final.high:.4g})"),
+            "-" if final.searched is None else f"{final.searched:.4g}",
+            in_words(final.settings),
+        )
+    return table
