@@ -227,8 +227,9 @@ def said(board: SearchBoard, event: AnyStudyEvent) -> Iterator[tuple[str, str]]:
             for note in event.notes:
                 yield f"note: {note}", ""
         case LanesChosen():
-            rates = ", ".join(f"{rate:,.0f} steps/s {way}" for way, rate in event.rates.items())
-            measured = f" (measured: {rates})" if rates else ""
+            found = [f"{rate:,.0f} steps/s {way}" for way, rate in event.rates.items()]
+            found += [f"one lane kept {event.busy:.1f} cores busy"] if event.busy else []
+            measured = f" (measured: {', '.join(found)})" if found else ""
             lanes = f"{wording.counted(event.lanes, 'lane')} of {event.parameters:,} parameters"
             yield f"{lanes}: {WAYS[event.way]}{measured}", "dim"
         case TrialEnded(state="diverged" | "refused"):

@@ -10,6 +10,7 @@ since every numeric setting is an argument of it. There are three ways to train 
 Which is fastest is measured in the first calls, which train already (decision 0006).
 """
 
+import math
 import os
 import queue
 import threading
@@ -32,6 +33,7 @@ from layerwise.training.step import Program
 from layerwise.training.trainer import Pace, Trainer
 
 MEASURED_SECONDS = 0.02  # a call this long tells how fast a way is
+SPREAD = 1.25  # cores from which on a program counts as spread over several
 CLEARLY = 1.1  # times as fast must lanes be one by one for them to be trained so
 MEMORY_SHARE = 0.5  # of what is free may go into lanes
 WORKING_COPIES = 2  # of a lane's state while a call works on it, about
@@ -40,11 +42,16 @@ Way = Literal["alone", "threads", "stacked"]
 
 
 class Choice(NamedTuple):
-    """How lanes of one kind are trained, and the steps per second that decided it, by way."""
+    """How lanes of one kind are trained, and what decided it.
+
+    `busy` is how many cores one lane alone kept busy, `rates` the steps per second of each way that was
+    timed.
+    """
 
     way: Way
     lanes: int
     parameters: int
+    busy: float
     rates: dict[str, float]
 
 
@@ -103,51 +110,59 @@ class Lanes:
             yield from team.stacked(numbers)
 
     def _choose(self, team: "_Team", numbers: list[int]) -> Iterator[Report]:
-        """Let the first calls of these lanes, all of one kind, tell which way is fastest."""
+        """Let the first calls of these lanes, all of one kind, tell which way is fastest.
+
+        A program that keeps one core busy leaves the others to other lanes, that needs no comparing. One
+        that spreads over several is timed both ways, twice, since other processes get in the way.
+        """
         lane = team.lanes[numbers[0]]
         rates: dict[str, float] = {}
-        if len(self._ways) > 1 and len(numbers) > 1:
-            for way in (*self._ways, *self._ways):  # twice, since other processes get in the way
-                began, before = time.perf_counter(), team.steps
-                match way:
-                    case "alone":
-                        fresh = [n for n in numbers if team.goes_on(n)][:1]
-                        for n in fresh:
-                            yield from team.alone(n, MEASURED_SECONDS)
-                        began, before = team.last
-                    case "threads":
-                        fresh = [n for n in numbers if team.goes_on(n)][-self._cores :]
-                        yield from team.together([[n] for n in fresh], calls=1)
-                    case "stacked":
-                        yield from team.stacked(numbers, MEASURED_SECONDS)
-                        began, before = team.last
-                if team.steps > before:
-                    rates[way] = max(rates.get(way, 0.0), (team.steps - before) / (time.perf_counter() - began))
+        busy = 0.0
         way = self._ways[-1]
-        if rates.get("alone", 0.0) > CLEARLY * max(
-            (rate for way, rate in rates.items() if way != "alone"), default=0.0
-        ):
+        for _ in range(2 if len(self._ways) > 1 and len(numbers) > 1 else 0):
+            for candidate in self._ways:
+                going = [number for number in numbers if team.goes_on(number)]
+                if not going or (busy and busy < SPREAD):
+                    break
+                team.began()
+                match candidate:
+                    case "alone":
+                        yield from team.alone(going[0], MEASURED_SECONDS)
+                        busy = max(busy, team.busy())
+                    case "threads":
+                        yield from team.together([[number] for number in going[-self._cores :]], calls=1)
+                    case "stacked":
+                        yield from team.stacked(going, MEASURED_SECONDS)
+                rates[candidate] = max(rates.get(candidate, 0.0), team.rate())
+        others = max((rate for name, rate in rates.items() if name != "alone"), default=math.inf)
+        if rates.get("alone", 0.0) > CLEARLY * others:
             way = "alone"
         self._chosen[lane.kind] = way
         parameters = sum(int(leaf.size) for leaf in jax.tree.leaves(lane.state.best))
-        self.choices.append(Choice(way, len(numbers), parameters, rates))
+        self.choices.append(Choice(way, len(numbers), parameters, round(busy, 2), rates))
 
 
 class _Team:
-    """The lanes of one `Lanes.train`, and the ways to advance them.
-
-    `last` is when the latest call of `alone` or `stacked` began, and what all had done by then.
-    """
+    """The lanes of one `Lanes.train`, and the ways to advance them."""
 
     def __init__(self, lanes: Sequence[Trainer], until: int, stopped: Callable[[], bool], cores: int) -> None:
         self.lanes, self.until, self.stopped, self.cores = lanes, until, stopped, cores
-        self.last = (time.perf_counter(), 0)
         self._began = time.monotonic()
+        self.began()
 
-    @property
-    def steps(self) -> int:
-        """What all lanes have done."""
-        return sum(lane.step for lane in self.lanes)
+    def began(self) -> None:
+        """A call, or several at once, are about to be made: begin to measure."""
+        self._clock = (time.perf_counter(), time.process_time(), sum(lane.step for lane in self.lanes))
+
+    def rate(self) -> float:
+        """Steps a second of all lanes since `began`."""
+        wall, _, steps = self._clock
+        return (sum(lane.step for lane in self.lanes) - steps) / (time.perf_counter() - wall)
+
+    def busy(self) -> float:
+        """Cores kept busy since `began`, on average."""
+        wall, used, _ = self._clock
+        return (time.process_time() - used) / (time.perf_counter() - wall)
 
     def goes_on(self, number: int) -> bool:
         """Whether there is more to do for a lane."""
@@ -157,9 +172,10 @@ class _Team:
         """Advance one lane to its end, or until a call has lasted `enough` seconds."""
         took = 0.0
         while took < enough and self.goes_on(number):
-            self.last = (time.perf_counter(), self.steps)
-            yield self._advance(number)
-            took = time.perf_counter() - self.last[0]
+            self.began()
+            report = self._advance(number)
+            took = time.perf_counter() - self._clock[0]
+            yield report
 
     def together(self, chains: Iterable[Sequence[int]], calls: int | None = None) -> Iterator[Report]:
         """Advance lanes on all cores: of each chain one after another; at most `calls` calls of each lane."""
@@ -208,9 +224,9 @@ class _Team:
         took = 0.0
         stack = _Stack([self.lanes[number] for number in numbers]) if numbers else None
         while stack and took < enough and any(self.goes_on(number) for number in numbers):
-            self.last = (time.perf_counter(), self.steps)
+            self.began()
             reports = stack.advance(time.monotonic() - self._began, self.until)
-            took = time.perf_counter() - self.last[0]
+            took = time.perf_counter() - self._clock[0]
             going = [(number, events) for number, events in zip(numbers, reports, strict=True) if events]
             yield from (Report(number, events, not self.lanes[number].running) for number, events in going)
         if stack:

@@ -19,11 +19,12 @@ class StudyStarted(Event, frozen=True, tag="study_started"):
 
 
 class LanesChosen(Event, frozen=True, tag="lanes_chosen"):
-    """How lanes of one kind will be trained, and the steps per second that decided it."""
+    """How lanes of one kind will be trained, and what decided it: `layerwise.training.lanes.Choice`."""
 
     way: str  # "alone", "threads" or "stacked"
     lanes: int
     parameters: int
+    busy: float
     rates: dict[str, float]
 
 
