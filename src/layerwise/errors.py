@@ -17,22 +17,34 @@ the target column must exist
   remedy:   name one of: price, area
 """
 
+from typing import Any
+
+LONGEST = 1_000  # characters of a part: a column's name or a category can be a megabyte
+
 
 class LayerwiseError(Exception):
     """Base of all errors a user can cause; the command line prints it without a traceback.
 
     `rule` is the broken rule as a statement, `received` what came instead, `remedy` what to do
-    next, `place` where it stands ("prices.csv, row 3, column 'area'"). Only `rule` is required.
+    next, `place` where it stands ("prices.csv, row 3, column 'area'"). Only `rule` is required. What
+    is longer than 1,000 characters is cut.
     """
 
     exit_code = 2
 
     def __init__(self, rule: str, *, received: str = "", remedy: str = "", place: str = "") -> None:
+        rule, received, remedy, place = (
+            part if len(part) <= LONGEST else part[: LONGEST - 3] + "..." for part in (rule, received, remedy, place)
+        )
         super().__init__(rule, received, remedy, place)
         self.rule = rule
         self.received = received
         self.remedy = remedy
         self.place = place
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """So that an error raised in a worker process comes out in the one that waits for it."""
+        return _again, (type(self), self.rule, self.received, self.remedy, self.place)
 
     def __str__(self) -> str:
         lines = [self.rule]
@@ -43,6 +55,12 @@ class LayerwiseError(Exception):
         if self.remedy:
             lines.append(f"  remedy:   {self.remedy}")
         return "\n".join(lines)
+
+
+def _again(kind: type[LayerwiseError], rule: str, received: str, remedy: str, place: str) -> LayerwiseError:
+    error = kind.__new__(kind)
+    LayerwiseError.__init__(error, rule, received=received, remedy=remedy, place=place)
+    return error
 
 
 class RecipeError(LayerwiseError, ValueError):

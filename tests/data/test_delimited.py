@@ -1,5 +1,7 @@
 """CSV files: what is found out, what is refused and where it stands."""
 
+import random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -120,6 +122,20 @@ def test_number_columns_are_parsed_where_they_parse(write):
     assert frame["a"].to_list() == [1.0, None]
 
 
+@pytest.mark.parametrize("quote", ["", '"'])
+@pytest.mark.parametrize("size", [20, 45, 90, 300])
+def test_rows_are_picked_wherever_their_chunk_ends(write, monkeypatch, quote, size):
+    """A chunk begins with what the block before it had left, so it is longer than a block."""
+    dice = random.Random(size)
+    table = [(str(i), "x" * dice.randint(0, 20) + "y") for i in range(60)]
+    path = write("a,b\n" + "".join(",".join(quote + cell + quote for cell in row) + "\n" for row in table))
+    monkeypatch.setattr(delimited, "CHUNK", size)
+    opened = DelimitedFile(path, MISSING)
+    assert sum(frame.height for frame in opened.batches()) == 60
+    for wanted in (range(60), [59], [30, 7, 31], dice.sample(range(60), 20)):
+        assert [tuple(row.values()) for row in opened.pick(wanted)] == [table[row] for row in wanted]
+
+
 cells = st.text(alphabet="ab1 ,;\n\"é'", max_size=5).filter(lambda text: text.strip() == text and text not in MISSING)
 
 
@@ -192,6 +208,18 @@ def test_an_endless_record(write, monkeypatch, small_chunks):
     monkeypatch.setattr(delimited, "LONGEST", 500)
     assert refusal(write("a,b\n1,2\n" + "x" * 2000)).place == "prices.csv, row 3"
     assert "a quote" in refusal(write('a,b\n1,2\n3,"' + "x\n" * 1000)).rule
+
+
+@pytest.mark.parametrize("delimiter", ["auto", ";"])
+def test_an_endless_header(write, monkeypatch, small_chunks, delimiter):
+    """Before delimiter and columns are known."""
+    monkeypatch.setattr(delimited, "LONGEST", 500)
+    error = refusal(write("a" * 2000 + ",b\n1,2\n"), delimiter=delimiter)
+    assert error.rule.startswith("a row is shorter than")
+    assert error.place == "prices.csv, row 1"
+    error = refusal(write('a,"b\n' + "1,2\n" * 500), delimiter=delimiter)
+    assert "a quote" in error.rule
+    assert error.place == "prices.csv, row 1"
 
 
 @pytest.mark.parametrize("text", ["a,b,a\n1,2,3\n", "a, b ,b\n1,2,3\n"])

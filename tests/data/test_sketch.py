@@ -106,6 +106,12 @@ def test_the_form_of_dates_is_written_where_it_could_be_read_otherwise(tmp_path)
     assert not any("either way" in note for note in load(recipe.data, recipe.task, 0).notes)
 
 
+def test_a_column_of_texts_that_are_no_number_is_described(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a,b,y\n" + "".join(f"-nan,{i * i},{i % 2}\n" for i in range(20)))
+    assert 'a = "numeric"  # no number, 100.0% missing' in sketch(path, "y")
+
+
 def test_a_wrong_target_is_refused(file):
     with pytest.raises(DataError, match="did you mean 'price'"):
         sketch(file, "prise")

@@ -64,6 +64,7 @@ class DelimitedFile:
         self._missing = list(missing)
         self._index: list[tuple[int, int]] = []  # first data row and byte offset of each chunk
         self.delimiter = delimiter
+        self.columns: tuple[str, ...] = ()
         first = next((c for c in self._chunks() if c.text.strip()), None)
         if first is None:
             raise DataError(
@@ -118,11 +119,16 @@ class DelimitedFile:
         wanted: dict[int, list[int]] = {}
         for row in rows:
             wanted.setdefault(int(np.searchsorted(starts, row, side="right")) - 1, []).append(row)
-        picked = {}
+        picked: dict[int, dict[str, Any]] = {}
         for number, members in wanted.items():
             start, offset = self._index[number]
-            frame = self._head if number == 0 else self._frame(next(self._chunks(offset)), frozenset())
-            picked.update({row: frame.row(row - start, named=True) for row in members})
+            # Read from its own start, a chunk that began with what the block before had left is two.
+            frames = [self._head] if number == 0 else (self._frame(c, frozenset()) for c in self._chunks(offset))
+            for frame in frames:
+                inside = range(start, start + frame.height)
+                picked.update({row: frame.row(row - start, named=True) for row in members if row in inside})
+                if (start := inside.stop) > max(members):
+                    break
         return [picked[row] for row in rows]
 
     # ── from bytes to whole records ──
@@ -268,10 +274,13 @@ class DelimitedFile:
                 place=self._at(chunk, int(found.starts[row])),
             )
         if open_quote:
-            raise DataError(
-                'a quote (") that is opened is closed', received=_shown(chunk.text[last:]),
-                remedy='close it; a quote inside a quoted field is doubled: "5"" pipe"', place=self._at(chunk, last),
-            )  # fmt: skip
+            raise self._unclosed(chunk, last)
+
+    def _unclosed(self, chunk: Chunk, start: int) -> DataError:
+        return DataError(
+            'a quote (") that is opened is closed', received=_shown(chunk.text[start:]),
+            remedy='close it; a quote inside a quoted field is doubled: "5"" pipe"', place=self._at(chunk, start),
+        )  # fmt: skip
 
     def _unreadable(self, chunk: Chunk) -> DataError:
         """The error for the first record that Polars refuses although its fields are right in number."""
@@ -295,7 +304,10 @@ class DelimitedFile:
         )  # fmt: skip
 
     def _refuse_endless(self, chunk: Chunk) -> None:
-        self._check(chunk)
+        if self.columns:
+            self._check(chunk)
+        elif chunk.text.count(b'"') % 2:
+            raise self._unclosed(chunk, 0)
         raise DataError(
             f"a row is shorter than {LONGEST >> 20} MiB", received=_shown(chunk.text), remedy="is this a table?",
             place=self._at(chunk, 0),

@@ -96,7 +96,9 @@ class Gathered:
     def numbers(self, name: str) -> Numbers:
         """All values of a numeric column."""
         at = self._numeric.index(name)
-        values: Numbers = np.concatenate([block[at] for block in self._blocks])[: self.rows]
+        starts = range(0, self.rows, self._block_rows)
+        filled = [block[at, : self.rows - start] for block, start in zip(self._blocks, starts, strict=True)]
+        values: Numbers = np.concatenate(filled)
         return values
 
     def shift(self, name: str) -> float:

@@ -138,6 +138,8 @@ def _content(series: "pl.Series", table: Table, column: Column) -> tuple[float, 
         case "numeric":
             values = columns.numbers(series, table.notation)
             absent = np.isnan(values)
+            if absent.all():  # texts such as -nan are numbers, and none
+                return 1.0, "no number"
             return float(absent.mean()), f"{values[~absent].min():.7g} to {values[~absent].max():.7g}"
         case "date":
             moments = columns.moments(series, column.form, table.notation)
