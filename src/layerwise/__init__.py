@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from layerwise.estimators import MLPClassifier as MLPClassifier
     from layerwise.estimators import MLPRegressor as MLPRegressor
     from layerwise.estimators import Perceptron as Perceptron
+    from layerwise.progress.calls import cross_validate as cross_validate
     from layerwise.progress.calls import train as train
     from layerwise.progress.calls import tune as tune
+    from layerwise.training.folds import CrossValidation as CrossValidation
     from layerwise.training.model import Model as Model
     from layerwise.training.model import load as load
     from layerwise.training.run import Run as Run
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "CrossValidation": "layerwise.training.folds",
     "LogisticRegression": "layerwise.estimators",
     "MLPClassifier": "layerwise.estimators",
     "MLPRegressor": "layerwise.estimators",
@@ -32,12 +35,14 @@ _HOME = {
     "Perceptron": "layerwise.estimators",
     "Run": "layerwise.training.run",
     "Study": "layerwise.tune.study",
+    "cross_validate": "layerwise.progress.calls",
     "load": "layerwise.training.model",
     "train": "layerwise.progress.calls",
     "tune": "layerwise.progress.calls",
 }
 
 __all__ = [
+    "CrossValidation",
     "LogisticRegression",
     "MLPClassifier",
     "MLPRegressor",
@@ -45,6 +50,7 @@ __all__ = [
     "Perceptron",
     "Run",
     "Study",
+    "cross_validate",
     "load",
     "train",
     "tune",

@@ -26,8 +26,8 @@ LONGEST = 4_200  # characters of a message
 
 TASKS = [*[r.AutoTask()] * 8, r.Classify(), r.Classify("balanced"), r.Regress(), r.MultiLabel()]
 SPLITS = [
-    *[r.AutoSplit()] * 12, r.NoSplit(), r.FoldSplit(), r.RandomSplit(), r.GroupSplit("color"), r.TimeSplit("when"),
-    r.GivenSplit(by="color"),
+    *[r.AutoSplit()] * 12, r.NoSplit(), r.FoldSplit(fold=3), r.RandomSplit(), r.GroupSplit("color"),
+    r.TimeSplit("when"), r.GivenSplit(by="color"),
 ]  # fmt: skip
 SETTINGS = [
     *[{}] * 20, {"weight": "weight"}, {"columns": {"size": "numeric", "color": "boolean"}},

@@ -103,7 +103,7 @@ def test_no_split_trains_on_everything_and_no_rows_are_refused():
 
 @pytest.mark.parametrize(
     "spec",
-    [r.RandomSplit(), r.StratifiedSplit(), r.GroupSplit(by="g"), r.FoldSplit()],
+    [r.RandomSplit(), r.StratifiedSplit(), r.GroupSplit(by="g"), r.FoldSplit(fold=2)],
     ids=lambda spec: type(spec).__name__,
 )
 def test_the_seed_alone_decides(spec):
@@ -131,7 +131,7 @@ GOLDEN_TEST = [2, 9, 11]
 # ── an official test part ───────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("spec", [r.AutoSplit(), r.RandomSplit(), r.StratifiedSplit(), r.FoldSplit()])
+@pytest.mark.parametrize("spec", [r.AutoSplit(), r.RandomSplit(), r.StratifiedSplit()])
 def test_an_official_test_part_is_kept_and_validation_carved_out_of_the_rest(spec):
     classes = np.arange(70, dtype=np.int32) % 2
     official = np.arange(60, 70)
@@ -150,29 +150,52 @@ def test_an_official_test_part_of_everything_is_refused():
 # ── k-fold ──────────────────────────────────────────────────────────────────────────────────────
 
 
+def folds_of(folds: int, rows: int, seed: int, validation: float = 0.2, **given) -> list[Parts]:
+    return [
+        split(r.FoldSplit(folds=folds, fold=fold, validation=validation), rows, seed, **given)
+        for fold in range(1, folds + 1)
+    ]
+
+
 @given(st.integers(2, 6), st.integers(12, 80), st.booleans(), st.sampled_from([0.0, 0.2]), seeds)
-def test_over_all_folds_each_row_outside_test_validates_exactly_once(folds, rows, stratified, test, seed):
+def test_over_all_folds_each_row_is_tested_exactly_once(folds, rows, stratified, validation, seed):
     classes = (np.arange(rows) % 3).astype(np.int32) if stratified else None
-    parts = [split(r.FoldSplit(folds=folds, fold=f, test=test), rows, seed, classes=classes) for f in range(folds)]
+    parts = folds_of(folds, rows, seed, validation, classes=classes)
     for each in parts:
         covers(each, rows)
         assert each.name == "kfold"
-        assert np.array_equal(each.test, parts[0].test)
-    validated = np.sort(np.concatenate([each.validation for each in parts]))
-    assert np.array_equal(validated, np.setdiff1d(np.arange(rows), parts[0].test))
-    sizes = [len(each.validation) for each in parts]
+        assert abs(len(each.validation) - validation * (rows - len(each.test))) < 1
+    tested = np.sort(np.concatenate([each.test for each in parts]))
+    assert np.array_equal(tested, np.arange(rows))
+    sizes = [len(each.test) for each in parts]
     assert max(sizes) - min(sizes) <= 1
     if classes is not None:
         for label in range(3):
-            counts = [(classes[each.validation] == label).sum() for each in parts]
+            counts = [(classes[each.test] == label).sum() for each in parts]
             assert max(counts) - min(counts) <= 1
+
+
+def test_an_official_test_part_stays_out_of_the_folds():
+    classes, official = np.arange(70, dtype=np.int32) % 2, np.arange(60, 70)
+    parts = folds_of(4, 70, 1, classes=classes, official_test=official)
+    for each in parts:
+        together = np.concatenate([each.train, each.validation, each.test])
+        assert sorted(together.tolist()) == list(range(60))
+        assert each.notes == ("the data set's own test part of 10 rows is left out of the folds",)
+    assert sorted(np.concatenate([each.test for each in parts]).tolist()) == list(range(60))
 
 
 def test_more_folds_than_rows_are_refused():
     with pytest.raises(DataError, match="a row for each fold") as error:
-        split(r.FoldSplit(folds=5, test=0.5), 8, 0)
-    assert error.value.received == "5 folds of 4 rows (after the test part)"
+        split(r.FoldSplit(folds=5, fold=1), 8, 0, official_test=np.arange(4))
+    assert error.value.received == "5 folds of 4 rows"
     assert error.value.remedy == "use at most 4 folds"
+
+
+def test_all_folds_at_once_are_no_split():
+    with pytest.raises(DataError, match="holds out one fold") as error:
+        split(r.FoldSplit(), 8, 0)
+    assert "layerwise.cross_validate(recipe)" in error.value.remedy
 
 
 # ── groups ──────────────────────────────────────────────────────────────────────────────────────

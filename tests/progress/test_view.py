@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from io import StringIO
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +13,8 @@ from rich.console import Console
 from layerwise.progress.board import SCORING, Board
 from layerwise.progress.view import live_lines, said, watching
 from layerwise.progress.wording import sparkline
+from layerwise.recipe import load
+from layerwise.tasks.metrics import Interval
 from layerwise.training.events import AnyEvent, Epoch, Finished, Progress, RolledBack, Scoring, Started, TestTouched
 
 
@@ -221,3 +224,73 @@ def test_a_terminal_gets_live_lines_that_vanish() -> None:
     text = file.getvalue()
     assert "\x1b[2K" in text  # what was drawn is wiped out
     assert text.count("1,000 rows to train on") == 1
+
+
+# ── the folds of a cross-validation ─────────────────────────────────────────────────────────────
+
+
+def folds(number: int, epochs: int = 100) -> Iterator[tuple[int, AnyEvent]]:
+    """The events of a cross-validation, each with its fold."""
+    for fold in range(1, number + 1):
+        for event in course(epochs):
+            if isinstance(event, Finished):
+                figure = {"test": {"accuracy": Interval(0.9 + fold / 100, 0.8, 1.0)}}
+                event = msgspec.structs.replace(event, metrics=figure)
+            yield fold, event
+
+
+def at_fold(board: Board, fold: int, of: int) -> None:
+    board.follow(load({"data": {"kind": "toy", "name": "xor", "split": {"kind": "kfold", "folds": of, "fold": fold}}}))
+
+
+def test_plain_lines_of_folds_are_as_few_as_those_of_a_run() -> None:
+    file = StringIO()
+    board = Board("digits", several=True, clock=lambda: 0.0)
+    with watching(board, Console(file=file, width=60, highlight=False, markup=False)) as watch:
+        for fold, event in folds(3):
+            if isinstance(event, Started):
+                at_fold(board, fold, 3)
+            watch(event)
+    lines = file.getvalue().splitlines()
+    assert [line for line in lines if "rows to train on" in line] == [
+        "digits, fold 1 of 3: 1,000 rows to train on and 200 to validate (64 inputs, 1 output and 4,810 parameters)"
+    ]
+    assert sum(line.startswith("note:") for line in lines) == 1
+    assert [line for line in lines if line.startswith("fold")] == [
+        "fold 1 of 3: accuracy 0.910 after 100 epochs",
+        "fold 2 of 3: accuracy 0.920 after 100 epochs",
+        "fold 3 of 3: accuracy 0.930 after 100 epochs",
+    ]
+    shown = [line for line in lines if line.startswith("epoch")]
+    assert len(shown) <= 27
+    assert sum(line.startswith("epoch   1/100") for line in shown) == 3
+    assert sum(line.startswith("epoch 100/100") for line in shown) == 3
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_live_lines_say_which_fold(width: int) -> None:
+    board = Board("digits", several=True, clock=lambda: 0.0)
+    for fold, event in folds(2):
+        if isinstance(event, Started):
+            at_fold(board, fold, 2)
+        board.hear(event)
+        if isinstance(event, Progress):
+            lines = drawn(board, width)
+            assert max(map(len, lines)) <= width
+            assert f"fold {fold}/2  epoch" in lines[0]
+            assert lines[-1].endswith("keeps the folds that are over")
+            assert len(board.losses) <= 100, "a fold's curve is its own"
+        if isinstance(event, Finished) and fold == 1:
+            assert drawn(board, width) == ["* digits: reading the data ..."]
+    assert board.phase == "done"
+
+
+def test_a_single_run_of_one_fold_is_a_run_like_any_other() -> None:
+    board = Board("digits", clock=lambda: 0.0)
+    at_fold(board, 2, 5)
+    for event in course(100):
+        board.hear(event)
+        if isinstance(event, Progress):
+            assert drawn(board, 80)[-1].endswith("keeps the best weights")
+    assert board.phase == "done"
+    assert list(said(board, list(course(1))[-1])) == []

@@ -131,7 +131,8 @@ def test_broken_toml_is_told_with_its_line(tmp_path):
     ("part", "rule"),
     [
         ({"split": {"kind": "random", "validation": 0.6, "test": 0.5}}, "leave rows to train on"),
-        ({"split": {"kind": "kfold", "folds": 3, "fold": 3}}, "folds count from 0 to 2"),
+        ({"split": {"kind": "kfold", "folds": 3, "fold": 4}}, "folds count from 1 to 3"),
+        ({"split": {"kind": "kfold", "fold": 0}}, "data.split.fold"),
         ({"split": {"kind": "given"}}, "names a column or files"),
         ({"split": {"kind": "given", "by": "part", "test": "t.csv"}}, "not both"),
     ],

@@ -1,5 +1,6 @@
 """What the folders of earlier runs tell, read without starting anything heavy."""
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from layerwise.tasks.metrics import Interval
 from layerwise.training.events import AnyEvent, Epoch
 
 HOME = Path("runs")  # where `layerwise train` puts them
-OWN_FILES = {"recipe.toml", "events.jsonl", "state.safetensors", "model.safetensors", "metrics.json"}
+OWN_FILES = {"recipe.toml", "events.jsonl", "state.safetensors", "model.safetensors", "metrics.json", "data.parquet"}
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -122,6 +123,12 @@ def differences(settings: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
     }
 
 
-def ours(name: str) -> bool:
-    """Whether a run writes a file of this name, its temporary neighbors included."""
-    return name in OWN_FILES or any(name.startswith(f".{own}.") for own in OWN_FILES)
+def strangers(folder: Path) -> list[str]:
+    """What stands in a run's folder and was not written by a run: names, below it for those in its folds."""
+    found = []
+    for entry in sorted(folder.iterdir()):
+        if re.fullmatch(r"fold-\d+", entry.name) and entry.is_dir() and not entry.is_symlink():
+            found += [f"{entry.name}/{name}" for name in strangers(entry)]
+        elif not any(entry.name == own or entry.name.startswith(f".{own}.") for own in OWN_FILES):
+            found.append(entry.name)
+    return found

@@ -1,7 +1,7 @@
 """What came of a run: the figures beside those of the baselines, as tables and as JSON."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,9 +71,10 @@ def summary(result: Result, width: int) -> "list[RenderableType]":
         blocks += ["", figures_table(result.metrics)]
     part = scored_part(result.metrics)
     if part and any(rival.get(part) for rival in result.baselines.values()):
-        blocks += [part_of for table in rivals_tables(result, part, width) for part_of in ("", table)]
+        tables = rivals_tables(result, part, width, f"{part} part")
+        blocks += [line for table in tables for line in ("", table)]
     if result.remarks:
-        blocks += ["", *(bullet(_readable(remark, result.baselines)) for remark in result.remarks)]
+        blocks += ["", *map(bullet, readable(result))]
     return [*blocks, "", _places(result)]
 
 
@@ -112,7 +113,7 @@ def _range(interval: Interval, places: int) -> str:
     return f"{wording.figure(interval.low, places)}..{wording.figure(interval.high, places)}"
 
 
-def rivals_tables(result: Result, part: str, width: int) -> "list[Table]":
+def rivals_tables(result: Result, part: str, width: int, title: str) -> "list[Table]":
     """The network and the baselines on one part, best marked; more than one table where it is narrow.
 
     A wide console shows every interval.
@@ -124,41 +125,50 @@ def rivals_tables(result: Result, part: str, width: int) -> "list[Table]":
     known = {name: figures[headline].value for name, figures in scores.items() if headline in figures}
     sign = 1 if headline in wording.ERRORS else -1
     order = sorted(known, key=lambda name: sign * known[name]) + [name for name in scores if name not in known]
-    names = max(map(len, scores)) + GAP
+    names = max(*map(len, scores), len(title)) + GAP
     wide = names + sum(_column_width(metric, scores, True) for metric in metrics) - GAP <= width
-    tables, block, used = [], list[str](), names
-    for metric in metrics:
-        needed = _column_width(metric, scores, wide)
-        if block and used + needed - GAP > width:
-            tables.append(_rivals_table(part, block, scores, order, wide))
-            block, used = [], names
-        block.append(metric)
-        used += needed
-    return [*tables, _rivals_table(part, block, scores, order, wide)]
+    needed = {metric: _column_width(metric, scores, wide) for metric in metrics}
+    return [_rivals_table(title, block, scores, order, wide) for block in blocks(needed, width - names)]
+
+
+def blocks(needed: Mapping[str, int], width: int) -> Iterator[list[str]]:
+    """The columns, each with the width it needs, in as few tables as have room for them.
+
+    >>> list(blocks({"a": 5, "b": 5, "c": 5}, 10))
+    [['a', 'b'], ['c']]
+    """
+    block, used = list[str](), 0
+    for column, own in needed.items():
+        if block and used + own - GAP > width:
+            yield block
+            block, used = [], 0
+        block.append(column)
+        used += own
+    yield block
 
 
 def _column_width(metric: str, scores: Figures, wide: bool) -> int:
     cells = [_cell(metric, figures, scores, wide) for figures in scores.values()]
-    heading = max(map(len, _heading(metric, False).split("\n")))
-    return max(heading, *(cell.cell_len for cell in cells)) + GAP
+    title = max(map(len, heading(metric, False).split("\n")))
+    return max(title, *(cell.cell_len for cell in cells)) + GAP
 
 
-def _rivals_table(part: str, metrics: Sequence[str], scores: Figures, order: Sequence[str], wide: bool) -> "Table":
+def _rivals_table(title: str, metrics: Sequence[str], scores: Figures, order: Sequence[str], wide: bool) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
-    table.add_column(f"{part} part", no_wrap=True)
+    table.add_column(title, no_wrap=True)
     for metric in metrics:
-        table.add_column(_heading(metric, wide), justify="right", no_wrap=True, vertical="bottom")
+        table.add_column(heading(metric, wide), justify="right", no_wrap=True, vertical="bottom")
     for name in order:
         cells = [_cell(metric, scores[name], scores, wide) for metric in metrics]
         table.add_row(Text(name, style="bold" if name == NETWORK else ""), *cells)
     return table
 
 
-def _heading(metric: str, wide: bool) -> str:
-    """A column's heading; one word a line where there is little room."""
+def heading(metric: str, wide: bool) -> str:
+    """A metric's column heading; one word a line where there is little room."""
     label = wording.label(metric)
     return label if wide else label.replace("calibration", "calib.").replace(" ", "\n")
 
@@ -191,11 +201,15 @@ def rival(name: str) -> str:
     return f"{words}{bracket}{rest}"
 
 
-def _readable(remark: str, baselines: Mapping[str, Figures]) -> str:
-    """A remark with the baselines' names as the table writes them."""
-    for name in {name.partition(" (")[0] for name in baselines}:
-        remark = remark.replace(name, rival(name))
-    return remark[:1].upper() + remark[1:]
+def readable(result: Result) -> list[str]:
+    """The remarks with the baselines' names as the table writes them."""
+    names = {name.partition(" (")[0] for name in result.baselines}
+    said = []
+    for remark in result.remarks:
+        for name in names:
+            remark = remark.replace(name, rival(name))
+        said.append(remark[:1].upper() + remark[1:])
+    return said
 
 
 def bullet(sentence: str) -> "Table":

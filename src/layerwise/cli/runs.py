@@ -88,7 +88,7 @@ def remove(
     import shutil
     import sys
 
-    from layerwise.cli.folders import ours, run_folder
+    from layerwise.cli.folders import run_folder, strangers
 
     folders = [run_folder(path) for path in runs]
     for folder in folders:
@@ -98,7 +98,7 @@ def remove(
                 received=f"{folder}, a link to {folder.readlink()}",
                 remedy="remove that folder, or delete the link yourself",
             )
-        if strange := sorted(entry.name for entry in folder.iterdir() if not ours(entry.name)):
+        if strange := strangers(folder):
             raise LayerwiseError(
                 "only what a run has written is removed",
                 received=f"{folder} also holds {wording.listed(strange[:3])}",

@@ -4,16 +4,18 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from layerwise.cli import console
 from layerwise.errors import RecipeError, StorageError
+from layerwise.progress.screen import messages
 
 if TYPE_CHECKING:
-    from layerwise.cli.results import Result
+    from layerwise.progress.board import Board
     from layerwise.recipe import Recipe
+    from layerwise.training.folds import CrossValidation
     from layerwise.training.run import Run
 
 Json = Annotated[bool, typer.Option("--json", help="Print the results as one JSON object.")]
@@ -31,6 +33,10 @@ def train(
         ),
     ] = None,
     seed: Annotated[int | None, typer.Option(metavar="N", show_default=False, help="Another seed.")] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(metavar="K", show_default=False, help="Cross-validate: train once for each of K folds."),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(metavar="DIR", show_default=False, help="The folder to make; else runs/NAME-1, -2, ..."),
@@ -50,19 +56,19 @@ def train(
     Examples:
       layerwise train digits
       layerwise train prices.toml --set train.epochs=50 --out runs/prices
+      layerwise train prices.toml --folds 5
     """
-    checked = _recipe(recipe, settings or [], seed, time_limit)
+    checked = _recipe(recipe, settings or [], seed, time_limit, folds)
     name = Path(recipe).stem or "run"
     if out is not None:
         check_folder(out)
 
-    def begin() -> "Run":
+    def begin() -> "Run | CrossValidation":
         from layerwise.training.folder import new_folder
-        from layerwise.training.run import Run
 
-        return Run(checked, out=out or new_folder(name))
+        return _kind(checked)(checked, out=out or new_folder(name))
 
-    _go(begin, name, as_json, quiet)
+    _go(begin, _board(checked, name), as_json, quiet)
 
 
 def resume(
@@ -77,19 +83,27 @@ def resume(
       layerwise resume runs/digits-1
     """
     from layerwise.cli.folders import run_folder
+    from layerwise.recipe import load
 
     folder = run_folder(run)
 
-    def begin() -> "Run":
-        from layerwise.training.run import Run
+    recipe = load(folder / "recipe.toml")
 
-        return Run.resume(folder)
+    def begin() -> "Run | CrossValidation":
+        return _kind(recipe).resume(folder)
 
-    _go(begin, folder.name, as_json, quiet)
+    _go(begin, _board(recipe, folder.name), as_json, quiet)
 
 
-def _recipe(source: str, settings: list[str], seed: int | None, time_limit: str | None) -> "Recipe":
+def _recipe(source: str, settings: list[str], seed: int | None, time_limit: str | None, folds: int | None) -> "Recipe":
     """The recipe with all that the command line changes in it."""
+    from layerwise.recipe.folds import folded
+
+    checked = _timed(source, settings, seed, time_limit)
+    return checked if folds is None else folded(checked, folds)
+
+
+def _timed(source: str, settings: list[str], seed: int | None, time_limit: str | None) -> "Recipe":
     from layerwise.recipe import load
 
     if seed is not None:
@@ -139,16 +153,36 @@ def check_writable(folder: Path) -> None:
         )
 
 
-def _go(begin: "Callable[[], Run]", name: str, as_json: bool, quiet: bool) -> None:
-    """Train to the end and print the result."""
-    from layerwise.cli import results
+def _kind(recipe: "Recipe") -> "type[Run] | type[CrossValidation]":
+    from layerwise.recipe.folds import folds_of
+    from layerwise.training.folds import CrossValidation
+    from layerwise.training.run import Run
+
+    return CrossValidation if folds_of(recipe) else Run
+
+
+def _board(recipe: "Recipe", name: str) -> "Board":
     from layerwise.progress.board import Board
+    from layerwise.recipe.folds import folds_of
+
+    return Board(name, several=folds_of(recipe) > 0)
+
+
+def _go(begin: "Callable[[], Run | CrossValidation]", board: "Board", as_json: bool, quiet: bool) -> None:
+    """Train to the end and print the result."""
     from layerwise.progress.calls import attend
-    from layerwise.progress.screen import messages
     from layerwise.progress.view import silently, watching
 
-    board = Board(name)
-    run = attend(begin, board, silently() if quiet else watching(board, messages()))
+    work = attend(begin, board, silently() if quiet else watching(board, messages()))
+    if board.several:
+        _tell_folds(cast("CrossValidation", work), as_json)
+    else:
+        _tell(cast("Run", work), as_json)
+
+
+def _tell(run: "Run", as_json: bool) -> None:
+    from layerwise.cli import results
+
     result = results.Result(
         run=run.folder,
         model=run.model_path,
@@ -163,10 +197,17 @@ def _go(begin: "Callable[[], Run]", name: str, as_json: bool, quiet: bool) -> No
         console.write_json(results.payload(result))
     else:
         console.show(*results.summary(result, console.results().width))
-    if _failed(result):
+    # no model came of it that is worth its name
+    if result.status == "diverged" and (result.epochs == 0 or not any(result.metrics.values())):
         raise typer.Exit(1)
 
 
-def _failed(result: "Result") -> bool:
-    """Whether no model came of a run that is worth its name."""
-    return result.status == "diverged" and (result.epochs == 0 or not any(result.metrics.values()))
+def _tell_folds(found: "CrossValidation", as_json: bool) -> None:
+    from layerwise.cli import folds
+
+    if as_json:
+        console.write_json(folds.payload(found))
+    else:
+        console.show(*folds.summary(found, console.results().width))
+    if not any(found.metrics.values()):
+        raise typer.Exit(130 if found.status == "interrupted" else 1)

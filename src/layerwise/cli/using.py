@@ -81,7 +81,13 @@ def predict(
 
 
 def model_file(path: Path) -> Path:
-    """The model file at `path`, or in the run folder that `path` is."""
+    """The model file at `path`, or in the run folder that `path` is. Raises `LayerwiseError` for a cross-validation."""
+    if (path / "fold-1").is_dir():
+        raise LayerwiseError(
+            "a cross-validation has a model for each fold",
+            received=str(path),
+            remedy=f"name one, e.g. {path / 'fold-1'}; or train one on all folds: layerwise train RECIPE",
+        )
     return path / "model.safetensors" if path.is_dir() else path
 
 

@@ -53,7 +53,7 @@ def split(
     `classes` (each row's class), `groups` and `times` (of any type that can be compared; times
     increase) and `given` ("train", "validation" or "test" for each row) are needed by the splits
     of that name. `official_test`, the rows a data set itself sets apart for testing, is kept as the
-    test part by the auto, random, stratified and k-fold splits.
+    test part by the auto, random and stratified splits, and stays out of the folds of k-fold.
 
     Raises `DataError` where the data does not allow the split: fewer groups or times than parts, a
     row without a group or a time, an unknown given part.
@@ -135,17 +135,31 @@ def _fold(
     generator: np.random.Generator,
 ) -> Parts:
     """Rows in the order of their classes are numbered round the folds, like cards round a table."""
-    labels, notes = _hold_out(rows, classes, _shares(0.0, spec.test), official_test, generator)
-    rest = np.flatnonzero(labels == TRAIN)
-    if len(rest) < spec.folds:
+    if spec.fold == "all":
+        raise DataError(
+            "a run holds out one fold",
+            received='fold = "all"',
+            remedy="train them all with layerwise.cross_validate(recipe), or choose one, e.g. fold = 1",
+            place="data.split.fold",
+        )
+    labels = np.full(rows, TRAIN, np.uint8)
+    if official_test is not None:
+        labels[official_test] = len(NAMES)
+    own = np.flatnonzero(labels == TRAIN)
+    if len(own) < spec.folds:
         raise DataError(
             "k-fold needs a row for each fold",
-            received=f"{spec.folds} folds of {len(rest)} rows" + (" (after the test part)" if len(rest) < rows else ""),
-            remedy=f"use at most {len(rest)} folds" if len(rest) > 1 else 'use split = "none"',
+            received=f"{spec.folds} folds of {len(own)} rows",
+            remedy=f"use at most {len(own)} folds" if len(own) > 1 else 'use split = "none"',
             place="data.split.folds",
         )
-    order, _ = _shuffled_by_class(len(rest), None if classes is None else classes[rest], generator)
-    labels[rest[order[spec.fold :: spec.folds]]] = VALIDATION
+    order, _ = _shuffled_by_class(len(own), None if classes is None else classes[own], generator)
+    labels[own[order[spec.fold - 1 :: spec.folds]]] = TEST
+    rest = np.flatnonzero(labels == TRAIN)
+    shares = _shares(spec.validation, 0.0)
+    labels[rest], notes = _deal(len(rest), None if classes is None else classes[rest], shares, generator)
+    if official_test is not None:
+        notes = [f"the data set's own test part of {len(official_test)} rows is left out of the folds", *notes]
     return _parts("kfold", labels, notes)
 
 

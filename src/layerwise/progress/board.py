@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from layerwise.recipe.records import Recipe, Train
+from layerwise.recipe.records import FoldSplit, Recipe, Train
 from layerwise.training.events import AnyEvent, Epoch, Finished, Progress, RolledBack, Scoring, Started, TestTouched
 
 PACE_OVER = 10  # calls, by which the time left is judged
@@ -17,9 +17,15 @@ SCORING = "scoring network and baselines"
 
 @dataclass
 class Board:
-    """What is known of a run, or of several one after the other: every `Started` begins anew."""
+    """What is known of a run, or of several one after the other: every `Started` begins anew.
+
+    `several` runs are the folds of a cross-validation; `fold` of `folds` is the one at hand.
+    """
 
     name: str
+    several: bool = False
+    fold: int = 0
+    folds: int = 0
     phase: str = READING
     monitor: str = "loss"
     time_limit: float = math.inf
@@ -38,9 +44,11 @@ class Board:
     _told: set[str] = field(default_factory=set)
 
     def follow(self, recipe: Recipe) -> None:
-        """Take from a resolved recipe what decides the best weights and the end."""
+        """Take from a resolved recipe its fold, and what decides the best weights and the end."""
         from layerwise.training.resolve import seconds
 
+        if isinstance(split := recipe.data.split, FoldSplit) and split.fold != "all":
+            self.fold, self.folds = split.fold, split.folds
         if isinstance(recipe.train, Train):
             self.monitor = recipe.train.monitor
             self.time_limit = seconds(recipe.train.time_limit)
@@ -64,6 +72,8 @@ class Board:
             case Scoring():
                 self.phase = SCORING
                 self.interrupted = event.status == "interrupted"
+            case Finished() if self.several and self.fold < self.folds:
+                self.phase, self.started, self.progress = READING, None, None
             case Finished():
                 self.phase = "done"
             case RolledBack() | TestTouched():

@@ -1,20 +1,35 @@
 """The calls of Python that take their time; each shows how far it is, where someone looks on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from layerwise.progress.board import Board
 from layerwise.progress.screen import messages, redraws
 from layerwise.progress.view import Watch, silently, watching
-from layerwise.recipe import Source
-from layerwise.training.events import Started
+from layerwise.recipe import Recipe, Source
+from layerwise.training.events import AnyEvent, Started
 
 if TYPE_CHECKING:
     from layerwise.progress import search
+    from layerwise.training.folds import CrossValidation
     from layerwise.training.run import Run
     from layerwise.tune.study import Study
+
+
+@runtime_checkable
+class Training(Protocol):
+    """What `Run` and `CrossValidation` have in common: a context whose events are what happens."""
+
+    recipe: Recipe
+
+    def __enter__(self) -> Any: ...
+    def __exit__(self, *error: Any) -> None: ...
+    def __iter__(self) -> Iterator[AnyEvent]: ...
+
+
+Work = TypeVar("Work", bound=Training)
 
 
 def train(recipe: Source, *, data: Any = None, out: Path | str | None = None, progress: bool = True) -> "Run":
@@ -36,18 +51,54 @@ def train(recipe: Source, *, data: Any = None, out: Path | str | None = None, pr
 
         return Run(recipe, data=data, out=out)
 
-    board = Board(Path(recipe).stem if isinstance(recipe, str | Path) else "training")
+    board = Board(_name(recipe))
     return attend(begin, board, _shown(board) if progress else silently())
 
 
-def attend(begin: "Callable[[], Run]", board: Board, show: AbstractContextManager[Watch]) -> "Run":
+def cross_validate(
+    recipe: Source,
+    folds: int | None = None,
+    *,
+    data: Any = None,
+    out: Path | str | None = None,
+    progress: bool = True,
+) -> "CrossValidation":
+    """Train a recipe once for each fold, each time scored on the rows held out; as scikit-learn's function.
+
+    `recipe`, `folds` (else the recipe's own number, or 5), `data` and `out` are as for
+    `CrossValidation`, which is returned; `progress` is as for `train`.
+
+    >>> import tempfile
+    >>> recipe = {"data": {"kind": "toy", "name": "plane", "n": 100}, "network": "linear", "train": {"epochs": 9}}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     found = cross_validate(recipe, 4, out=folder)
+    >>> len(found.scores("r2")), found.metrics["test"]["r2"].low <= found.metrics["test"]["r2"].value
+    (4, True)
+    """
+
+    def begin() -> "CrossValidation":
+        from layerwise.training.folds import CrossValidation
+
+        return CrossValidation(recipe, folds, data=data, out=out)
+
+    board = Board(_name(recipe), several=True)
+    return attend(begin, board, _shown(board) if progress else silently())
+
+
+def attend(begin: Callable[[], Work], board: Board, show: AbstractContextManager[Watch]) -> Work:
     """Train what `begin` makes to its end, while `show` draws the board; it is begun under the view."""
-    with show as watch, begin() as run:
-        for event in run:
-            if isinstance(event, Started):
-                board.follow(run.recipe)
-            watch(event)
-    return run
+    with show as watch:
+        work = begin()
+        with work:
+            for event in work:
+                if isinstance(event, Started):
+                    board.follow(work.recipe)
+                watch(event)
+    return work
+
+
+def _name(recipe: Source) -> str:
+    return Path(recipe).stem if isinstance(recipe, str | Path) else "training"
 
 
 def _shown(board: Board) -> AbstractContextManager[Watch]:

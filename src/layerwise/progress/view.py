@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from layerwise.progress import wording
 from layerwise.progress.board import SCORING, Board
 from layerwise.progress.screen import CELL_WIDTH, Cell, redraws
-from layerwise.training.events import AnyEvent, Epoch, Progress, RolledBack, Started, TestTouched
+from layerwise.training.events import AnyEvent, Epoch, Finished, Progress, RolledBack, Started, TestTouched
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -78,10 +78,10 @@ def _in_notebook(board: Board) -> Iterator[Watch]:
 
     cell, kept, drawn = Cell(), list["RenderableType"](), 0.0
 
-    def draw(sign: Text) -> None:
+    def draw(sign: Text, stop: str = NOTEBOOK_STOP) -> None:
         nonlocal drawn
         drawn = board.clock()
-        cell.draw(*kept, *live_lines(board, CELL_WIDTH, sign, NOTEBOOK_STOP))
+        cell.draw(*kept, *live_lines(board, CELL_WIDTH, sign, stop))
 
     def watch(event: AnyEvent) -> None:
         board.hear(event)
@@ -93,13 +93,16 @@ def _in_notebook(board: Board) -> Iterator[Watch]:
     try:
         yield watch
     finally:
-        draw(Text("✓", style="green") if board.phase == "done" else Text("✗", style="red"))
+        draw(Text("✓", style="green") if board.phase == "done" else Text("✗", style="red"), "")
 
 
 def live_lines(
     board: Board, width: int, spinner: "RenderableType", stop: str = TERMINAL_STOP
 ) -> "list[RenderableType]":
-    """The lines that are redrawn while a run lasts, for `width` columns; `stop` is how the user ends it."""
+    """The lines that are redrawn while a run lasts, for `width` columns.
+
+    `stop` is how the user ends it, "" where nothing is left to end.
+    """
     from rich.table import Table
     from rich.text import Text
 
@@ -110,8 +113,11 @@ def live_lines(
         )
         return [waiting]
     lines = [_head(board, width, spinner), _curves(board, width)]
+    if not stop:
+        return lines
     if board.phase == "training":
-        lines.append(Text(f"  {stop} ends the training and keeps the best weights", style="dim"))
+        kept = "the folds that are over" if board.several else "the best weights"
+        lines.append(Text(f"  {stop} ends the training and keeps {kept}", style="dim"))
     elif board.phase != "done":
         # after a Ctrl-C that ended the training, another one would end everything
         skip = "" if board.interrupted else f"; {stop} ends it"
@@ -128,6 +134,8 @@ def _head(board: Board, width: int, spinner: "RenderableType") -> "RenderableTyp
     assert board.started and board.progress
     total, done = board.started.epochs, board.progress.epoch
     count = Text(f"epoch {min(int(done) + 1, total):,}/{total:,}", style="bold")
+    if board.folds:
+        count = Text.assemble((f"fold {board.fold}/{board.folds}  ", "bold cyan"), count)
     cells = []
     if board.phase == "training" and board.left is not None:
         left = max(0.0, board.left - (board.clock() - board.heard))
@@ -191,16 +199,14 @@ def said(board: Board, event: AnyEvent) -> Iterator[tuple[str, str]]:
     """The sentences an event is worth for good, each with its style."""
     match event:
         case Started():
-            rows = [
-                f"{count:,} rows to {verb}" if part == "train" else f"{count:,} to {verb}"
-                for part, verb in _VERBS.items()
-                if (count := event.rows.get(part))
-            ]
-            yield f"{board.name}: {wording.listed(rows)} ({wording.listed(_sizes(event))})", "bold"
+            if board.runs <= 1:
+                yield _introduction(board, event), "bold"
             if event.first_step:
                 yield f"resumed after step {event.first_step:,}", ""
             for note in board.news:
                 yield f"note: {note}", ""
+        case Finished() if board.several:
+            yield _outcome(board, event), ""
         case RolledBack():
             yield (
                 f"epoch {event.epoch}: the loss was not finite; back to the last good weights, "
@@ -218,6 +224,23 @@ def said(board: Board, event: AnyEvent) -> Iterator[tuple[str, str]]:
 
 
 _VERBS = {"train": "train on", "validation": "validate", "test": "test"}
+
+
+def _introduction(board: Board, event: Started) -> str:
+    rows = [
+        f"{count:,} rows to {verb}" if part == "train" else f"{count:,} to {verb}"
+        for part, verb in _VERBS.items()
+        if (count := event.rows.get(part))
+    ]
+    fold = f", fold {board.fold} of {board.folds}" if board.folds else ""
+    return f"{board.name}{fold}: {wording.listed(rows)} ({wording.listed(_sizes(event))})"
+
+
+def _outcome(board: Board, event: Finished) -> str:
+    """What a fold came to, by its first figure."""
+    figures = [f"{wording.label(name)} {_value(name, found.value)}" for name, found in event.metrics["test"].items()]
+    epochs = wording.counted(event.epochs, "epoch")
+    return f"fold {board.fold} of {board.folds}: {(figures or [event.status])[0]} after {epochs}"
 
 
 def _sizes(event: Started) -> list[str]:
@@ -246,6 +269,8 @@ def _plain(board: Board, console: "Console") -> Watch:
 
     def watch(event: AnyEvent) -> None:
         board.hear(event)
+        if isinstance(event, Started):
+            shown.clear()
         for sentence, _ in said(board, event):
             console.print(wording.printable(sentence), soft_wrap=True)
         if isinstance(event, Epoch) and due(board, event, shown[0] if shown else None):
@@ -262,7 +287,7 @@ def _plain(board: Board, console: "Console") -> Watch:
 def due(board: Board, epoch: Epoch, shown: Epoch | None) -> bool:
     """Whether an epoch gets a plain line after `shown`: some twenty a run, more where they are slow."""
     total = board.started.epochs if board.started else 0
-    step = max(1, math.ceil(total / PLAIN_LINES))
+    step = max(1, math.ceil(total * (board.folds if board.several else 1) / PLAIN_LINES))
     return (
         shown is None
         or epoch.epoch == total

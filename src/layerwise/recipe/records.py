@@ -90,11 +90,15 @@ class GivenSplit(Record, tag_field="kind", tag="given"):
 
 
 class FoldSplit(Record, tag_field="kind", tag="kfold"):
-    """K-fold: fold number `fold` of `folds` validates, the others train, `test` is held out first."""
+    """K-fold cross-validation: each of `folds` parts of the rows is the test part of one run.
+
+    `fold` is the one to hold out, counted from 1; "all" trains one network for each. `validation` is
+    the share of the other rows that decides when training stops, so the held-out fold decides nothing.
+    """
 
     folds: Annotated[int, Meta(ge=2, description="give at least 2 folds")] = 5
-    fold: Annotated[int, Meta(ge=0, description="folds count from 0")] = 0
-    test: Share = 0.2
+    fold: Annotated[int, Meta(ge=1, description='folds count from 1; "all" trains them all')] | Literal["all"] = "all"
+    validation: Share = 0.2
 
 
 Split = NoSplit | AutoSplit | RandomSplit | StratifiedSplit | GroupSplit | TimeSplit | GivenSplit | FoldSplit

@@ -58,10 +58,10 @@ def _splits(recipe: r.Recipe) -> Found:
                         "make their sum less than 1, e.g. 0.2 and 0.2",
                     ),
                 )
-        case r.FoldSplit(folds=folds, fold=fold) if fold >= folds:
+        case r.FoldSplit(folds=folds, fold=int() as fold) if fold > folds:
             yield (
                 ("data", "split", "fold"),
-                Problem(f"folds count from 0 to {folds - 1}", str(fold), "give a smaller fold"),
+                Problem(f"folds count from 1 to {folds}", str(fold), 'give a smaller fold, or "all"'),
             )
         case r.GivenSplit(by="none", validation="none", test="none"):
             yield (

@@ -64,11 +64,11 @@ class Run:
     """
 
     def __init__(self, recipe: Source, *, data: Any = None, out: Path | str | None = None) -> None:
-        self._files = Folder(Path(out) if out is not None else new_folder(_name_of(recipe)))
+        self._files = Folder(Path(out) if out is not None else new_folder(name_of(recipe)))
         if data is None:
             self.recipe: Recipe = load(recipe)
         else:
-            self.recipe = load(_with_table(recipe, self._files.data))
+            self.recipe = load(with_table(recipe, self._files.data))
             self._files.write_data(data)
         self._prepare(resuming=False)
 
@@ -337,13 +337,14 @@ class Run:
         return Model(self.recipe, self._trainer.best, self._dataset.encoder, self._dataset.target, info)
 
 
-def _name_of(recipe: Source) -> str:
+def name_of(recipe: Source) -> str:
+    """What a run of the recipe is called."""
     if isinstance(recipe, str | Path):
         return Path(recipe).stem or "run"
     return "run"
 
 
-def _with_table(recipe: Source, path: Path) -> dict[str, Any]:
+def with_table(recipe: Source, path: Path) -> dict[str, Any]:
     """The recipe, its table being the file at `path`."""
     tree = dict(recipe) if isinstance(recipe, Mapping) else plain(load(recipe))
     return {**tree, "data": {**tree.get("data", {}), "kind": "table", "path": str(path.absolute())}}
