@@ -1,0 +1,115 @@
+"""Where Optuna keeps the trials: a journal in the study's folder, or a database that processes share."""
+
+import re
+import time
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from layerwise.errors import MissingExtraError, RunError
+from layerwise.tune.journal import Journal
+
+RECONNECT = 30  # seconds in which a database may come back
+_FIRST_TOUCHES = 5  # processes that begin together may make the tables at the same time
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def opened(storage: Path | str) -> Any:
+    """Optuna's storage for the path of a journal or the URL of a database.
+
+    Raises `StorageError`, `RunError` where the database cannot be reached, `MissingExtraError` where its
+    driver is not installed.
+    """
+    import optuna
+
+    if isinstance(storage, Path):
+        journal: Any = Journal(storage)  # has what Optuna calls, without its base class: importing it takes long
+        return optuna.storages.JournalStorage(journal)
+    problem = ""
+    for _ in range(_FIRST_TOUCHES):
+        try:
+            return optuna.storages.RDBStorage(storage, engine_kwargs={"pool_pre_ping": True})
+        except ImportError as error:
+            missing = (error.__cause__ or error).__dict__.get("name") or getattr(error.__cause__, "name", "")
+            if missing == "psycopg" or (missing == "" and "psycopg" in storage):
+                raise MissingExtraError("psycopg", extra="cluster") from None
+            problem = f"{error.__cause__ or error}"
+            break
+        except Exception as error:  # SQLAlchemy's, the driver's: there are many
+            problem = str(error.__cause__ or error)
+            if not _made_twice(error):
+                break
+            time.sleep(0.5)
+    raise RunError(
+        "the storage is a database that can be reached",
+        received=f"{without_password(storage)}: {_first_line(problem, storage)}",
+        remedy='e.g. --storage postgresql+psycopg://user@host/base, with pip install "layerwise[cluster]"',
+    )
+
+
+def reaching(method: Callable[P, T]) -> Callable[P, T]:
+    """Repeat what a database that is away for a moment did not answer. Raises `RunError` where it stays away."""
+
+    @wraps(method)
+    def reached(*arguments: P.args, **named: P.kwargs) -> T:
+        until = time.monotonic() + RECONNECT
+        while True:
+            try:
+                return method(*arguments, **named)
+            except Exception as error:
+                cause = _of_a_database(error)
+                if cause is None:
+                    raise
+                if not _away(cause) or time.monotonic() > until:
+                    raise RunError(
+                        "the database of the trials answers",
+                        received=_first_line(str(cause)),
+                        remedy="see to it, then go on with: layerwise tune --resume FOLDER",
+                    ) from None
+            time.sleep(0.5)
+
+    return reached
+
+
+def without_password(url: str) -> str:
+    """A database's URL as it may be written down and shown.
+
+    >>> without_password("postgresql+psycopg://me:secret@host/base?password=secret&port=1")
+    'postgresql+psycopg://me@host/base?port=1'
+    """
+    place = re.sub(r"(://[^:/@]*):([^?]*@|[^@/]*@)", r"\1@", url, count=1)
+    return re.sub(r"(?i)(?<=[?&])(\w*password|passwd|pwd)=[^&]*(&|$)", "", place).rstrip("?&")
+
+
+def _first_line(problem: str, url: str = "") -> str:
+    """What went wrong, without the URL in it."""
+    lines = [line for line in problem.replace(url or "\0", without_password(url)).splitlines() if line.strip()]
+    return lines[0] if lines else "no answer"
+
+
+def _of_a_database(error: BaseException) -> Exception | None:
+    """SQLAlchemy's own error, which Optuna may have wrapped; None for any other."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    for found in (error, error.__cause__):
+        if isinstance(found, SQLAlchemyError):
+            return found
+    return None
+
+
+def _away(error: Exception) -> bool:
+    from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
+
+    return isinstance(error, OperationalError | InterfaceError | InternalError)
+
+
+def _made_twice(error: BaseException) -> bool:
+    from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
+
+    cause = _of_a_database(error)
+    return isinstance(cause, IntegrityError | ProgrammingError) or (
+        isinstance(cause, OperationalError) and "already exists" in str(cause)
+    )
