@@ -81,9 +81,10 @@ def test_neighboring_seeds_and_generations_are_unrelated():
 
 def test_a_draw_is_a_function_of_key_and_position():
     key = noise.key(3)
-    flat = np.asarray(uniform(key, (60,)))
-    assert np.asarray(uniform(key, (3, 20))).ravel().tolist() == flat.tolist()
-    assert np.asarray(uniform(key, (20,))).tolist() == flat[:20].tolist()
+    drawn = np.asarray(uniform(key, (30, 60)))
+    assert np.asarray(uniform(key, (30, 20))).tolist() == drawn[:, :20].tolist(), "however many columns there are"
+    assert np.asarray(uniform(key, (7, 60))).tolist() == drawn[:7].tolist(), "however many rows there are"
+    assert np.asarray(uniform(key, (60,))).tolist() == drawn[0].tolist()
     assert np.asarray(noise.stream(key, 5)).tolist() == np.asarray(stream(key, jnp.int32(5))).tolist()
 
 
@@ -113,3 +114,12 @@ def test_every_bit_of_mix_depends_on_every_other():
         changed = np.asarray(mix(given)) ^ np.asarray(mix(given ^ np.uint32(1 << bit)))
         share = ((changed[:, None] >> np.arange(32, dtype=np.uint32)) & 1).mean(axis=0)
         assert np.abs(share - 0.5).max() < 0.05
+
+
+def test_rows_share_no_draws():
+    drawn = np.asarray(jax.jit(noise.bits, static_argnums=1)(noise.key(1), (70_000, 16)))
+    # 1.1 million values of 2^32 meet by chance n^2 / 2^33 = 146 times; shared rows would by tens of thousands.
+    assert drawn.size - np.unique(drawn).size < 250
+    tall = np.asarray(jax.jit(noise.uniform, static_argnums=1)(noise.key(2), (4096, 8)))
+    for a, b in ((tall[:-1], tall[1:]), (tall[:, :-1], tall[:, 1:])):
+        assert abs(np.corrcoef(a.ravel(), b.ravel())[0, 1]) < 5 / np.sqrt(a.size)

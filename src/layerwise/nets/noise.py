@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float32, Int, UInt32
 
 Key = UInt32[Array, "2"]
+GOLDEN = 0x9E3779B9  # 2^32 / 1.618...
 
 
 def key(seed: int) -> Key:
@@ -30,8 +31,15 @@ def stream(parent: Key, number: Int[Array, ""] | UInt32[Array, ""] | int) -> Key
 
 
 def bits(key: Key, shape: tuple[int, ...]) -> UInt32[Array, "*shape"]:
-    """32 random bits a value."""
-    counter = jax.lax.iota(jnp.uint32, math.prod(shape)).reshape(shape)
+    """32 random bits a value.
+
+    A value depends on its row and column alone, not on how many columns there are, so that a layer
+    padded with units that do nothing draws what it would draw without them. Rows are a golden section of
+    2^32 apart: their columns meet only beyond 10^9 values.
+    """
+    *leading, columns = shape if shape else (1,)
+    row = jax.lax.iota(jnp.uint32, math.prod(leading)) * jnp.uint32(GOLDEN)
+    counter = (row[:, None] + jax.lax.iota(jnp.uint32, columns)).reshape(shape)
     return mix(mix(counter + key[0]) ^ key[1])
 
 

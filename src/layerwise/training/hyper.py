@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from layerwise.nets.widen import Units
 from layerwise.recipe import records as r
 
 ROLLBACKS = 3  # a fourth non-finite loss ends a run
@@ -38,6 +39,7 @@ class Hyper(NamedTuple):
     patience: Int[Array, ""]
     epochs: Int[Array, ""]
     rollbacks: Int[Array, ""]  # non-finite losses that are gone back from; one more ends the training
+    units: Units = ()  # of a widened network: which hidden units are there; empty where all are
 
 
 def hyper(train: r.Train, task: r.Task, rollbacks: int = ROLLBACKS) -> Hyper:

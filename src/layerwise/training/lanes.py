@@ -78,7 +78,7 @@ class Lanes:
     def __init__(self, ways: Sequence[Way] = ()) -> None:
         several = jax.default_backend() != "cpu" or jax.local_device_count() > 1
         self._ways: Sequence[Way] = ways or (("stacked",) if several else ("alone", "threads"))
-        self._cores = os.process_cpu_count() if hasattr(os, "process_cpu_count") else len(_affinity())
+        self._cores = cores()
         self._paces: dict[Hashable, Pace] = {}
         self._chosen: dict[Hashable, Way] = {}
         self.choices: list[Choice] = []
@@ -303,11 +303,11 @@ def _goes_on(lane: Trainer, until: int) -> bool:
     return lane.running and lane.step < until * lane.steps_per_epoch
 
 
-def _affinity() -> Sequence[int]:
-    """The processors this process may use."""
+def cores() -> int:
+    """How many processors this process may use."""
     if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return range(os.cpu_count() or 1)
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 # ── how many ────────────────────────────────────────────────────────────────────────────────────

@@ -9,6 +9,7 @@ from jaxtyping import Array, Float, Shaped
 
 from layerwise.nets import noise
 from layerwise.nets.dense import MLP, Training
+from layerwise.nets.widen import masked
 from layerwise.recipe import records as r
 from layerwise.tasks.objective import Objective, example_losses
 from layerwise.training.hyper import Hyper
@@ -102,6 +103,8 @@ def step(
     (value, total), gradient = jax.value_and_grad(loss, has_aux=True)(weights.network)
     if not program.biases:
         gradient = jax.tree.map(lambda g: g if g.ndim >= 2 else jnp.zeros_like(g), gradient)
+    if hyper.units:
+        gradient = masked(gradient, hyper.units)
     if "clip" in program.uses:
         norm = jnp.sqrt(sum(jnp.sum(jnp.square(g)) for g in jax.tree.leaves(gradient)))
         scale = jnp.minimum(1, hyper.clip / jnp.maximum(norm, 1e-12))

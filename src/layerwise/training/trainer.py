@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Hashable
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -10,6 +11,7 @@ import numpy as np
 
 from layerwise.nets import noise
 from layerwise.nets.dense import MLP
+from layerwise.nets.widen import units, widened
 from layerwise.recipe import records as r
 from layerwise.tasks.objective import Objective, watched
 from layerwise.training import loop
@@ -59,7 +61,8 @@ class Trainer:
 
     Where the recipe trains nothing (weights by hand), it is finished from the start. As a lane it
     switches on what its companions `uses`, so that they share a program, and may be given no
-    `rollbacks`, so that its first non-finite loss ends it.
+    `rollbacks`, so that its first non-finite loss ends it. Its hidden layers may be padded to `hidden`
+    units each, which changes nothing but the order of sums; `exact` is its state without the padding.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class Trainer:
         *,
         uses: frozenset[str] = frozenset(),
         rollbacks: int = ROLLBACKS,
+        hidden: tuple[int, ...] = (),
     ) -> None:
         self.notes: tuple[str, ...] = ()
         self.seen = Seen()
@@ -98,6 +102,10 @@ class Trainer:
         self.epochs = train.epochs
         self.steps_per_epoch = -(-self._rows // self.program.batch_size)
         self.hyper = hyper(train, recipe.task, rollbacks)
+        self._network = network
+        if hidden:
+            self.hyper = self.hyper._replace(units=units(network, hidden))
+            network = widened(network, hidden)
         self.take(loop.start(self.program, network, self.hyper))
 
     @property
@@ -114,7 +122,7 @@ class Trainer:
     def kind(self) -> Hashable:
         """What lanes must have in common to share a compiled program: the program, its shapes and the data."""
         leaves, structure = jax.tree.flatten(self.state.weights.network)
-        return self.program, structure, tuple(leaf.shape for leaf in leaves), id(self.data)
+        return self.program, structure, tuple(leaf.shape for leaf in leaves), len(self.hyper.units), id(self.data)
 
     @property
     def work(self) -> int:
@@ -138,9 +146,19 @@ class Trainer:
         """The best weights so far; before the first epoch is over, the latest."""
         if self._untrained is not None:
             return self._untrained
-        chosen = self.state.best if self.seen.best_epoch else self.state.weights.network
+        state = self.exact
+        chosen = state.best if self.seen.best_epoch else state.weights.network
         copied: MLP = jax.tree.map(jax.numpy.array, chosen)  # the state itself will be donated
         return copied
+
+    @property
+    def exact(self) -> State:
+        """The state of the network as the recipe has it, without padding."""
+        if not self.hyper.units:
+            return self.state
+        like = jax.eval_shape(partial(loop.start, self.program), self._network, self.hyper)
+        cut: State = jax.tree.map(lambda a, b: a[tuple(slice(n) for n in b.shape)], self.state, like)
+        return cut
 
     def restore(self, state: State) -> None:
         """Go on from a checkpoint."""

@@ -139,6 +139,11 @@ class Study:
         return self._files.path
 
     @property
+    def storage(self) -> Path | str:
+        """Where the trials are: a journal's path, or a database's URL."""
+        return self._files.storage
+
+    @property
     def seconds(self) -> float:
         """Time spent until now or the study's end, earlier sessions included."""
         return self._before + ((self._ended or time.monotonic()) - self._began)
@@ -285,6 +290,7 @@ class Study:
             )
         written = self._maker.resolved(msgspec.structs.replace(self.recipe, search="none"))
         self._uses = self._space.switches()
+        self._maker.share_widths(self._space, self._search.trials)
         self._ledger = Ledger(
             self._files.storage,
             name=self._files.name,
@@ -511,7 +517,7 @@ class Study:
         """Make the winner's lane a run of its own, which scores and saves it."""
         folder = Folder(self._files.best)
         folder.write_recipe(trial.trainer.recipe)
-        checkpoint.write(folder.state, trial.trainer.state, Mark(0, 0.0))
+        checkpoint.write(folder.state, trial.trainer.exact, Mark(0, 0.0))
         self._run = Run.resume(folder.path)
         with self._run:
             if not confirmed:

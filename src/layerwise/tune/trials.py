@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 
@@ -14,11 +15,16 @@ from layerwise.recipe import Recipe
 from layerwise.recipe import records as r
 from layerwise.tasks.objective import training_weights
 from layerwise.training.events import AnyEvent, Epoch
+from layerwise.training.lanes import cores
 from layerwise.training.loop import Data
 from layerwise.training.place import place
 from layerwise.training.resolve import Resolved, resolve
 from layerwise.training.trainer import Trainer
-from layerwise.tune.space import Settings
+from layerwise.tune.search import planned
+from layerwise.tune.space import Settings, Space
+from layerwise.tune.widths import Widths
+
+SAMPLED = 64  # trials by which common widths are chosen
 
 
 @dataclass
@@ -50,6 +56,7 @@ class Maker:
 
     def __init__(self, recipe: Recipe) -> None:
         self.seed = recipe.seed
+        self.widths: Widths | None = None
         self._datasets: dict[bytes, Dataset] = {}
         self._placed: dict[tuple[int, bytes], Data] = {}
         self._networks: dict[tuple[int, bytes, int], MLP] = {}
@@ -65,13 +72,42 @@ class Maker:
         L-BFGS switches nothing on for its companions' sake: its line search takes no part in what is random.
         """
         recipe, dataset = resolved.recipe, self._dataset(resolved.recipe)
+        train: Any = recipe.train
+        full_batch = isinstance(train.optimizer, r.Lbfgs)
+        hidden: tuple[int, ...] = ()
+        if isinstance(recipe.network, r.Mlp) and self.widths is not None and not full_batch:
+            hidden = self.widths.padded(recipe.network.hidden)
         return Trainer(
             msgspec.structs.replace(recipe, seed=seed),
             resolved.objective,
             self._data(recipe, dataset),
             self._network(resolved, dataset, seed),
-            uses=frozenset() if isinstance(getattr(recipe.train, "optimizer", None), r.Lbfgs) else uses,
+            uses=frozenset() if full_batch else uses,
             rollbacks=0,
+            hidden=hidden,
+        )
+
+    def share_widths(self, space: Space, trials: int) -> None:
+        """Pad hidden layers to common widths where the search varies them and that saves time."""
+        if not any(path == "network.hidden" or path.startswith("network.hidden.") for path in space.axes):
+            return
+        seen: list[r.Mlp] = []
+        for params in planned(space, "random", min(trials, SAMPLED), self.seed):
+            network = space.recipe(space.settings(params)).network
+            seen += [network] if isinstance(network, r.Mlp) else []
+        written = self.resolved(space.recipe({}))
+        train: Any = written.recipe.train
+        self.widths = (
+            Widths(
+                [network.hidden for network in seen],
+                trials=trials,
+                steps=train.epochs * math.ceil(self.dataset.train.size / train.batch_size),
+                batch_size=train.batch_size,
+                ends=(self.dataset.x.shape[1], written.objective.outputs),
+                cores=cores(),
+            )
+            if seen
+            else None
         )
 
     def _dataset(self, recipe: Recipe) -> Dataset:
