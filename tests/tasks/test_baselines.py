@@ -1,5 +1,7 @@
 """The table of simple methods: what each can learn, on small datasets made by hand."""
 
+import subprocess
+import sys
 import threading
 import warnings
 from collections.abc import Sequence
@@ -13,10 +15,8 @@ from sklearn.linear_model import LogisticRegression
 
 from layerwise.data.dataset import Classes, Dataset, Embedding, Encoder, Labels, Quantities, Target
 from layerwise.tasks import baselines
-from layerwise.tasks.baselines import Baseline, remarks, score_baselines
+from layerwise.tasks.baselines import Baseline, Problem, remarks, score_baselines
 from layerwise.tasks.metrics import Interval
-
-RUN = threading.Event()  # never set
 
 
 def dataset(x: Any, y: Any, target: Target, codes: Sequence[Embedding] = (), held_out: float = 0.4) -> Dataset:
@@ -45,7 +45,7 @@ def xor(n: int, noise: float = 0.15) -> Dataset:
 
 
 def scores(data: Dataset, seed: int = 0) -> baselines.Scores:
-    return score_baselines(data, seed, data.weight, RUN)
+    return dict(score_baselines(Problem.of(data, seed, data.weight)))
 
 
 def test_the_table_says_which_methods_can_learn_xor() -> None:
@@ -141,7 +141,7 @@ def test_weights_decide() -> None:
     y[::2] = 1 - y[::2]  # every other row is wrong, and weighs nothing
     weight = np.where(np.arange(len(y)) % 2, 1, 0).astype(np.float32)
     right = np.flatnonzero(weight)
-    table = score_baselines(replace(data, y=y, test=np.intersect1d(data.test, right)), 0, weight, RUN)
+    table = scores(replace(data, y=y, weight=weight, test=np.intersect1d(data.test, right)))
     assert table["rbf_svm"]["test"]["accuracy"].value > 0.95
     assert table["nearest_neighbors"]["test"]["accuracy"].value > 0.95
 
@@ -173,18 +173,15 @@ def test_one_that_fails_is_there_without_figures(monkeypatch: pytest.MonkeyPatch
     assert remarks({}, table) == ("no figures for naive_bayes (failed: no luck).",)
 
 
-def test_it_stops_between_baselines(monkeypatch: pytest.MonkeyPatch) -> None:
-    class AfterTwo:
-        asked = 0
-
-        def is_set(self) -> bool:
-            self.asked += 1
-            return self.asked > 2
-
-    data = xor(60)
-    assert list(score_baselines(data, 0, data.weight, AfterTwo())) == ["majority_class", "logistic_regression"]
+def test_none_is_begun_before_it_is_asked_for_or_after_two_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = []
+    job = baselines._Job
+    monkeypatch.setattr(baselines, "_Job", lambda *both: begun.append(both[1].name) or job(*both))
+    answers = score_baselines(Problem.of(xor(60), 0, xor(60).weight))
+    assert [next(answers)[0], next(answers)[0]] == begun == ["majority_class", "logistic_regression"]
+    answers.close()
     monkeypatch.setattr(baselines, "SECONDS", -1.0)
-    assert set(scores(data)) == {f"{baseline.name} (left out for time)" for baseline in baselines.CLASSIFIERS}
+    assert set(scores(xor(60))) == {f"{baseline.name} (left out for time)" for baseline in baselines.CLASSIFIERS}
 
 
 def test_nothing_is_written_and_no_setting_is_left_behind(
@@ -207,6 +204,21 @@ _original = LogisticRegression.__init__
 
 def _init(self: LogisticRegression) -> None:
     _original(self, max_iter=1)
+
+
+def test_one_openmp_thread_is_used_though_the_library_comes_with_scikit_learn() -> None:
+    program = """
+import sys
+from layerwise.tasks.baselines import _quietly
+from threadpoolctl import threadpool_info
+assert "sklearn" not in sys.modules
+with _quietly():
+    import sklearn.ensemble
+    from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
+    print(_openmp_effective_n_threads())
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "1\n"
 
 
 def test_it_runs_in_a_thread() -> None:

@@ -5,6 +5,7 @@ failed, 2 bad input, 130 stopped by Ctrl-C. Nothing heavy is imported before a c
 """
 
 import errno
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -68,6 +69,7 @@ def about(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; `argv` are the words after the program's name."""
+    gc.set_threshold(100_000)  # imports and tracing make objects by the hundred thousand, nearly all to stay
     console.prepare_streams()
     code = _guarded(list(sys.argv[1:] if argv is None else argv) or ["--help"])
     for stream in (sys.stdout, sys.stderr):

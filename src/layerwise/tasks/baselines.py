@@ -6,8 +6,9 @@ is chosen on the test part. Where a baseline would take too long it learns from 
 scored on one, and its name says so: ``"rbf_svm (20,000 rows)"``. The limits are set so that all of
 them together need about a minute on one free core, whatever the data.
 
-`score_baselines` may run in a thread beside the training: it computes on one OpenMP thread (two
-busy teams on the same cores mostly wait for each other), writes nothing, and stops between baselines.
+`score_baselines` may run beside the training, in a thread or in a process of its own
+(`layerwise.tasks.apart`): it computes on one OpenMP thread (two busy teams on the same cores mostly
+wait for each other) and writes nothing.
 """
 
 import time
@@ -15,16 +16,17 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, cast, runtime_checkable
+from typing import Any, Literal, cast
 from uuid import uuid4
 
 import numpy as np
 from jaxtyping import Float, Float32, Int64, Shaped
 
-from layerwise.data.dataset import Classes, Dataset, Labels, Quantities, Rows
+from layerwise.data.dataset import Classes, Dataset, Embedding, Labels, Quantities, Rows, Target
 from layerwise.tasks import kernel, metrics
 from layerwise.tasks.metrics import Interval
 
+Answer = tuple[str, dict[str, dict[str, Interval]]]  # the baseline's name; part -> metric -> interval
 Scores = dict[str, dict[str, dict[str, Interval]]]  # baseline -> part -> metric -> interval
 Name = Literal[
     "majority_class",
@@ -43,11 +45,47 @@ SECONDS = 120.0  # no baseline is begun after so long; reached where the cores a
 CATEGORIES = 64  # codes of a column that are told apart: the most frequent ones, and one for the others
 
 
-@runtime_checkable
-class Stop(Protocol):
-    """Asks for an end, as a `threading.Event` does."""
+@dataclass(frozen=True)
+class Problem:
+    """What a baseline is asked: encoded rows, which to learn from, which to answer, and what is to be said.
 
-    def is_set(self) -> bool: ...
+    `weight` is each row's weight in training, its class's included. `parts` are the rows to be scored
+    on: those held out, or the training part where nothing is.
+    """
+
+    x: Float32[np.ndarray, "rows width"]
+    y: Shaped[np.ndarray, "rows *outputs"]
+    weight: Float32[np.ndarray, " rows"]
+    train: Rows
+    parts: Mapping[str, Rows]
+    embeddings: tuple[Embedding, ...]
+    target: Target
+    seed: int
+
+    @classmethod
+    def of(cls, dataset: Dataset, seed: int, weight: Float32[np.ndarray, " rows"]) -> "Problem":
+        """The problem that a dataset poses."""
+        held_out = {part: dataset.part(part) for part in ("validation", "test") if dataset.part(part).size}
+        return cls(
+            x=dataset.x,
+            y=dataset.y,
+            weight=weight,
+            train=dataset.train,
+            parts=held_out or {"train": dataset.train},
+            embeddings=dataset.encoder.embeddings,
+            target=dataset.target,
+            seed=seed,
+        )
+
+    @property
+    def nbytes(self) -> int:
+        """The size of its arrays in bytes, but for the row numbers."""
+        return self.x.nbytes + self.y.nbytes + self.weight.nbytes
+
+    @property
+    def baselines(self) -> tuple["Baseline", ...]:
+        """Those that suit the target, from simple to costly."""
+        return REGRESSORS if isinstance(self.target, Quantities) else CLASSIFIERS
 
 
 @dataclass(frozen=True)
@@ -88,31 +126,25 @@ REGRESSORS = (
 )
 
 
-def score_baselines(dataset: Dataset, seed: int, weight: Float32[np.ndarray, " rows"], stop: Stop) -> Scores:
-    """The figures of every baseline on the validation and the test part, from simple to costly.
+def score_baselines(problem: Problem) -> Iterator[Answer]:
+    """The name and the figures (part -> metric -> interval) of one baseline after the other.
 
-    `weight` is each row's weight in training, its class's included; nearest neighbours take none.
-    Where nothing is held out the training part is scored instead. A baseline that fails is there
-    without figures, the reason in its name; after `stop` is set, or two minutes, no other is begun.
+    A baseline that fails is there without figures, the reason in its name; after two minutes no other
+    is begun. Nearest neighbors take no weights.
     """
-    parts = [part for part in ("validation", "test") if dataset.part(part).size] or ["train"]
-    baselines = REGRESSORS if isinstance(dataset.target, Quantities) else CLASSIFIERS
-    scores: Scores = {}
     started = time.monotonic()
     with _quietly():
-        for baseline in baselines:
-            if stop.is_set():
-                break
+        for baseline in problem.baselines:
             if time.monotonic() - started > SECONDS:
-                scores[f"{baseline.name} (left out for time)"] = {}
+                yield f"{baseline.name} (left out for time)", {}
                 continue
-            job = _Job(dataset, baseline, seed, weight)
+            job = _Job(problem, baseline)
             try:
-                scores[job.title(parts)] = job.scores(parts)
+                scores = job.title, job.scores()
             except Exception as error:  # whatever a library may raise: a table without one row is still a table
                 reason = str(error).strip().partition("\n")[0][:100] or type(error).__name__
-                scores[f"{baseline.name} (failed: {reason})"] = {}
-    return scores
+                scores = f"{baseline.name} (failed: {reason})", {}
+            yield scores
 
 
 def remarks(figures: Mapping[str, Mapping[str, Interval]], baselines: Scores) -> tuple[str, ...]:
@@ -155,6 +187,7 @@ def _quietly() -> Iterator[None]:
     they were, which undoes what another thread did meanwhile; so one filter is added, told from any
     other by a comment in its pattern, and that one is taken out again.
     """
+    import sklearn.utils._openmp_helpers  # noqa: F401  (no library can be limited before it is there)
     from threadpoolctl import threadpool_limits
 
     own = rf"(sklearn|scipy|joblib|layerwise\.tasks\.baselines)(?#{uuid4()})"
@@ -174,39 +207,39 @@ def _quietly() -> Iterator[None]:
 class _Job:
     """A baseline, the rows it learns from and the arrays it sees."""
 
-    def __init__(self, dataset: Dataset, baseline: Baseline, seed: int, weight: Float32[np.ndarray, " rows"]) -> None:
-        self.dataset, self.baseline, self.seed, self.weight = dataset, baseline, seed, weight
-        self.codes = {e.column: min(e.size, CATEGORIES) for e in dataset.encoder.embeddings}
-        self.ranks = {e.column: _ranks(dataset, e.column, e.size) for e in dataset.encoder.embeddings}
-        usable = dataset.train[weight[dataset.train] > 0]
-        fits = 1 if dataset.y.ndim == 1 else dataset.y.shape[1]
-        if baseline.per_class and isinstance(dataset.target, Classes) and len(dataset.target.names) > 2:
-            fits = len(dataset.target.names)
+    def __init__(self, problem: Problem, baseline: Baseline) -> None:
+        self.problem, self.baseline, self.seed = problem, baseline, problem.seed
+        self.codes = {e.column: min(e.size, CATEGORIES) for e in problem.embeddings}
+        self.ranks = {e.column: _ranks(problem, e.column, e.size) for e in problem.embeddings}
+        usable = problem.train[problem.weight[problem.train] > 0]
+        fits = 1 if problem.y.ndim == 1 else problem.y.shape[1]
+        if baseline.per_class and isinstance(problem.target, Classes) and len(problem.target.names) > 2:
+            fits = len(problem.target.names)
         most = min(baseline.rows, int(baseline.work / (self.width * fits)))
         self.all_rows = usable.size <= most
-        self.rows = usable if self.all_rows else _sample(usable, max(most, 100), seed)
+        self.rows = usable if self.all_rows else _sample(usable, max(most, 100), self.seed)
 
     @property
     def width(self) -> int:
         """Columns that the baseline sees."""
-        width = int(self.dataset.x.shape[1])
+        width = int(self.problem.x.shape[1])
         return width if self.baseline.coded else width - len(self.codes) + sum(self.codes.values())
 
-    def title(self, parts: list[str]) -> str:
+    @property
+    def title(self) -> str:
         """The baseline's name, with what was left out."""
         limits = [] if self.all_rows else [f"{self.rows.size:,} rows"]
-        if max(self.dataset.part(part).size for part in parts) > self.baseline.scored:
+        if max(rows.size for rows in self.problem.parts.values()) > self.baseline.scored:
             limits.append(f"{self.baseline.scored:,} scored")
         return f"{self.baseline.name} ({', '.join(limits)})" if limits else self.baseline.name
 
-    def scores(self, parts: list[str]) -> dict[str, dict[str, Interval]]:
+    def scores(self) -> dict[str, dict[str, Interval]]:
         """Learn, then answer for a part at a time."""
-        x, y, weight = self.features(self.rows), self.dataset.y[self.rows], self.weight[self.rows]
+        x, y, weight = self.features(self.rows), self.problem.y[self.rows], self.problem.weight[self.rows]
         columns = [y] if y.ndim == 1 else list(y.T)
         targets = [_Fitted(self, x, column, weight) for column in columns]
         scores = {}
-        for part in parts:
-            rows = self.dataset.part(part)
+        for part, rows in self.problem.parts.items():
             if rows.size > self.baseline.scored:
                 rows = _sample(rows, self.baseline.scored, self.seed)
             seen = self.features(rows)
@@ -215,8 +248,8 @@ class _Job:
 
     def figures(self, answers: list[Float[np.ndarray, "rows _"]], rows: Rows) -> dict[str, Interval]:
         """The answers to the rows, as the target's kind of task is scored."""
-        y, probable = self.dataset.y[rows], "svm" not in self.baseline.name
-        match self.dataset.target:
+        y, probable = self.problem.y[rows], "svm" not in self.baseline.name
+        match self.problem.target:
             case Classes():
                 score = metrics.classification if probable else metrics.classification_by_score
                 return score(answers[0], y, self.seed)
@@ -231,7 +264,7 @@ class _Job:
 
     def features(self, rows: Rows) -> Float32[np.ndarray, "_ width"]:
         """Rows of `x` as the baseline takes them: codes by rank of frequency, or one-hot at the end."""
-        x = self.dataset.x[rows]
+        x = self.problem.x[rows]
         codes = {column: ranks[x[:, column].astype(np.int64)] for column, ranks in self.ranks.items()}
         if not codes:
             return np.asarray(x)
@@ -244,9 +277,9 @@ class _Job:
         return np.concatenate([x[:, plain], *hot], axis=1)
 
 
-def _ranks(dataset: Dataset, column: int, size: int) -> Int64[np.ndarray, " size"]:
+def _ranks(problem: Problem, column: int, size: int) -> Int64[np.ndarray, " size"]:
     """The rank of each code by its frequency in the training part; the rarest share the last."""
-    counts = np.bincount(dataset.x[dataset.train, column].astype(np.int64), minlength=size)
+    counts = np.bincount(problem.x[problem.train, column].astype(np.int64), minlength=size)
     ranks = np.empty(size, np.int64)
     ranks[np.argsort(-counts, kind="stable")] = np.arange(size)
     return np.minimum(ranks, CATEGORIES - 1)
@@ -272,7 +305,7 @@ class _Fitted:
         y: Shaped[np.ndarray, " rows"],
         weight: Float32[np.ndarray, " rows"],
     ) -> None:
-        self.target, self.name = job.dataset.target, job.baseline.name
+        self.target, self.name = job.problem.target, job.baseline.name
         self.constant: Float[np.ndarray, " _"] | None = None
         if isinstance(self.target, Quantities):
             if self.name == "mean":

@@ -8,6 +8,8 @@ import numpy as np
 from jaxtyping import Float32
 
 from layerwise.data.dataset import Classes, Dataset
+from layerwise.tasks.apart import SENT_UP_TO, Process, leave, take
+from layerwise.tasks.baselines import Answer, Problem, remarks, score_baselines
 from layerwise.tasks.metrics import Interval
 from layerwise.tasks.objective import decide
 from layerwise.tasks.score import score
@@ -54,14 +56,14 @@ def fingerprint(dataset: Dataset) -> str:
 
 
 class Baselines:
-    """Scores the classical models in a thread of its own, from `start` on."""
+    """Scores the classical models from `start` on: in a process of its own, or in a thread where there is none."""
 
     def __init__(self, dataset: Dataset, seed: int, weight: Float32[np.ndarray, " rows"]) -> None:
+        self._problem = Problem.of(dataset, seed, weight)
         self._stop = threading.Event()
         self._found: dict[str, Metrics] = {}
-        self._dataset = dataset
-        self._seed = seed
-        self._weight = weight
+        self._process: Process | None = None
+        self._taking = threading.RLock()  # so that no process is killed which another run has taken
         self._thread = threading.Thread(target=self._work, name="baselines", daemon=True)
 
     def start(self) -> None:
@@ -70,18 +72,39 @@ class Baselines:
             self._thread.start()
 
     def cancel(self) -> None:
-        """Begin no further baseline."""
-        self._stop.set()
+        """Begin no further baseline, and do not wait for one in a process of its own."""
+        with self._taking:
+            self._stop.set()
+            if self._process is not None:
+                self._process.kill()
 
     def result(self, metrics: Mapping[str, Mapping[str, Interval]]) -> tuple[dict[str, Metrics], tuple[str, ...]]:
         """The baselines' scores, waited for, and one sentence where one of them beats the network."""
-        from layerwise.tasks.baselines import remarks
-
         self.start()
         self._thread.join()
         return self._found, remarks(metrics, self._found)
 
     def _work(self) -> None:
-        from layerwise.tasks.baselines import score_baselines
+        if not self._apart() and not self._stop.is_set():
+            self._gather(score_baselines(self._problem))
 
-        self._found = score_baselines(self._dataset, self._seed, self._weight, self._stop)
+    def _apart(self) -> bool:
+        """Whether a process of its own took the problem, and has answered."""
+        with self._taking:
+            if self._stop.is_set() or self._problem.nbytes > SENT_UP_TO or (process := take()) is None:
+                return False
+            self._process = process
+        try:
+            if taken := process.ask(self._problem):
+                self._gather(process.answers(self._problem))
+            return taken
+        finally:
+            with self._taking:
+                self._process = None
+            leave(process)
+
+    def _gather(self, answers: Iterator[Answer]) -> None:
+        for name, figures in answers:
+            self._found[name] = figures
+            if self._stop.is_set():
+                break

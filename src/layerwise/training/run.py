@@ -27,6 +27,7 @@ from layerwise.errors import ModelFileError, RunError
 from layerwise.nets.build import build
 from layerwise.recipe import Recipe, Source, load, plain
 from layerwise.recipe import records as r
+from layerwise.tasks.apart import prepare
 from layerwise.tasks.metrics import Interval
 from layerwise.tasks.objective import training_weights
 from layerwise.training import checkpoint
@@ -204,6 +205,7 @@ class Run:
         yield from self._finish(status)
 
     def _begin(self) -> Started:
+        prepare()
         written = self.recipe
         self._dataset = load_data(written.data, written.task, written.seed)
         resolved = resolve(written, self._dataset)
