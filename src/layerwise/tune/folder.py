@@ -10,16 +10,20 @@ report.html      the pictures
 
 import hashlib
 import json
-import re
 from pathlib import Path
 from typing import IO, Any
 
 import msgspec
 
 from layerwise import files
-from layerwise.errors import RunError
+from layerwise.errors import LayerwiseError, RunError
 from layerwise.recipe import Recipe, load, plain, to_toml
+from layerwise.training import checkpoint
+from layerwise.training.checkpoint import Mark
+from layerwise.training.folder import Folder
 from layerwise.tune.events import AnyStudyEvent, StudyFinished, TrialEnded
+from layerwise.tune.storage import without_password
+from layerwise.tune.trials import Maker, Trial
 
 _DECODER: msgspec.json.Decoder[AnyStudyEvent] = msgspec.json.Decoder(AnyStudyEvent)
 
@@ -38,12 +42,18 @@ class StudyFolder:
         self._lock: IO[bytes] | None = None
 
     def found(self, recipe: Recipe, storage: str | None, owner: str) -> None:
-        """Make the folder of a new study. Raises `StorageError`."""
+        """Make the folder of a new study. Raises `StorageError`, `RunError` where there is one already."""
         # Processes that search the same recipe in the same database are one study.
         tree = {**plain(recipe), "layerwise": 1}
         digest = hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:12]
-        known = {"name": f"layerwise-{digest}", "owner": owner, "storage": _without_password(storage)}
+        known = {"name": f"layerwise-{digest}", "owner": owner, "storage": storage and without_password(storage)}
         self._secret = storage
+        if self.identity.exists():
+            raise RunError(
+                "a new study has a folder of its own",
+                received=f"{self.path}, in which there is one",
+                remedy=f"go on with that one: layerwise tune --resume {self.path}; or choose another: --out FOLDER",
+            )
         files.make_folder(self.path)
         files.write(self.recipe, to_toml(recipe).encode())
         files.write(self.identity, json.dumps(known, indent=2).encode() + b"\n")
@@ -111,6 +121,27 @@ class StudyFolder:
             self._lock.close()  # closing unlocks
             self._lock = None
 
+    # ── the best so far ─────────────────────────────────────────────────────────────────────────
+
+    def keep(self, trial: Trial) -> None:
+        """Write down a lane's state, as a run that would go on from it. Raises `StorageError`."""
+        run = Folder(self.best)
+        run.state.unlink(missing_ok=True)  # so that a crash does not leave it beside another's recipe
+        run.write_recipe(trial.trainer.recipe)
+        run.rewind(Mark(0, 0.0))  # what an earlier one came to is not this one's; that the test part was seen stays
+        checkpoint.write(run.state, trial.trainer.exact, Mark(0, 0.0))
+
+    def champion(self, maker: Maker) -> Trial | None:
+        """The lane that was kept last; None where there is none, or none that can be read."""
+        run = Folder(self.best)
+        try:
+            resolved = maker.resolved(run.read_recipe())
+            lane = maker.lane(resolved, resolved.recipe.seed, frozenset())
+            lane.take(checkpoint.read(run.state, lane.state)[0])
+        except LayerwiseError:
+            return None
+        return Trial(-1, {}, lane, resolved.recipe.seed)
+
     # ── the log ─────────────────────────────────────────────────────────────────────────────────
 
     def append(self, event: AnyStudyEvent) -> None:
@@ -143,7 +174,3 @@ class StudyFolder:
         events = self.events()
         over = events[-1] if events else None
         return over if isinstance(over, StudyFinished) and over.status in ("finished", "joined", "diverged") else None
-
-
-def _without_password(url: str | None) -> str | None:
-    return None if url is None else re.sub(r"(://[^:/@]*):[^@/]*@", r"\1@", url)

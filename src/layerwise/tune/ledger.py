@@ -234,11 +234,19 @@ class Ledger:
 
     @reaching
     def best(self, count: int) -> list[tuple[int, Settings, float]]:
-        """Number, settings and value of the best completed trials, best first, no settings twice."""
+        """Number, settings and value of the best trials, best first, no settings twice.
+
+        Completed ones come first, then those that halving dropped, the latest dropped before the others.
+        """
         sign = 1 if self._study.direction.name == "MINIMIZE" else -1
-        over = [t for t in self._trials() if t.state == self._states.COMPLETE and math.isfinite(t.value)]
+        ended = [t for t in self._trials() if t.state.name in ("COMPLETE", "PRUNED") and math.isfinite(t.value)]
+
+        def rank(trial: Any) -> tuple[float, float, int]:
+            reached = math.inf if trial.state == self._states.COMPLETE else trial.last_step or 0
+            return -reached, sign * trial.value, _ticket(trial)
+
         found: list[tuple[int, Settings, float]] = []
-        for trial in sorted(over, key=lambda t: (sign * t.value, _ticket(t))):
+        for trial in sorted(ended, key=rank):
             settings = self._space.settings(trial.params)
             if settings not in [other for _, other, _ in found]:
                 found.append((trial.number, settings, trial.value))

@@ -27,10 +27,8 @@ from layerwise.errors import LayerwiseError, RecipeError, RunError
 from layerwise.recipe import Source, load
 from layerwise.recipe import records as r
 from layerwise.tasks.metrics import Interval
-from layerwise.training import checkpoint
-from layerwise.training.checkpoint import Mark
 from layerwise.training.events import Scoring, TestTouched
-from layerwise.training.folder import Folder, new_folder
+from layerwise.training.folder import new_folder
 from layerwise.training.lanes import Lanes, forecast, memory_budget
 from layerwise.training.model import Model
 from layerwise.training.resolve import seconds
@@ -60,6 +58,8 @@ FIRST_RUNG = 16  # the first rung is this part of all epochs
 AT_ONCE = 4096  # lanes at most
 TAKEN_AT_ONCE = 16  # from a list that other processes take from, too
 SEARCHING_EVERY = 0.1  # seconds between two events of progress
+LOOKING_EVERY = 0.5  # seconds between two looks whether the others are done
+CHAMPION_EVERY = 1.0  # seconds at least between two writings of the best so far
 
 
 class Study:
@@ -119,7 +119,8 @@ class Study:
         self.baselines: dict[str, dict[str, dict[str, Interval]]] = {}
         self.remarks: tuple[str, ...] = ()
         self._run: Run | None = None
-        self._champion: Trial | None = None  # the best lane of this session, its weights at hand
+        self._champion: Trial | None = None  # the best lane so far, its weights at hand
+        self._kept = -math.inf  # when it was last written
         self._ledger: Ledger | None = None
         self._began = time.monotonic()
         self._ended = 0.0
@@ -274,7 +275,7 @@ class Study:
                 yield from self._train_wave()
             elif ledger.waits_for_others():
                 yield self._progress(0)
-                time.sleep(SEARCHING_EVERY)
+                time.sleep(LOOKING_EVERY)
             else:
                 break
         yield from self._finish()
@@ -290,6 +291,7 @@ class Study:
             )
         written = self._maker.resolved(msgspec.structs.replace(self.recipe, search="none"))
         self._uses = self._space.switches()
+        self._champion = self._files.champion(self._maker)
         self._maker.share_widths(self._space, self._search.trials)
         self._ledger = Ledger(
             self._files.storage,
@@ -362,6 +364,7 @@ class Study:
                 going = yield from self._halve(going, rung)
         for trial in going:
             self._crown(trial)  # those that were interrupted have weights, too
+        self._wave_now = []
 
     def _rungs(self, epochs: int) -> list[int]:
         if not self._search.halving:
@@ -428,13 +431,16 @@ class Study:
         self._ledger.tell(trial.number, state, value)
 
     def _crown(self, trial: Trial) -> None:
-        """Keep the lane at hand whose weights are the best of this session."""
+        """Keep the lane at hand whose weights are the best so far."""
         value = trial.value(self.monitor)
         if value is None or trial.trainer.status == "diverged":
             return
         best = self._champion.value(self.monitor) if self._champion else None
         if best is None or self.sign * value < self.sign * best:
             self._champion = trial
+            if time.monotonic() - self._kept > CHAMPION_EVERY:
+                self._files.keep(trial)
+                self._kept = time.monotonic()
 
     def _progress(self, alive: int) -> Searching:
         assert self._ledger is not None
@@ -455,31 +461,33 @@ class Study:
     def _finish(self) -> Iterator[AnyStudyEvent]:
         assert self._ledger is not None
         if not self._ledger.founded:  # the process that began the study names its winner
-            yield self._over("joined")
+            yield self._over(self._ending("joined"))
             return
-        winner = None
-        if not self._stopped():
-            finals = yield from self._finals()
-            if finals and not self._stopped():
-                winner = min(finals, key=lambda final: self.sign * final[0].mean)
-                self._champion = winner[1]
-                self.best = winner[0]
-                self.remarks = verdict(finals, winner[0], self.sign)
-        status = "finished"
-        if self._stopped():
-            status = "interrupted" if self._cancelled else "time_limit"
+        finals = yield from self._finals()
+        if finals:
+            self.best, self._champion = min(finals, key=lambda final: self.sign * final[0].mean)
+            self.remarks = verdict(finals, self.best, self.sign)
+            status = "finished"
+        else:
+            status = self._ending("finished")
             self.remarks = ("the search was ended before its winner was confirmed on further seeds",)
         if self._champion is None:
             yield self._over("diverged" if status == "finished" else status)
             return
-        yield from self._deliver(self._champion, confirmed=winner is not None)
+        yield from self._deliver(self._champion, confirmed=bool(finals))
         yield self._over(status)
+
+    def _ending(self, otherwise: str) -> str:
+        """The status that says what ended the search."""
+        if not self._stopped():
+            return otherwise
+        return "interrupted" if self._cancelled else "time_limit"
 
     def _finals(self) -> Generator[AnyStudyEvent, None, list[tuple[Finalist, Trial]]]:
         """Train the best settings and the recipe as written on further seeds, all as lanes."""
         assert self._ledger is not None
         contenders: list[tuple[int | None, Settings, float | None]] = list(self._ledger.best(FINALISTS))
-        if not contenders:
+        if not contenders or self._stopped():
             return []
         contenders.append((None, {}, None))
         seeds = [self.recipe.seed + more for more in range(SEEDS + 1)]
@@ -515,10 +523,8 @@ class Study:
 
     def _deliver(self, trial: Trial, *, confirmed: bool) -> Iterator[AnyStudyEvent]:
         """Make the winner's lane a run of its own, which scores and saves it."""
-        folder = Folder(self._files.best)
-        folder.write_recipe(trial.trainer.recipe)
-        checkpoint.write(folder.state, trial.trainer.exact, Mark(0, 0.0))
-        self._run = Run.resume(folder.path)
+        self._files.keep(trial)
+        self._run = Run.resume(self._files.best)
         with self._run:
             if not confirmed:
                 self._run.cancel()
