@@ -12,6 +12,7 @@ import math
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float32, Int, UInt32
 
 Key = UInt32[Array, "2"]
@@ -20,7 +21,8 @@ GOLDEN = 0x9E3779B9  # 2^32 / 1.618...
 
 def key(seed: int) -> Key:
     """The key of a seed, 0 <= seed < 2^32."""
-    return jnp.array([seed, seed ^ 0x6A09E667], jnp.uint32)
+    pair: Key = jax.device_put(np.array([seed, seed ^ 0x6A09E667], np.uint32))  # jax.numpy would compile a program
+    return pair
 
 
 def stream(parent: Key, number: Int[Array, ""] | UInt32[Array, ""] | int) -> Key:

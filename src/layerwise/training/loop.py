@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Int32, Shaped
 
 from layerwise.nets import noise
@@ -125,7 +126,7 @@ def advance(
     `state` is donated: its buffers are dead afterwards.
     """
     return _compiled(work(program.batch_size, state.weights.network) < TINY_WORK)(
-        program, state, data, hyper, seed, jnp.int32(limit)
+        program, state, data, hyper, seed, np.int32(limit)
     )
 
 

@@ -148,7 +148,8 @@ class Trainer:
             return self._untrained
         state = self.exact
         chosen = state.best if self.seen.best_epoch else state.weights.network
-        copied: MLP = jax.tree.map(jax.numpy.array, chosen)  # the state itself will be donated
+        # The state itself will be donated; jax.numpy would compile a program for each shape.
+        copied: MLP = jax.device_put(jax.tree.map(np.array, chosen))
         return copied
 
     @property
