@@ -104,11 +104,10 @@ def test_the_models_score_is_the_reported_one(tmp_path):
 
 def test_rows_are_weighed_once_for_network_and_baselines_alike(tmp_path, monkeypatch):
     from layerwise.training import run as module
-    from layerwise.training import trainer
 
     found, given = [], []
-    weigh, baselines = trainer.training_weights, module.Baselines
-    monkeypatch.setattr(trainer, "training_weights", lambda *both: found.append(weigh(*both)) or found[-1])
+    weigh, baselines = module.training_weights, module.Baselines
+    monkeypatch.setattr(module, "training_weights", lambda *both: found.append(weigh(*both)) or found[-1])
     monkeypatch.setattr(module, "Baselines", lambda *all: given.append(all[2]) or baselines(*all))
     run = train({**RECIPE, "task": {"kind": "classify", "class_weight": {"1": 3.0}}}, out=tmp_path / "run")
     assert len(found) == 1 and given[0] is found[0]
