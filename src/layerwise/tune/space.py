@@ -23,28 +23,29 @@ MAX_COMBINATIONS = 512  # of choices that are tried against each other beforehan
 FIXED = {
     "search": "the search itself",
     "seed": "the seed, which also draws the split",
-    "data.split": "the split",
-    "data.path": "the data",
-    "data.target": "the target",
-    "data.name": "the data",
-    "data.kind": "the data",
+    "data": "the data, of which all trials see the same rows",
     "task.kind": "the task",
     "train.monitor": "what trials are compared by",
     "train.time_limit": "the time limit: trials would depend on how busy the machine is",
 }
+FREE = ("data.one_hot",)  # how rows are written as numbers, not which they are
 
 Settings = dict[str, Any]  # recipe path -> value
 
 
 def default_space(recipe: Recipe) -> dict[str, r.Axis]:
     """What is searched where the recipe does not say: what matters most for its kind of network."""
-    axes = {"train.learning_rate": r.Axis(log=(1e-4, 1e-1))}
-    if isinstance(recipe.network, r.Mlp):
+    network, train = recipe.network, recipe.train
+    axes: dict[str, r.Axis] = {}
+    follows_the_loss = isinstance(train, r.Train) and isinstance(train.optimizer, r.Lbfgs)
+    if not follows_the_loss:
+        axes["train.learning_rate"] = r.Axis(log=(1e-4, 1e-1))
+    if isinstance(network, r.Mlp) and not follows_the_loss:
         axes["train.dropout"] = r.Axis(uniform=(0, 0.5))
-        if not isinstance(recipe.network.activation, tuple):
-            axes["network.hidden"] = r.Axis(choice=([32], [64], [128, 64]))
     else:
         axes["train.l2"] = r.Axis(log=(1e-6, 1e-1))
+    if isinstance(network, r.Mlp) and not isinstance(network.activation, tuple):
+        axes["network.hidden"] = r.Axis(choice=([32], [64], [128, 64]))
     return axes
 
 
@@ -153,11 +154,12 @@ class Space:
 
     def _check_axis(self, path: str, axis: r.Axis) -> None:
         for fixed, what in FIXED.items():
-            if path == fixed or path.startswith(f"{fixed}."):
+            inside, around = f"{path}.".startswith(f"{fixed}."), fixed.startswith(f"{path}.")
+            if (inside or around) and path not in FREE:
                 raise RecipeError(
                     f"a search does not vary {what}",
                     received=path,
-                    remedy="search other settings, or tune again with another recipe",
+                    remedy="search single settings in it" if around else "search other settings",
                     place="search.space",
                 )
         if path.startswith("task.") and self._base_monitor() == "loss":
@@ -170,10 +172,18 @@ class Space:
         ends = axis.choice or _range(axis)
         if axis.int and not all(isinstance(end, int) and not isinstance(end, bool) for end in ends):
             raise RecipeError(
-                "int takes two whole numbers", received=shown(list(ends)), remedy="e.g. { int = [1, 8] }", place=path
+                "int takes two whole numbers",
+                received=shown(list(ends)),
+                remedy="e.g. { int = [1, 8] }",
+                place=f"search.space.{path}",
             )
         if len({_code(value) for value in ends}) < len(ends):
-            raise RecipeError("every choice stands once", received=shown(list(ends)), remedy="drop one", place=path)
+            raise RecipeError(
+                "every choice stands once",
+                received=shown(list(ends)),
+                remedy="drop one",
+                place=f"search.space.{path}",
+            )
 
     def _check_values(self) -> None:
         """Every combination of choices must make a recipe, with the ranges' ends (one activation a layer, say)."""
