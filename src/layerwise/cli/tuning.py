@@ -1,5 +1,6 @@
 """The command that searches: `tune`."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -65,32 +66,11 @@ def tune(
       layerwise tune prices.toml --method bayes --time-limit 5m
       layerwise tune --resume runs/digits-study-1
     """
-    from layerwise.progress import search
-    from layerwise.progress.calls import attend_study
-    from layerwise.progress.screen import messages
-
-    changes = [*(settings or []), *([f"seed={seed}"] if seed is not None else [])]
-    if (recipe is None) == (resume is None):
-        raise RecipeError(
-            "a search begins with a recipe, or goes on with --resume STUDY",
-            received="both" if recipe else "neither",
-            remedy="e.g. layerwise tune digits",
-        )
-    if method is not None:
-        changes.append(f'search.method="{method}"')
-    if trials is not None:
-        changes.append(f"search.trials={trials}")
-    if halving is not None:
-        changes.append(f"search.halving={str(halving).lower()}")
-    _check_duration(time_limit)
-    if resume is not None and (changes or out):
-        raise RecipeError(
-            "a study goes on as it began",
-            received="--resume with other options",
-            remedy="leave them out; --storage, --cluster and --time-limit may be given",
-        )
-    if out is not None:
-        check_folder(out)
+    given = [*(settings or []), *([f"seed={seed}"] if seed is not None else [])]
+    given += [f'search.method="{method}"'] if method is not None else []
+    given += [f"search.trials={trials}"] if trials is not None else []
+    given += [f"search.halving={str(halving).lower()}"] if halving is not None else []
+    _check(recipe, resume, given, out, time_limit)
     name = Path(recipe).stem if recipe else Path(str(resume)).name
 
     def begin() -> "Study":
@@ -101,7 +81,37 @@ def tune(
         if recipe is None:
             return Study.resume(Path(str(resume)), storage=storage, time_limit=time_limit)
         folder = out or new_folder(f"{name}-study")
-        return Study(load(recipe, changes), storage=storage, time_limit=time_limit, out=folder)
+        return Study(load(recipe, given), storage=storage, time_limit=time_limit, out=folder)
+
+    _go(begin, name, as_json, quiet)
+
+
+def _check(recipe: str | None, resume: Path | None, given: list[str], out: Path | None, time_limit: str) -> None:
+    """Refuse options that do not go together, before anything begins."""
+    from layerwise.recipe import decode
+
+    if (recipe is None) == (resume is None):
+        raise RecipeError(
+            "a search begins with a recipe, or goes on with --resume STUDY",
+            received="both" if recipe else "neither",
+            remedy="e.g. layerwise tune digits",
+        )
+    if resume is not None and (given or out):
+        raise RecipeError(
+            "a study goes on as it began",
+            received="--resume with other options",
+            remedy="leave them out; --storage, --cluster and --time-limit may be given",
+        )
+    decode({"data": {"kind": "toy", "name": "xor"}, "train": {"time_limit": time_limit}})
+    if out is not None:
+        check_folder(out)
+
+
+def _go(begin: "Callable[[], Study]", name: str, as_json: bool, quiet: bool) -> None:
+    """Search to the end and print the result."""
+    from layerwise.progress import search
+    from layerwise.progress.calls import attend_study
+    from layerwise.progress.screen import messages
 
     board = search.SearchBoard(name)
     study = attend_study(begin, search.silently() if quiet else search.watching(board, messages()))
@@ -111,12 +121,6 @@ def tune(
         console.show(*summary(study, console.results().width))
     if study.status == "diverged":
         raise typer.Exit(1)
-
-
-def _check_duration(text: str) -> None:
-    from layerwise.recipe import decode
-
-    decode({"data": {"kind": "toy", "name": "xor"}, "train": {"time_limit": text}})
 
 
 def payload(study: "Study") -> dict[str, Any]:
