@@ -14,11 +14,12 @@ SHARED_UP_TO = 16_384
 def room(rows: int, least: int = 1) -> int:
     """Rows to make room for: a power of two for small data, so that data sets of about one size share
     one compiled program; just as many as there are for large data, where a copy would cost memory.
+    At least `least`.
 
     >>> room(1437), room(1_000_003), room(20, least=512)
     (2048, 1000003, 512)
     """
-    return max(rows, 1) if rows > SHARED_UP_TO else max(1 << max(rows - 1, 0).bit_length(), least)
+    return max(rows if rows > SHARED_UP_TO else 1 << max(rows - 1, 0).bit_length(), least)
 
 
 def place(dataset: Dataset, weight: Float32[np.ndarray, " rows"]) -> Data:
@@ -34,7 +35,7 @@ def place_arrays(
     validation: Rows,
     least: int = 1,
 ) -> Data:
-    """The same for bare arrays, with room for at least `least` rows in each part."""
+    """The same for bare arrays, with room for at least `least` rows in each part that has any."""
     rows = room(x.shape[0], least)
     return Data(
         x=_whole(x, rows),
@@ -56,5 +57,7 @@ def _whole(array: np.ndarray, rows: int) -> jax.Array:
 
 def _padded(rows: Rows, least: int) -> jax.Array:
     """Row numbers, the last repeated to fill the room; what is padding is never counted."""
-    numbers = rows.astype(np.int32) if rows.size else np.zeros(1, np.int32)
+    if not rows.size:
+        return jnp.zeros(1, jnp.int32)
+    numbers = rows.astype(np.int32)
     return jnp.asarray(np.concatenate([numbers, np.full(room(numbers.size, least) - numbers.size, numbers[-1])]))
