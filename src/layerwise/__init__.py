@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from layerwise.estimators import LaneSearchCV as LaneSearchCV
     from layerwise.estimators import LogisticRegression as LogisticRegression
     from layerwise.estimators import MLPClassifier as MLPClassifier
     from layerwise.estimators import MLPRegressor as MLPRegressor
@@ -28,6 +29,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "CrossValidation": "layerwise.training.folds",
+    "LaneSearchCV": "layerwise.estimators",
     "LogisticRegression": "layerwise.estimators",
     "MLPClassifier": "layerwise.estimators",
     "MLPRegressor": "layerwise.estimators",
@@ -43,6 +45,7 @@ _HOME = {
 
 __all__ = [
     "CrossValidation",
+    "LaneSearchCV",
     "LogisticRegression",
     "MLPClassifier",
     "MLPRegressor",

@@ -7,5 +7,6 @@ searches, cross-validation, pickling, pandas and Polars frames) goes on working.
 from layerwise.estimators.logistic import LogisticRegression
 from layerwise.estimators.mlp import MLPClassifier, MLPRegressor
 from layerwise.estimators.perceptron import Perceptron
+from layerwise.estimators.search import LaneSearchCV
 
-__all__ = ["LogisticRegression", "MLPClassifier", "MLPRegressor", "Perceptron"]
+__all__ = ["LaneSearchCV", "LogisticRegression", "MLPClassifier", "MLPRegressor", "Perceptron"]

@@ -19,13 +19,14 @@ import optax
 from jaxtyping import Float, Float32, Shaped, UInt64
 
 from layerwise.data.dataset import Rows
+from layerwise.estimators import crew
 from layerwise.nets import noise
 from layerwise.nets.dense import MLP, Dense
 from layerwise.recipe import records as r
 from layerwise.tasks.objective import watched
 from layerwise.training import loop
 from layerwise.training.hyper import hyper
-from layerwise.training.place import SHARED_UP_TO, place_arrays
+from layerwise.training.place import SHARED_UP_TO, place_arrays, room
 from layerwise.training.step import Program
 
 LEAST_ROWS = 512  # all data up to this size share one program
@@ -81,9 +82,9 @@ class Fitting:
         self._program = program
         self._inputs = examples.x.shape[1]
         x = examples.x
-        if x.shape[0] <= SHARED_UP_TO and (missing := -self._inputs % COLUMNS):
+        if room_for(x.shape[0]) <= SHARED_UP_TO and (missing := -self._inputs % COLUMNS):
             x = np.pad(x, ((0, 0), (0, missing)))
-        self._data = place_arrays(x, *examples[1:], least=LEAST_ROWS)
+        self._data = place_arrays(x, *examples[1:], least=_least())
         self._per_epoch = -(-examples.train.size // program.batch_size)
         # Loss and task settings are not searched here, so any task will do.
         self._settings = hyper(msgspec.structs.replace(train, patience=0, epochs=ENDLESS), r.Regress())
@@ -146,12 +147,13 @@ class Fitting:
         goal = (self._epochs + epochs) * self._per_epoch
         while len(found) < epochs and self.running:
             limit = min(goal - int(self._state.step), self._limit)
-            began = time.monotonic()
-            self._state, history = loop.advance(
-                self._program, self._state, self._data, self._settings, self._key, limit
-            )
-            count = int(history.rows)  # waits for the call to end
-            took = time.monotonic() - began
+            with crew.computing():
+                began = time.monotonic()
+                self._state, history = loop.advance(
+                    self._program, self._state, self._data, self._settings, self._key, limit
+                )
+                count = int(history.rows)  # waits for the call to end
+                took = time.monotonic() - began
             self._limit = max(1, min(int(limit * CALL_SECONDS / max(took, 1e-6)), 8 * self._limit))
             told = (history.loss, history.validation, history.rolled_back)
             rows = zip(*(np.asarray(a)[:count] for a in told), strict=True)
@@ -168,6 +170,16 @@ class Fitting:
         coefs = [np.array(layer.weight).T for layer in network.layers]
         coefs[0] = coefs[0][: self._inputs]
         return Layers([np.ascontiguousarray(coef) for coef in coefs], [np.array(a.bias) for a in network.layers])
+
+
+def room_for(rows: int) -> int:
+    """How many rows a fit makes room for: those that its data's size calls for, or its crew's."""
+    return room(rows, _least())
+
+
+def _least() -> int:
+    everyone = crew.present()
+    return max(LEAST_ROWS, everyone.rows if everyone else 0)
 
 
 def _network(layers: Layers, activations: tuple[r.Activation, ...], width: int) -> MLP:

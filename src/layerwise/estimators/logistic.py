@@ -11,12 +11,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Hidden, Interval, StrOptions
 
 from layerwise.estimators import checked
-from layerwise.estimators.fitting import LEAST_ROWS, Examples, Fitting, Layers, distinct, minimize
+from layerwise.estimators.fitting import Examples, Fitting, Layers, distinct, minimize, room_for
 from layerwise.estimators.forward import sigmoid, softmax
 from layerwise.estimators.linear import LinearEstimator
 from layerwise.recipe import records as r
 from layerwise.tasks.objective import Objective
-from layerwise.training.place import room
 from layerwise.training.step import Program
 
 PROXIMAL_STEPS = 100  # that count as one iteration
@@ -162,7 +161,7 @@ class LogisticRegression(LinearEstimator):
             objective=Objective("binary" if outputs == 1 else "classes", outputs, len(self.classes_)),
             optimizer=type(settings.optimizer),
             schedule=r.ConstantRate,
-            batch_size=room(rows, LEAST_ROWS),
+            batch_size=room_for(rows),
             monitor="loss",
             uses=frozenset({"l2"}),
             memory=0 if shrinks else r.Lbfgs().memory,

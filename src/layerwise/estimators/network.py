@@ -19,12 +19,11 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from layerwise.estimators import checked
-from layerwise.estimators.fitting import LEAST_ROWS, Epoch, Examples, Fitting, Layers, Patience, distinct, minimize
+from layerwise.estimators import checked, crew
+from layerwise.estimators.fitting import Epoch, Examples, Fitting, Layers, Patience, distinct, minimize, room_for
 from layerwise.estimators.forward import ACTIVATIONS, outputs
 from layerwise.recipe import records as r
 from layerwise.tasks.objective import Objective
-from layerwise.training.place import room
 from layerwise.training.step import Program
 
 AUTO_BATCH = 200  # scikit-learn's min(200, rows): what is missing to a batch weighs nothing
@@ -212,11 +211,11 @@ class NetworkEstimator(BaseEstimator):
             return AUTO_BATCH
         if self.batch_size > rows:
             warnings.warn("Got `batch_size` larger than sample size. It is going to be clipped", stacklevel=4)
-        return min(int(self.batch_size), room(rows, LEAST_ROWS))
+        return min(int(self.batch_size), room_for(rows))
 
     def _fitting(self, examples: Examples, seed: int, *, whole: bool) -> Fitting:
         rows = examples.train.size
-        batch = room(rows, LEAST_ROWS) if whole else self._batch(rows)
+        batch = room_for(rows) if whole else self._batch(rows)
         scale, _ = self._scales()
         train, uses = self._settings(scale, min(rows, batch) * float(examples.weight[examples.train].mean()))
         objective = self._objective()
@@ -264,7 +263,7 @@ class NetworkEstimator(BaseEstimator):
                 optimizer = law(float(self.beta_1), float(self.beta_2), float(self.epsilon) * scale)
         if self.solver == "adamw":
             uses, decay = {"weight_decay"}, float(self.alpha)
-        if self.dropout:
+        if self.dropout or (self.solver != "lbfgs" and crew.has_dropout()):
             uses = {*uses, "dropout"}
         train = r.Train(
             optimizer=optimizer,
