@@ -159,7 +159,8 @@ def advance_purely(
         at_end = base + count == per_epoch
         healthy = jnp.isfinite(state.loss)
         sound = healthy & (~at_end | _finite(state.weights))
-        carry = _when(sound & at_end, partial(_end_epoch, program, data, hyper, per_epoch), carry)
+        ended = sound & at_end
+        carry = _when(ended, partial(_end_epoch, program, data, hyper, per_epoch, ended), carry)
         return _when(~sound, partial(_roll_back, hyper, per_epoch), carry)
 
     def more(carry: _Carry) -> Bool[Array, ""]:
@@ -232,11 +233,16 @@ def _finite(tree: Weights) -> Bool[Array, ""]:
 # ── at the end of an epoch ──────────────────────────────────────────────────────────────────────
 
 
-def _end_epoch(program: Program, data: Data, hyper: Hyper, per_epoch: Int[Array, ""], carry: _Carry) -> _Carry:
+def _end_epoch(
+    program: Program, data: Data, hyper: Hyper, per_epoch: Int[Array, ""], ended: Bool[Array, ""], carry: _Carry
+) -> _Carry:
     """Validate, keep the best, count patience, and make this the state to go back to."""
     state = carry.state
     epoch = state.step // per_epoch
-    found = evaluate(program, state.weights.network, data, data.validation, data.validation_rows, hyper)
+    # What follows from the weights alone does not change in the loop that `_when` is, so XLA takes it out
+    # and would validate after every segment: the count of rows says once more whether it is time.
+    rows = jnp.where(ended, data.validation_rows, 0)
+    found = evaluate(program, state.weights.network, data, data.validation, rows, hyper)
     names = watched(program.objective)
     monitored = found[names.index(program.monitor)]
     held_out = data.validation_rows > 0
@@ -252,7 +258,8 @@ def _end_epoch(program: Program, data: Data, hyper: Hyper, per_epoch: Int[Array,
     status = jnp.where(epoch >= hyper.epochs, jnp.int32(FINISHED), jnp.int32(RUNNING))
     if program.objective.kind == "perceptron":
         # Rosenblatt's rule moves no weight any more once every training row is decided rightly.
-        right = evaluate(program, state.weights.network, data, data.train, data.train_rows, hyper)
+        rows = jnp.where(ended, data.train_rows, 0)
+        right = evaluate(program, state.weights.network, data, data.train, rows, hyper)
         status = jnp.where(right[names.index("accuracy")] == 1, CONVERGED, status)
     stop = (hyper.patience > 0) & (waited >= hyper.patience) & (status == RUNNING)
     rate = hyper.learning_rate * state.scale * rate_factor(program.schedule, state.step - 1, per_epoch, hyper)
