@@ -176,6 +176,8 @@ class Ledger:
         if set(params) != set(self._space.axes):
             # Drawn from the trial's own seed and from what is over: the same however often it is asked.
             self._study.sampler = sampler(self._method, (self._seed * 1_000_003 + _ticket(trial)) % 2**32)
+            # Optuna's own `ask` and `tell` forget these; else a sampler would see the trials of its first look.
+            self._study._thread_local.cached_all_trials = None
             asked = self._optuna.trial.Trial(self._study, trial._trial_id)
             params = {path: _suggested(asked, path, axis) for path, axis in self._space.distributions.items()}
         return Ticket(trial.number, self._space.settings(params))
@@ -242,7 +244,7 @@ class Ledger:
         ended = [t for t in self._trials() if t.state.name in ("COMPLETE", "PRUNED") and math.isfinite(t.value)]
 
         def rank(trial: Any) -> tuple[float, float, int]:
-            reached = math.inf if trial.state == self._states.COMPLETE else trial.last_step or 0
+            reached = math.inf if trial.state == self._states.COMPLETE else float(trial.last_step or 0)
             return -reached, sign * trial.value, _ticket(trial)
 
         found: list[tuple[int, Settings, float]] = []
