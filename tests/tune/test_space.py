@@ -76,7 +76,7 @@ def test_an_axis_that_is_none_is_refused(path, axis, words):
     ],
 )
 def test_choices_that_do_not_fit_each_other_are_refused(axes):
-    with pytest.raises(RecipeError, match=", with {"):
+    with pytest.raises(RecipeError, match=r", with \{"):
         space_of(axes)
 
 

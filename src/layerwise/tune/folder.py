@@ -137,7 +137,7 @@ class StudyFolder:
         try:
             resolved = maker.resolved(run.read_recipe())
             lane = maker.lane(resolved, resolved.recipe.seed, frozenset())
-            lane.take(checkpoint.read(run.state, lane.state)[0])
+            lane.take(checkpoint.read(run.state, lane.exact)[0])
         except LayerwiseError:
             return None
         return Trial(-1, {}, lane, resolved.recipe.seed)

@@ -63,16 +63,19 @@ class Journal:
         lines = [json.dumps(log, separators=(",", ":")) for log in logs]
         content = "".join(line + "\n" for line in lines).encode()
         with files.storing(self._path):
-            done = 0
             try:
-                while done < len(content):
-                    done += self._file.write(content[done:])
+                self._write(content)
             except BaseException:
                 self._cut()
                 raise
         self._size += len(content)
         # As they would be read, so that nothing depends on whether the process was restarted.
         self._records += [json.loads(line) for line in lines]
+
+    def _write(self, content: bytes) -> None:
+        done = 0
+        while done < len(content):
+            done += self._file.write(content[done:])
 
     def close(self) -> None:
         """Close the file; what was read stays readable."""

@@ -179,7 +179,7 @@ class Study:
         if not rows:
             rows = [
                 {"number": e.number, "state": e.state, "value": e.value, **e.settings}
-                for e in self._files.ended().values()
+                for _, e in sorted(self._files.ended().items())
             ]
         return pl.DataFrame(
             [{**row, "epochs": epochs.get(row["number"])} for row in rows], infer_schema_length=None

@@ -37,7 +37,10 @@ def contenders(ledger: Ledger, waves: Waves, seed: int) -> list[Contender]:
             number,
             settings,
             searched,
-            [waves.trial(-1 if number is None else number, settings, seed + more) for more in range(SEEDS + 1)],
+            [
+                waves.trial(-1 if number is None else number, settings, (seed + more) % 2**32)
+                for more in range(SEEDS + 1)
+            ],
         )
         for number, settings, searched in (*chosen, (None, {}, None))
     ]
