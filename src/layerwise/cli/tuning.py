@@ -112,9 +112,10 @@ def _go(begin: "Callable[[], Study]", name: str, as_json: bool, quiet: bool) -> 
     from layerwise.progress import search
     from layerwise.progress.calls import attend_study
     from layerwise.progress.screen import messages
+    from layerwise.progress.show import silently
 
     board = search.SearchBoard(name)
-    study = attend_study(begin, search.silently() if quiet else search.watching(board, messages()))
+    study = attend_study(begin, silently() if quiet else search.watching(board, messages()))
     if as_json:
         console.write_json(payload(study))
     else:

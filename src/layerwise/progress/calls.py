@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from layerwise.progress.board import Board
 from layerwise.progress.screen import messages, redraws
-from layerwise.progress.view import Watch, silently, watching
+from layerwise.progress.show import silently
+from layerwise.progress.view import Watch, watching
 from layerwise.recipe import Recipe, Source
 from layerwise.training.events import AnyEvent, Started
 
@@ -137,7 +138,7 @@ def tune(
 
     board = search.SearchBoard(Path(recipe).stem if isinstance(recipe, str | Path) else "search")
     console = messages()
-    return attend_study(begin, search.watching(board, console) if progress and redraws(console) else search.silently())
+    return attend_study(begin, search.watching(board, console) if progress and redraws(console) else silently())
 
 
 def attend_study(begin: "Callable[[], Study]", show: "AbstractContextManager[search.Watch]") -> "Study":

@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from layerwise.progress import wording
-from layerwise.progress.screen import CELL_WIDTH, Cell, redraws
+from layerwise.progress.show import TERMINAL_STOP, Look, showing
 from layerwise.training.events import Scoring
 from layerwise.tune.events import (
     AnyStudyEvent,
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 Watch = Callable[[AnyStudyEvent], None]
 
-REFRESHES = 8  # of the live lines in a second
 BAR = 40
 SHORTEST_BAR = 8
 PLAIN_LINES = 20  # of trials in a search, where nothing can be redrawn
@@ -91,74 +91,20 @@ class SearchBoard:
         return (self.clock() - self.began) / done * (all_of_them - done)
 
 
-@contextmanager
-def watching(board: SearchBoard, console: "Console") -> Iterator[Watch]:
+def watching(board: SearchBoard, console: "Console") -> AbstractContextManager[Watch]:
     """Show a search on `console` within the block, which hands its events to the function it gets."""
-    if console.is_jupyter:
-        with _in_notebook(board) as watch:
-            yield watch
-    elif redraws(console):
-        with _live(board, console) as watch:
-            yield watch
-    else:
-        console.print(f"{board.name}: {board.phase}", soft_wrap=True)
-        yield _plain(board, console)
-
-
-@contextmanager
-def silently() -> Iterator[Watch]:
-    """Show nothing."""
-    yield lambda event: None
-
-
-@contextmanager
-def _live(board: SearchBoard, console: "Console") -> Iterator[Watch]:
-    from rich.console import Group
-    from rich.live import Live
-    from rich.spinner import Spinner
-
-    spinner = Spinner("dots", style="cyan")
-
-    def draw() -> "RenderableType":
-        return Group(*live_lines(board, console.width, spinner))
-
-    def watch(event: AnyStudyEvent) -> None:
-        board.hear(event)
-        for sentence, style in said(board, event):
-            live.console.print(wording.printable(sentence), style=style)
-
-    with Live(
-        get_renderable=draw, console=console, refresh_per_second=REFRESHES, transient=True, redirect_stdout=False
-    ) as live:
-        yield watch
-
-
-@contextmanager
-def _in_notebook(board: SearchBoard) -> Iterator[Watch]:
-    from rich.text import Text
-
-    cell, kept, drawn = Cell(), list["RenderableType"](), 0.0
-
-    def draw(sign: str, style: str) -> None:
-        nonlocal drawn
-        drawn = board.clock()
-        cell.draw(*kept, *live_lines(board, CELL_WIDTH, Text(sign, style=style), "interrupting the kernel"))
-
-    def watch(event: AnyStudyEvent) -> None:
-        board.hear(event)
-        kept.extend(Text(wording.printable(sentence), style=style) for sentence, style in said(board, event))
-        if not isinstance(event, Searching | TrialEnded) or board.clock() - drawn > 1 / REFRESHES:
-            draw("•", "cyan")
-
-    draw("•", "cyan")
-    try:
-        yield watch
-    finally:
-        draw("✓", "green") if board.phase == "done" else draw("✗", "red")
+    look = Look[AnyStudyEvent](
+        board,
+        partial(live_lines, board),
+        partial(said, board),
+        partial(_plain, board),
+        (Searching, TrialEnded),
+    )
+    return showing(look, console)
 
 
 def live_lines(
-    board: SearchBoard, width: int, spinner: "RenderableType", stop: str = "Ctrl-C"
+    board: SearchBoard, width: int, spinner: "RenderableType", stop: str = TERMINAL_STOP
 ) -> "list[RenderableType]":
     """The lines that are redrawn while a search lasts, for `width` columns; `stop` is how the user ends it."""
     from rich.table import Table

@@ -5,12 +5,13 @@
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from layerwise.progress import wording
 from layerwise.progress.board import SCORING, Board
-from layerwise.progress.screen import CELL_WIDTH, Cell, redraws
+from layerwise.progress.show import TERMINAL_STOP, Look, showing
 from layerwise.training.events import AnyEvent, Epoch, Finished, Progress, RolledBack, Started, TestTouched
 
 if TYPE_CHECKING:
@@ -20,80 +21,23 @@ Watch = Callable[[AnyEvent], None]
 
 PLAIN_LINES = 20  # of epochs in a run, where nothing can be redrawn
 QUIET_SECONDS = 30.0  # after which a plain line is due however short the way was
-REFRESHES = 8  # of the live lines in a second
 CURVE = 40  # signs of a curve or bar at most
 SHORTEST_BAR = 8
-TERMINAL_STOP, NOTEBOOK_STOP = "Ctrl-C", "interrupting the kernel"
 
 
-@contextmanager
-def watching(board: Board, console: "Console") -> Iterator[Watch]:
+def watching(board: Board, console: "Console") -> AbstractContextManager[Watch]:
     """Show a run on `console` within the block, which hands its events to the function it gets."""
-    if console.is_jupyter:
-        with _in_notebook(board) as watch:
-            yield watch
-    elif redraws(console):
-        with _live(board, console) as watch:
-            yield watch
-    else:
-        console.print(f"{board.name}: {board.phase}", soft_wrap=True)
-        yield _plain(board, console)
+    look = Look[AnyEvent](
+        board,
+        partial(live_lines, board),
+        partial(said, board),
+        partial(_plain, board),
+        (Epoch, Progress),
+    )
+    return showing(look, console)
 
 
-@contextmanager
-def silently() -> Iterator[Watch]:
-    """Show nothing."""
-    yield lambda event: None
-
-
-# ── on a terminal ───────────────────────────────────────────────────────────────────────────────
-
-
-@contextmanager
-def _live(board: Board, console: "Console") -> Iterator[Watch]:
-    from rich.console import Group
-    from rich.live import Live
-    from rich.spinner import Spinner
-
-    spinner = Spinner("dots", style="cyan")
-
-    def draw() -> "RenderableType":
-        return Group(*live_lines(board, console.width, spinner))
-
-    def watch(event: AnyEvent) -> None:
-        board.hear(event)
-        for sentence, style in said(board, event):
-            live.console.print(wording.printable(sentence), style=style)
-
-    with Live(
-        get_renderable=draw, console=console, refresh_per_second=REFRESHES, transient=True, redirect_stdout=False
-    ) as live:
-        yield watch
-
-
-@contextmanager
-def _in_notebook(board: Board) -> Iterator[Watch]:
-    """What was said and, below, the live lines; the last of them stay."""
-    from rich.text import Text
-
-    cell, kept, drawn = Cell(), list["RenderableType"](), 0.0
-
-    def draw(sign: Text, stop: str = NOTEBOOK_STOP) -> None:
-        nonlocal drawn
-        drawn = board.clock()
-        cell.draw(*kept, *live_lines(board, CELL_WIDTH, sign, stop))
-
-    def watch(event: AnyEvent) -> None:
-        board.hear(event)
-        kept.extend(Text(wording.printable(sentence), style=style) for sentence, style in said(board, event))
-        if not isinstance(event, Epoch | Progress) or board.clock() - drawn > 1 / REFRESHES:
-            draw(Text("•", style="cyan"))
-
-    draw(Text("•", style="cyan"))
-    try:
-        yield watch
-    finally:
-        draw(Text("✓", style="green") if board.phase == "done" else Text("✗", style="red"), "")
+# ── on a terminal and in a notebook ─────────────────────────────────────────────────────────────
 
 
 def live_lines(
