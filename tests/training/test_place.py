@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layerwise.data import load as load_data
+from layerwise.nets import noise
 from layerwise.recipe import decode
 from layerwise.training.place import SHARED_UP_TO, place, place_arrays, room
 
@@ -50,3 +51,13 @@ def test_a_dataset_is_placed_with_its_parts_and_the_weights_given():
     np.testing.assert_array_equal(np.asarray(data.weight)[:50], weight)
     np.testing.assert_array_equal(np.asarray(data.x)[:50], dataset.x)
     np.testing.assert_array_equal(np.asarray(data.train)[: dataset.train.size], dataset.train)
+
+
+def test_no_program_is_compiled_for_it(compilations):
+    """Each costs 10 ms, and every data set has a shape of its own."""
+    before = compilations()
+    for rows in (37, 17_001):
+        x, y = np.ones((rows, 7), np.float32), np.zeros((rows, 3), np.float32)
+        place_arrays(x, y, np.ones(rows, np.float32), np.arange(rows), np.arange(0))
+    noise.key(rows)
+    assert compilations() == before

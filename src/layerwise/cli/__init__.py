@@ -69,7 +69,7 @@ def about(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; `argv` are the words after the program's name."""
-    gc.set_threshold(100_000)  # imports and tracing make objects by the hundred thousand, nearly all to stay
+    _prepare_process()
     console.prepare_streams()
     code = _guarded(list(sys.argv[1:] if argv is None else argv) or ["--help"])
     for stream in (sys.stdout, sys.stderr):
@@ -79,6 +79,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             code = code or (1 if error.errno == errno.EPIPE else _explain(error))
             console.silence(stream)
     return code
+
+
+def _prepare_process() -> None:
+    """Settings for speed of a process that is ours alone."""
+    gc.set_threshold(100_000)  # imports and tracing make objects by the hundred thousand, nearly all to stay
+    # Read when NumPy is imported. Its products are small here, and its threads would spin on XLA's cores.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def _guarded(words: list[str]) -> int:

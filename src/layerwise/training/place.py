@@ -1,7 +1,6 @@
 """From a `Dataset` to the arrays on the device, in shapes that compiled programs can share."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float32, Shaped
 
@@ -42,22 +41,27 @@ def place_arrays(
         y=_whole(y, rows),
         weight=_whole(weight, rows),
         train=_padded(train, least),
-        train_rows=jnp.int32(train.size),
+        train_rows=_placed(np.int32(train.size)),
         validation=_padded(validation, least),
-        validation_rows=jnp.int32(validation.size),
+        validation_rows=_placed(np.int32(validation.size)),
     )
 
 
 def _whole(array: np.ndarray, rows: int) -> jax.Array:
     if array.shape[0] < rows:
         array = np.concatenate([array, np.zeros((rows - array.shape[0], *array.shape[1:]), array.dtype)])
-    placed: jax.Array = jax.device_put(array, may_alias=True)
-    return placed
+    return _placed(array)
 
 
 def _padded(rows: Rows, least: int) -> jax.Array:
     """Row numbers, the last repeated to fill the room; what is padding is never counted."""
     if not rows.size:
-        return jnp.zeros(1, jnp.int32)
+        return _placed(np.zeros(1, np.int32))
     numbers = rows.astype(np.int32)
-    return jnp.asarray(np.concatenate([numbers, np.full(room(numbers.size, least) - numbers.size, numbers[-1])]))
+    return _placed(np.concatenate([numbers, np.full(room(numbers.size, least) - numbers.size, numbers[-1])]))
+
+
+def _placed(array: np.ndarray | np.int32) -> jax.Array:
+    """On the device without a compiled program, which jax.numpy makes for each shape; not copied where aligned."""
+    placed: jax.Array = jax.device_put(array, may_alias=True)
+    return placed
