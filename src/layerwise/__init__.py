@@ -63,4 +63,6 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _HOME:
         return getattr(import_module(_HOME[name]), name)
+    if name in ("plots", "report"):
+        return import_module(f"layerwise.{name}")
     raise AttributeError(f"module 'layerwise' has no attribute {name!r}")

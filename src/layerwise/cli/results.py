@@ -119,7 +119,7 @@ def rivals_tables(result: Result, part: str, width: int, title: str) -> "list[Ta
     A wide console shows every interval.
     """
     scores = {NETWORK: result.metrics[part]}
-    scores |= {rival(name): figures[part] for name, figures in result.baselines.items() if figures.get(part)}
+    scores |= {wording.rival(name): figures[part] for name, figures in result.baselines.items() if figures.get(part)}
     metrics = list(result.metrics[part])
     headline = metrics[0]
     known = {name: figures[headline].value for name, figures in scores.items() if headline in figures}
@@ -190,26 +190,9 @@ def _cell(metric: str, figures: Mapping[str, Interval], scores: Figures, wide: b
     return cell
 
 
-def rival(name: str) -> str:
-    """A baseline's name for people.
-
-    >>> rival("rbf_svm (10,000 rows)"), rival("naive_bayes")
-    ('RBF SVM (10,000 rows)', 'naive Bayes')
-    """
-    method, bracket, rest = name.partition(" (")
-    words = method.replace("_", " ").replace("svm", "SVM").replace("rbf", "RBF").replace("bayes", "Bayes")
-    return f"{words}{bracket}{rest}"
-
-
 def readable(result: Result) -> list[str]:
     """The remarks with the baselines' names as the table writes them."""
-    names = {name.partition(" (")[0] for name in result.baselines}
-    said = []
-    for remark in result.remarks:
-        for name in names:
-            remark = remark.replace(name, rival(name))
-        said.append(remark[:1].upper() + remark[1:])
-    return said
+    return [wording.readable(remark, result.baselines) for remark in result.remarks]
 
 
 def bullet(sentence: str) -> "Table":

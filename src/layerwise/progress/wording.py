@@ -136,6 +136,28 @@ def listed(words: Sequence[str], conjunction: str = "and") -> str:
     return f" {conjunction} ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
+def rival(name: str) -> str:
+    """A baseline's name for people.
+
+    >>> rival("rbf_svm (10,000 rows)"), rival("naive_bayes")
+    ('RBF SVM (10,000 rows)', 'naive Bayes')
+    """
+    method, bracket, rest = name.partition(" (")
+    words = method.replace("_", " ").replace("svm", "SVM").replace("rbf", "RBF").replace("bayes", "Bayes")
+    return f"{words}{bracket}{rest}"
+
+
+def readable(remark: str, baselines: Iterable[str]) -> str:
+    """A remark with the baselines' names as the tables write them.
+
+    >>> readable("rbf_svm beats the network", ["rbf_svm"])
+    'RBF SVM beats the network'
+    """
+    for name in {name.partition(" (")[0] for name in baselines}:
+        remark = remark.replace(name, rival(name))
+    return remark[:1].upper() + remark[1:]
+
+
 def printable(text: str) -> str:
     """The text without what could move a terminal's cursor or cannot be encoded.
 
