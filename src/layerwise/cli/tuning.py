@@ -1,5 +1,6 @@
 """The command that searches: `tune`."""
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -159,16 +160,19 @@ def summary(study: "Study", width: int) -> "list[RenderableType]":
     from layerwise.progress import wording
 
     counts = study.counts()
-    words = wording.listed([f"{count} {state.replace('_', ' ')}" for state, count in sorted(counts.items())])
+    over = {state: count for state, count in sorted(counts.items()) if state not in ("running", "waiting")}
+    words = wording.listed([f"{count} {state.replace('_', ' ')}" for state, count in over.items()]) or "none over"
     endings = {
         "finished": "Searched {n} in {time}: {words}.",
-        "interrupted": "Interrupted after {n} in {time}: {words}; the best model so far is kept.",
-        "time_limit": "Out of time after {n} in {time}: {words}; the best model so far is kept.",
+        "interrupted": "Interrupted after {n} of {all} in {time}: {words}; the best model so far is kept.",
+        "time_limit": "Out of time after {n} of {all} in {time}: {words}; the best model so far is kept.",
         "joined": "Helped with {n} in {time}; the process that began the study names its winner.",
         "diverged": "None of {n} gave a finite loss.",
     }
-    n = wording.counted(sum(counts.values()), "setting")
-    ending = endings[study.status].format(n=n, time=wording.duration(study.seconds), words=words)
+    n = wording.counted(sum(over.values()), "setting")
+    ending = endings[study.status].format(
+        n=n, all=sum(counts.values()), time=wording.duration(study.seconds), words=words
+    )
     blocks: list[RenderableType] = [Text(ending, style="bold red" if study.status == "diverged" else "bold")]
     if study.finalists:
         blocks += ["", _finalists(study)]
@@ -187,6 +191,9 @@ def summary(study: "Study", width: int) -> "list[RenderableType]":
         blocks += results.summary(result, width)[1:]
     elif study.remarks:
         blocks += ["", *(results.bullet(remark) for remark in study.remarks)]
+    if study.status in ("interrupted", "time_limit"):
+        words = shlex.quote(str(study.folder))
+        blocks += [Text.assemble(("go on    ", "dim"), (f"layerwise tune --resume {words}", "cyan"))]
     return blocks
 
 
