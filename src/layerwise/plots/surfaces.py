@@ -154,7 +154,7 @@ def _ground(figure: "Figure", panel: Panel, true: Surface, *, bar: bool) -> None
             yaxis=panel.main[1],
             zmin=low,
             zmax=high,
-            zsmooth="best" if min(mean.shape) > 2 else False,
+            zsmooth="fast" if min(mean.shape) > 2 else False,
             text=[[f"{x}<br>{y}<br>{mean[j, i]:.4g}" for i, x in enumerate(columns)] for j, y in enumerate(rows)],
             hoverinfo="text",
             colorscale=[[n / (len(COLORS) - 1), color] for n, color in enumerate(COLORS)],
