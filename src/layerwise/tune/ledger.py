@@ -82,13 +82,10 @@ class Ledger:
     def _found(self, name: str, direction: str) -> bool:
         """Begin the study or join it; whether this process is the one that begins it."""
         first = True
-        asking = sampler(self._method, self._seed)
         try:
-            self._study = self._optuna.create_study(
-                storage=self._storage, sampler=asking, study_name=name, direction=direction
-            )
+            self._study = self._optuna.create_study(storage=self._storage, study_name=name, direction=direction)
         except self._optuna.exceptions.DuplicatedStudyError:
-            self._study = self._optuna.load_study(storage=self._storage, sampler=asking, study_name=name)
+            self._study = self._optuna.load_study(storage=self._storage, study_name=name)
             first = not self._shared
         self._storage = self._study._storage  # Optuna puts a cache around a database
         if not first and (founder := self._attribute("founder", 2 * HEARTBEAT)) is not None:
@@ -100,11 +97,11 @@ class Ledger:
     @reaching
     def _plan(self, plan: list[dict[str, Any]]) -> None:
         """Write down every trial that is not written down yet."""
+        self._study.set_user_attr("space", self._study.user_attrs.get("space", self._axes()))
         known = {_ticket(trial) for trial in self._trials()}
         for ticket, params in enumerate(plan):
             if ticket not in known:
                 self._plant(ticket, params)
-        self._study.set_user_attr("space", self._axes())
         self._study.set_user_attr("trials", len(plan))
 
     @reaching
@@ -172,15 +169,29 @@ class Ledger:
         self._running[trial.number] = trial._trial_id
         if self._shared:
             self._storage.set_trial_user_attr(trial._trial_id, "owner", self._owner)
-        params = dict(trial.params)
-        if set(params) != set(self._space.axes):
-            # Drawn from the trial's own seed and from what is over: the same however often it is asked.
-            self._study.sampler = sampler(self._method, (self._seed * 1_000_003 + _ticket(trial)) % 2**32)
-            # Optuna's own `ask` and `tell` forget these; else a sampler would see the trials of its first look.
-            self._study._thread_local.cached_all_trials = None
-            asked = self._optuna.trial.Trial(self._study, trial._trial_id)
-            params = {path: _suggested(asked, path, axis) for path, axis in self._space.distributions.items()}
+        params = trial.params if set(trial.params) == set(self._space.axes) else self._drawn(trial)
         return Ticket(trial.number, self._space.settings(params))
+
+    def _drawn(self, trial: Any) -> dict[str, Any]:
+        """The parameters that Optuna's sampler chooses for a trial, and writes them down.
+
+        Drawn from the trial's own seed and from what is over, all of them before any is written: the same
+        however often they are asked for.
+        """
+        asking = sampler(self._method, (self._seed * 1_000_003 + _ticket(trial)) % 2**32)
+        # A study of its own, since Optuna's remembers what was over when it was first asked.
+        study = self._optuna.load_study(storage=self._storage, study_name=self._study.study_name)
+        axes = self._space.distributions
+        params = dict(asking.sample_relative(study, trial, asking.infer_relative_search_space(study, trial)))
+        for path, axis in axes.items():
+            if path not in params:
+                params[path] = asking.sample_independent(study, trial, path, axis)
+        for path, axis in axes.items():
+            if path not in trial.params:
+                self._change(
+                    self._storage.set_trial_param, trial._trial_id, path, axis.to_internal_repr(params[path]), axis
+                )
+        return params
 
     def _mine(self, trial: Any) -> bool:
         # A journal has one process at a time, so whatever is running in it is left from the last one.
@@ -366,14 +377,3 @@ def _over(trial: Any) -> bool:
     if trial.state.name == "FAIL":
         return trial.user_attrs.get("end") in _NEVER
     return bool(trial.state.is_finished())
-
-
-def _suggested(trial: Any, path: str, axis: Any) -> Any:
-    """What Optuna's sampler suggests on an axis."""
-    match type(axis).__name__:
-        case "FloatDistribution":
-            return trial.suggest_float(path, axis.low, axis.high, log=axis.log)
-        case "IntDistribution":
-            return trial.suggest_int(path, axis.low, axis.high)
-        case _:
-            return trial.suggest_categorical(path, axis.choices)

@@ -31,7 +31,10 @@ def opened(storage: Path | str) -> Any:
     problem = ""
     for _ in range(_FIRST_TOUCHES):
         try:
-            return optuna.storages.RDBStorage(storage, engine_kwargs={"pool_pre_ping": True})
+            database = optuna.storages.RDBStorage(storage, engine_kwargs={"pool_pre_ping": True})
+            if database.engine.dialect.name == "sqlite":
+                _lock_at_beginning(database.engine)
+            return database
         except ImportError as error:
             missing = (error.__cause__ or error).__dict__.get("name") or getattr(error.__cause__, "name", "")
             if missing == "psycopg" or (missing == "" and "psycopg" in storage):
@@ -48,6 +51,21 @@ def opened(storage: Path | str) -> Any:
         received=f"{without_password(storage)}: {_first_line(problem, storage)}",
         remedy='e.g. --storage postgresql+psycopg://user@host/base, with pip install "layerwise[cluster]"',
     )
+
+
+def _lock_at_beginning(engine: Any) -> None:
+    """Let SQLite lock when a transaction begins: not at its first change, when what was read may be outdated."""
+    from sqlalchemy import event
+
+    def connect(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # leaves it to the next function
+
+    def begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    engine.dispose()  # connections that were made without
+    event.listen(engine, "connect", connect)
+    event.listen(engine, "begin", begin)
 
 
 def reaching(method: Callable[P, T]) -> Callable[P, T]:
