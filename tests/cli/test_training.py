@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -164,3 +166,23 @@ def test_bad_data_leaves_nothing_behind(inside: Path, capsys: pytest.CaptureFixt
     assert out == ""
     assert "answer" in err
     assert sorted(inside.rglob("*")) == before
+
+
+def test_no_garbage_is_collected_while_jax_is_imported() -> None:
+    """JAX is called at each collection, and there Python drops a Ctrl-C."""
+    program = """
+import gc, sys
+from layerwise.cli import training
+
+def note(phase, info):
+    if "jax" in sys.modules and not hasattr(sys.modules.get("layerwise.training.run"), "train"):
+        print("collected")
+
+training._go = lambda begin, *_: begin()
+gc.callbacks.append(note)
+training.train("digits")
+gc.callbacks.clear()
+print("jax" in sys.modules, gc.isenabled())
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "True True\n"

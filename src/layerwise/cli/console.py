@@ -1,8 +1,10 @@
 """Where the command line's words go: results to stdout, everything else to stderr."""
 
+import gc
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from layerwise.progress.screen import messages
@@ -70,6 +72,22 @@ def prepare_streams() -> None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal without a sign for ★ shows ?
+
+
+@contextmanager
+def importing() -> Iterator[None]:
+    """For imports of JAX: no garbage is collected meanwhile.
+
+    It costs an eighth of their time; and JAX has itself called at each collection, where Python drops a
+    Ctrl-C that happens to come just then. It did come so, since Python answers one that was sent during
+    the loading of a library at the next call.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()  # what is imported stays, and need not be looked through
+        gc.enable()
 
 
 def silence(stream: Any) -> None:

@@ -67,9 +67,10 @@ def train(
     apart.prepare()  # now: its imports take as long as ours, and another core
 
     def begin() -> "Run | CrossValidation":
+        kind = _kind(checked)
         from layerwise.training.folder import new_folder
 
-        return _kind(checked)(checked, out=out or new_folder(name))
+        return kind(checked, out=out or new_folder(name))
 
     _go(begin, _board(checked, name), as_json, quiet)
 
@@ -158,8 +159,10 @@ def check_writable(folder: Path) -> None:
 
 def _kind(recipe: "Recipe") -> "type[Run] | type[CrossValidation]":
     from layerwise.recipe.folds import folds_of
-    from layerwise.training.folds import CrossValidation
-    from layerwise.training.run import Run
+
+    with console.importing():
+        from layerwise.training.folds import CrossValidation
+        from layerwise.training.run import Run
 
     return CrossValidation if folds_of(recipe) else Run
 
