@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from layerwise.cli import main, training
+from layerwise.cli import console, main, training
 from layerwise.errors import StorageError
 from layerwise.progress.board import Board
 from layerwise.training.events import AnyEvent, Progress, TestTouched
@@ -186,3 +186,13 @@ print("jax" in sys.modules, gc.isenabled())
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == "True True\n"
+
+
+def test_a_ctrl_c_during_imports_is_answered_after_them() -> None:
+    handler, done = signal.getsignal(signal.SIGINT), []
+    with pytest.raises(KeyboardInterrupt), console.importing():
+        signal.raise_signal(signal.SIGINT)
+        done.append("imports")
+    assert done and signal.getsignal(signal.SIGINT) is handler
+    with console.importing():
+        pass
