@@ -7,7 +7,7 @@ the summary says how many were skipped for what.
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,3 +79,91 @@ def pytest_make_collect_report(
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     for reason, count in skipped.most_common():
         terminalreporter.write_line(f"skipped {count}: {reason}")
+
+
+# ── studies without their training ──────────────────────────────────────────────────────────────
+
+SPACE: dict[str, Any] = {"train.learning_rate": {"log": [1e-4, 1e-2]}, "train.dropout": {"uniform": [0, 0.5]}}
+
+
+@pytest.fixture
+def invent(tmp_path: Path) -> Callable[..., Path]:
+    """A function that writes the folder of a study which nobody searched, by its values; see `_invented`."""
+
+    def invented(values: Sequence[float | None], name: str = "study", **given: Any) -> Path:
+        return _invented(tmp_path / name, values, **given)
+
+    return invented
+
+
+def _invented(
+    path: Path,
+    values: Sequence[float | None],
+    *,
+    settings: Sequence[Mapping[str, Any]] = (),
+    states: Mapping[int, str] = {},
+    curves: bool = True,
+    finals: Mapping[int | None, Sequence[float]] = {},
+    status: str = "finished",
+    monitor: str = "loss",
+    space: Mapping[str, Any] = SPACE,
+    remarks: Sequence[str] = (),
+    storage: str | None = None,
+) -> Path:
+    """Trials in the order of their ends, a second each; None diverged. `states` by number, if not "finished".
+
+    `finals` has the values of each finalist by its trial's number, None being the recipe as written; the best
+    of them won. A `status` of "" is that of a study that is going on.
+    """
+    from layerwise.recipe import decode
+    from layerwise.tasks.metrics import Interval
+    from layerwise.training.events import TestTouched
+    from layerwise.tune import events as e
+    from layerwise.tune.folder import StudyFolder
+    from layerwise.tune.winner import interval
+
+    folder = StudyFolder(path)
+    recipe: dict[str, Any] = {"data": {"kind": "toy", "name": "moons"}, "train": {"monitor": monitor}}
+    folder.found(decode({**recipe, "search": {"space": space, "trials": max(1, len(values))}}), storage, "owner")
+    settings = settings or [{"train.learning_rate": 1e-3, "train.dropout": n / 100} for n in range(len(values))]
+    rows = {"train": 60, "validation": 20, "test": 20}
+    folder.append(
+        e.StudyStarted(
+            seconds=0, method="random", trials=len(values), done=0, monitor=monitor, axes={}, rows=rows, notes=()
+        )
+    )
+    for number, (value, chosen) in enumerate(zip(values, settings, strict=True)):
+        state = states.get(number, "finished" if value is not None else "diverged")
+        curve = ((1.0, None), (0.5, value)) if curves and value is not None else ()
+        folder.append(
+            e.TrialEnded(
+                seconds=number + 1, number=number, settings=dict(chosen), state=state, value=value, epochs=len(curve),
+                curve=curve,
+            )
+        )  # fmt: skip
+    known = []
+    for number, seen in finals.items():
+        mean, low, high = interval(list(seen))
+        chosen = {} if number is None else dict(settings[number])
+        searched = None if number is None else values[number]
+        known.append(
+            e.Finalist(
+                seconds=len(values) + 1, number=number, settings=chosen, searched=searched, values=tuple(seen),
+                mean=mean, low=low, high=high,
+            )
+        )  # fmt: skip
+        folder.append(known[-1])
+    if status:
+        sign = 1 if monitor == "loss" else -1
+        scores = {"test": {"accuracy": Interval(0.75, 0.625, 0.875), "log_loss": Interval(0.5, 0.25, 0.75)}}
+        if known:
+            folder.append(TestTouched(seconds=len(values) + 2, count=1, reason="end of training"))
+        folder.append(
+            e.StudyFinished(
+                seconds=len(values) + 2, status=status, done=len(values), remarks=tuple(remarks),
+                winner=min(known, key=lambda final: sign * final.mean, default=None),
+                metrics=scores if known else {},
+                baselines={"rbf_svm": {"test": {"accuracy": Interval(0.5, 0.375, 0.625)}}} if known else {},
+            )
+        )  # fmt: skip
+    return path

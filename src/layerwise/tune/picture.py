@@ -167,8 +167,9 @@ def picture(source: "Study | Path | str") -> StudyPicture:
     files = StudyFolder(Path(source) if isinstance(source, str | Path) else source.folder)
     recipe = files.read_recipe()
     events = files.events()
-    started = next((event for event in reversed(events) if isinstance(event, StudyStarted)), None)
-    if started is None or not isinstance(recipe.search, r.Search):
+    sessions = [place for place, event in enumerate(events) if isinstance(event, StudyStarted)]
+    started = events[sessions[-1]] if sessions else None
+    if not isinstance(started, StudyStarted) or not isinstance(recipe.search, r.Search):
         raise RunError(
             "a study shows what its trials came to",
             received=f"{files.path}, in which none began",
@@ -188,7 +189,7 @@ def picture(source: "Study | Path | str") -> StudyPicture:
         for event in files.ended().values()
     ]
     trials, notes = (own, ()) if not files.shared else _with_others(files, recipe, own, source)
-    last_session = events[events.index(started) :]  # finals that were cut short are trained again
+    last_session = events[sessions[-1] :]  # finals that were cut short are trained again
     sign = 1 if started.monitor == "loss" else -1
     outcome = events[-1]
     return StudyPicture(
