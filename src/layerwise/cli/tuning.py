@@ -117,21 +117,32 @@ def _go(begin: "Callable[[], Study]", name: str, as_json: bool, quiet: bool) -> 
 
     board = search.SearchBoard(name)
     study = attend_study(begin, silently() if quiet else search.watching(board, messages()))
+    report = _report(study)
     if as_json:
-        console.write_json(payload(study))
+        console.write_json(payload(study, report))
     else:
-        console.show(*summary(study, console.results().width))
+        console.show(*summary(study, report, console.results().width))
     if study.status == "diverged":
         raise typer.Exit(1)
 
 
-def payload(study: "Study") -> dict[str, Any]:
+def _report(study: "Study") -> Path | None:
+    """The page that shows the study; None where another process names its winner, or nothing was tried."""
+    from layerwise import report
+
+    if study.status == "joined" or not study.counts():
+        return None
+    return report.study(study)
+
+
+def payload(study: "Study", report: Path | None) -> dict[str, Any]:
     """The object that ``--json`` prints."""
     best = study.best
     return {
         "study": str(study.folder),
         "run": str(study.run.folder) if study.has_winner else None,
         "model": str(study.run.model_path) if study.has_winner else None,
+        "report": str(report) if report else None,
         "status": study.status,
         "method": study.method,
         "trials": study.counts(),
@@ -152,7 +163,7 @@ def payload(study: "Study") -> dict[str, Any]:
     }
 
 
-def summary(study: "Study", width: int) -> "list[RenderableType]":
+def summary(study: "Study", report: Path | None, width: int) -> "list[RenderableType]":
     """What is printed at the end of a search, from top to bottom, for a console of `width` columns."""
     from rich.text import Text
 
@@ -191,6 +202,8 @@ def summary(study: "Study", width: int) -> "list[RenderableType]":
         blocks += results.summary(result, width)[1:]
     elif study.remarks:
         blocks += ["", *(results.bullet(remark) for remark in study.remarks)]
+    if report is not None:
+        blocks += [Text.assemble(("report   ", "dim"), str(report))]
     if study.status in ("interrupted", "time_limit"):
         words = shlex.quote(str(study.folder))
         blocks += [Text.assemble(("go on    ", "dim"), (f"layerwise tune --resume {words}", "cyan"))]
