@@ -74,7 +74,7 @@ def best_so_far(shown: StudyPicture, over: Literal["trials", "seconds"]) -> "Fig
     import plotly.graph_objects as go
 
     y = trials.scale(shown)
-    order = {trial.number: place for place, trial in enumerate(shown.trials, start=1)}
+    order = {trial.number: float(place) for place, trial in enumerate(shown.trials, start=1)}
     end = float(len(shown.trials)) if over == "trials" else max((t.seconds for t in shown.trials), default=0.0)
     title = "trials that are over" if over == "trials" else "seconds"
     figure = style.blank(

@@ -135,7 +135,9 @@ def parallel(picture: StudyPicture) -> "Figure":
     for name, color, width, trials in _bands(picture):
         lines = [[_height(axis, trial) for axis in picture.axes] + [_goodness(y, trial)] for trial in trials]
         texts = [told(picture, trial) for trial in trials]
-        figure.add_trace(_lines(name, color, width, [range(len(line)) for line in lines], lines, texts))
+        figure.add_trace(
+            _lines(name, color, width, [list(map(float, range(len(line)))) for line in lines], lines, texts)
+        )
     return figure
 
 
@@ -239,7 +241,7 @@ def curves(picture: StudyPicture) -> "Figure":
     for name, color, width, trials in bands:
         trials = [trial for trial in trials if trial.number in keep]
         if trials:
-            epochs = [range(1, len(trial.curve) + 1) for trial in trials]
+            epochs = [[float(epoch) for epoch in range(1, len(trial.curve) + 1)] for trial in trials]
             heights = [[np.nan if v is None else y.place(v) for _, v in trial.curve] for trial in trials]
             texts = [told(picture, trial) for trial in trials]
             figure.add_trace(_lines(name, color, width, epochs, heights, texts))
