@@ -12,7 +12,7 @@ import pytest
 from layerwise.data import load as load_data
 from layerwise.recipe import decode
 from layerwise.tasks import apart
-from layerwise.tasks.apart import take
+from layerwise.tasks.apart import leave, prepare, take
 from layerwise.tasks.baselines import Problem, score_baselines
 from layerwise.training import result
 from layerwise.training.result import Baselines, fingerprint
@@ -52,6 +52,18 @@ def test_baselines_begin_when_told_and_once(data, monkeypatch, up_to):
     assert len(taken) == bool(up_to)
     baselines.cancel()  # now the process is another's
     assert all(process.alive for process in taken)
+
+
+def test_for_data_too_large_to_send_no_process_is_kept_in_memory(data, monkeypatch):
+    monkeypatch.setattr(result, "SENT_UP_TO", 0)
+    prepare()
+    waiting = take()
+    leave(waiting)
+    baselines = Baselines(data, 0, data.weight)
+    baselines.start()
+    baselines.cancel()
+    baselines.result({})
+    assert not waiting.alive
 
 
 def test_where_no_process_works_they_are_scored_all_the_same(data, monkeypatch, tmp_path):

@@ -135,7 +135,8 @@ def leave(process: Process) -> None:
 
 
 @atexit.register
-def _close() -> None:
+def dismiss() -> None:
+    """End the processes that wait for a problem: none is coming."""
     while _idle:
         _idle.pop().close()
 

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from layerwise.data.dataset import Classes, Dataset
-from layerwise.tasks.apart import SENT_UP_TO, Process, leave, take
+from layerwise.tasks.apart import SENT_UP_TO, Process, dismiss, leave, take
 from layerwise.tasks.baselines import Answer, Problem, remarks, score_baselines
 from layerwise.tasks.metrics import Interval
 from layerwise.tasks.objective import decide
@@ -91,7 +91,10 @@ class Baselines:
     def _apart(self) -> bool:
         """Whether a process of its own took the problem, and has answered."""
         with self._taking:
-            if self._stop.is_set() or self._problem.nbytes > SENT_UP_TO or (process := take()) is None:
+            if self._problem.nbytes > SENT_UP_TO:
+                dismiss()  # memory is short
+                return False
+            if self._stop.is_set() or (process := take()) is None:
                 return False
             self._process = process
         try:
