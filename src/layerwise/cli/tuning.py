@@ -44,6 +44,10 @@ def tune(
         str | None,
         typer.Option(metavar="URL", show_default=False, help="A database that several processes share."),
     ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", show_default=False, help='A Ray cluster that trains; "local" starts one here.'),
+    ] = None,
     time_limit: Annotated[
         str, typer.Option(metavar="TIME", show_default=False, help="End after so long, e.g. 90s or 5m.")
     ] = "none",
@@ -80,9 +84,9 @@ def tune(
         from layerwise.tune.study import Study
 
         if recipe is None:
-            return Study.resume(Path(str(resume)), storage=storage, time_limit=time_limit)
+            return Study.resume(Path(str(resume)), storage=storage, time_limit=time_limit, cluster=cluster)
         folder = out or new_folder(f"{name}-study")
-        return Study(load(recipe, given), storage=storage, time_limit=time_limit, out=folder)
+        return Study(load(recipe, given), storage=storage, time_limit=time_limit, cluster=cluster, out=folder)
 
     _go(begin, name, as_json, quiet)
 

@@ -114,6 +114,7 @@ def tune(
     trials: int | None = None,
     storage: str | None = None,
     time_limit: str = "none",
+    cluster: str | None = None,
     out: Path | str | None = None,
     progress: bool = True,
 ) -> "Study":
@@ -134,7 +135,9 @@ def tune(
     def begin() -> "Study":
         from layerwise.tune.study import Study
 
-        return Study(recipe, method=method, trials=trials, storage=storage, time_limit=time_limit, out=out)
+        return Study(
+            recipe, method=method, trials=trials, storage=storage, time_limit=time_limit, cluster=cluster, out=out
+        )
 
     board = search.SearchBoard(Path(recipe).stem if isinstance(recipe, str | Path) else "search")
     console = messages()

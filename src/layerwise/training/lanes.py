@@ -90,7 +90,7 @@ class Lanes:
         """
         kinds: dict[Hashable, list[int]] = {}
         for number, lane in enumerate(lanes):
-            if _goes_on(lane, until):
+            if goes_on(lane, until):
                 kinds.setdefault(lane.kind, []).append(number)
                 lane.pace = self._paces.setdefault(lane.kind, Pace())
         team = _Team(lanes, until, stopped, self._cores)
@@ -166,7 +166,7 @@ class _Team:
 
     def goes_on(self, number: int) -> bool:
         """Whether there is more to do for a lane."""
-        return _goes_on(self.lanes[number], self.until) and not self.stopped()
+        return goes_on(self.lanes[number], self.until) and not self.stopped()
 
     def alone(self, number: int, enough: float = float("inf")) -> Iterator[Report]:
         """Advance one lane to its end, or until a call has lasted `enough` seconds."""
@@ -220,7 +220,7 @@ class _Team:
 
     def stacked(self, numbers: Sequence[int], enough: float = float("inf")) -> Iterator[Report]:
         """Advance lanes of one kind in common calls to their ends, or until a call has lasted `enough` seconds."""
-        numbers = [number for number in numbers if _goes_on(self.lanes[number], self.until)]
+        numbers = [number for number in numbers if goes_on(self.lanes[number], self.until)]
         took = 0.0
         stack = _Stack([self.lanes[number] for number in numbers]) if numbers else None
         while stack and took < enough and any(self.goes_on(number) for number in numbers):
@@ -258,7 +258,7 @@ class _Stack:
         """One call; what each lane reports, nothing where it was over before."""
         pace = self.lanes[0].pace
         firsts = [lane.step for lane in self.lanes]
-        going = [_goes_on(lane, until) for lane in self.lanes]
+        going = [goes_on(lane, until) for lane in self.lanes]
         end = until * self.lanes[0].steps_per_epoch
         limits = [min(pace.steps, end - first) if on else 0 for first, on in zip(firsts, going, strict=True)] + [
             0
@@ -299,7 +299,8 @@ def _stacked(trees: Sequence[Tree]) -> Tree:
     return stacked
 
 
-def _goes_on(lane: Trainer, until: int) -> bool:
+def goes_on(lane: Trainer, until: int) -> bool:
+    """Whether there is more to train in a lane before epoch `until`."""
     return lane.running and lane.step < until * lane.steps_per_epoch
 
 

@@ -27,9 +27,11 @@ from layerwise.recipe import records as r
 from layerwise.tasks.metrics import Interval
 from layerwise.training.events import Scoring, TestTouched
 from layerwise.training.folder import new_folder
+from layerwise.training.lanes import Lanes
 from layerwise.training.model import Model
 from layerwise.training.resolve import seconds
 from layerwise.training.run import Run
+from layerwise.tune.cluster import Cluster, ray
 from layerwise.tune.events import AnyStudyEvent, Finalist, Searching, StudyFinished, StudyStarted
 from layerwise.tune.folder import StudyFolder
 from layerwise.tune.ledger import Ledger
@@ -49,7 +51,8 @@ class Study:
 
     `recipe` says what is searched (`[search]`; without it a default space); `method`, `trials` and
     `time_limit` ("5m") change what it says. `storage` is the URL of a database that several processes
-    share. Raises `RecipeError` for a space that is not one.
+    share. `cluster` is the address of a Ray cluster whose machines train the lanes; "local" starts one
+    here. Raises `RecipeError` for a space that is not one, `MissingExtraError`.
 
     After the loop there are `status`, `best` (a `Finalist`: settings, mean and interval over seeds),
     `model`, `trials` (a frame), `metrics`, `baselines` and `remarks`.
@@ -63,6 +66,7 @@ class Study:
         trials: int | None = None,
         storage: str | None = None,
         time_limit: str = "none",
+        cluster: str | None = None,
         out: Path | str | None = None,
     ) -> None:
         loaded = load(recipe)
@@ -74,11 +78,18 @@ class Study:
         self.recipe = load(msgspec.structs.replace(loaded, search=msgspec.structs.replace(search, **changes)))
         name = Path(recipe).stem if isinstance(recipe, str | Path) else "study"
         self._files = StudyFolder(Path(out) if out is not None else new_folder(f"{name}-study"))
+        self._prepare(time_limit, cluster)
         self._files.found(self.recipe, storage, owner=str(uuid.uuid4()))
-        self._prepare(time_limit)
 
     @classmethod
-    def resume(cls, folder: Path | str, *, storage: str | None = None, time_limit: str = "none") -> "Study":
+    def resume(
+        cls,
+        folder: Path | str,
+        *,
+        storage: str | None = None,
+        time_limit: str = "none",
+        cluster: str | None = None,
+    ) -> "Study":
         """The study in `folder`, to go on where it stopped. Raises `RunError` where there is none.
 
         `storage` is needed only where the database's URL has a password, which is written nowhere.
@@ -86,10 +97,13 @@ class Study:
         study = cls.__new__(cls)
         study._files = StudyFolder(Path(folder))
         study.recipe = study._files.read_recipe(storage)
-        study._prepare(time_limit)
+        study._prepare(time_limit, cluster)
         return study
 
-    def _prepare(self, time_limit: str) -> None:
+    def _prepare(self, time_limit: str, cluster: str | None) -> None:
+        self._cluster = cluster
+        if cluster is not None:
+            ray()  # before anything is written
         assert isinstance(self.recipe.search, r.Search)
         self._search = self.recipe.search
         self._space = Space(self.recipe)
@@ -101,6 +115,7 @@ class Study:
         self.remarks: tuple[str, ...] = ()
         self._run: Run | None = None
         self._ledger: Ledger | None = None
+        self._lanes: Lanes | Cluster | None = None
         self._began = time.monotonic()
         self._ended = 0.0
         self._before = self._files.seconds()
@@ -207,6 +222,8 @@ class Study:
                 for _ in self._events:  # the loop was left: bring the study to its end
                     pass
         finally:
+            if isinstance(self._lanes, Cluster):
+                self._lanes.close()
             if self._ledger is not None:
                 self._ledger.close()
             self._files.release()
@@ -278,12 +295,14 @@ class Study:
             seed=self.recipe.seed,
             direction="minimize" if self.sign > 0 else "maximize",
         )
+        self._lanes = Lanes() if self._cluster is None else Cluster(self._cluster)
         self._waves = Waves(
             self._search,
             self._space,
             maker,
             self._ledger,
             self._files,
+            self._lanes,
             monitor=self.monitor,
             clock=lambda: self.seconds,
             stopped=self._stopped,

@@ -3,10 +3,12 @@
 import math
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import Protocol
 
 from layerwise.errors import LayerwiseError
 from layerwise.recipe import records as r
-from layerwise.training.lanes import Lanes, forecast, memory_budget
+from layerwise.training.lanes import Choice, Report, forecast, memory_budget
+from layerwise.training.trainer import Trainer
 from layerwise.tune.events import AnyStudyEvent, LanesChosen, Searching, TrialEnded
 from layerwise.tune.folder import StudyFolder
 from layerwise.tune.ledger import Ledger, Ticket
@@ -24,6 +26,16 @@ CHAMPION_EVERY = 1.0  # seconds at least between two writings of the best so far
 Events = Iterator[AnyStudyEvent]
 
 
+class Trains(Protocol):
+    """What trains lanes: `Lanes`, or the machines of a cluster."""
+
+    choices: list[Choice]
+
+    def train(self, lanes: Sequence[Trainer], until: int, stopped: Callable[[], bool]) -> Iterator[Report]:
+        """As `Lanes.train`."""
+        ...
+
+
 class Waves:
     """Takes trials from the ledger and trains them, wave after wave; its methods yield what happens.
 
@@ -39,6 +51,7 @@ class Waves:
         maker: Maker,
         ledger: Ledger,
         files: StudyFolder,
+        lanes: Trains,
         *,
         monitor: str,
         clock: Callable[[], float],
@@ -48,7 +61,7 @@ class Waves:
         self._ledger, self._files = ledger, files
         self._monitor, self.sign = monitor, 1 if monitor == "loss" else -1
         self._clock, self._stopped = clock, stopped
-        self._lanes = Lanes()
+        self._lanes = lanes
         self._uses = space.switches()
         self.champion: Trial | None = files.champion(maker)
         self._kept = -math.inf  # when the champion was last written
