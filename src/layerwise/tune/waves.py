@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from layerwise.errors import LayerwiseError
 from layerwise.recipe import records as r
@@ -26,6 +26,7 @@ CHAMPION_EVERY = 1.0  # seconds at least between two writings of the best so far
 Events = Iterator[AnyStudyEvent]
 
 
+@runtime_checkable
 class Trains(Protocol):
     """What trains lanes: `Lanes`, or the machines of a cluster."""
 
