@@ -94,9 +94,12 @@ def test_parallel_lines_pass_through_every_setting(shown: Any) -> None:
     assert sorted(values, key=lambda number: -values[number]) == [3, 4, 0, 2, 1]  # better is higher
 
 
-def test_the_best_curves_are_drawn_where_there_are_many(invent: Invent) -> None:
+@pytest.mark.parametrize("draw", [plots.curves, plots.parallel], ids=["curves", "parallel"])
+def test_the_best_lines_are_drawn_where_there_are_many(invent: Invent, draw: Callable[..., Any]) -> None:
     count = trials.MOST_LINES + 50
-    figure = plots.curves(picture(invent([1 + n / count for n in range(count)])))
+    space = {RATE: {"log": [1e-4, 1e-2]}}
+    shown = picture(invent([1 + n / count for n in range(count)], space=space, settings=[{RATE: 1e-3}] * count))
+    figure = draw(shown)
     drawn = {
         int(found) for trace in figure.data for text in trace.hovertext for found in re.findall(r"trial (\d+)", text)
     }

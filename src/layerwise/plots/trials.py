@@ -14,7 +14,7 @@ from layerwise.tune.picture import SearchedAxis, ShownTrial, StudyPicture
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-MOST_LINES = 256  # curves that are drawn: the best, and of the others an even sample
+MOST_LINES = 256  # that are drawn: the best trials', and of the others' an even sample
 TRAINED, FINAL, WINNER, DROPPED, NONE = "trained to its end", "finalist", "winner", "dropped by halving", "no value"
 MARKERS: dict[str, dict[str, Any]] = {
     TRAINED: {"symbol": "circle", "size": 7, "color": INK, "opacity": 0.5},
@@ -132,7 +132,7 @@ def parallel(picture: StudyPicture) -> "Figure":
     for place, axis in enumerate(picture.axes):
         _upright(figure, place, [(axis.share(value), text) for value, text in _ticks(axis)])
     _upright(figure, len(picture.axes), _value_ticks(y))
-    for name, color, width, trials in _bands(picture):
+    for name, color, width, trials in _bands(picture, drawn(picture.trials, picture)):
         lines = [[_height(axis, trial) for axis in picture.axes] + [_goodness(y, trial)] for trial in trials]
         texts = [told(picture, trial) for trial in trials]
         figure.add_trace(
@@ -196,8 +196,19 @@ def _upright(figure: "Figure", place: int, ticks: Iterable[tuple[float, str]]) -
         )  # fmt: skip
 
 
-def _bands(picture: StudyPicture) -> list[tuple[str, str, float, list[ShownTrial]]]:
-    """The trials by how dark they are drawn, the best last: name, color, width, trials."""
+def drawn(some: Sequence[ShownTrial], picture: StudyPicture) -> set[int]:
+    """The numbers of at most `MOST_LINES` of some trials: half of them the best, the others an even sample."""
+    place = {trial.number: n for n, trial in enumerate(picture.completed())}
+    order = sorted((trial.number for trial in some), key=lambda number: (place.get(number, len(place)), number))
+    if len(order) <= MOST_LINES:
+        return set(order)
+    best, rest = order[: MOST_LINES // 2], order[MOST_LINES // 2 :]
+    places = np.linspace(0, len(rest) - 1, MOST_LINES - len(best)).astype(int)
+    return {*best, *(rest[n] for n in places)}
+
+
+def _bands(picture: StudyPicture, keep: set[int]) -> list[tuple[str, str, float, list[ShownTrial]]]:
+    """The trials to keep by how dark they are drawn, the best last: name, color, width, trials."""
     completed = picture.completed()
     dropped = [trial for trial in picture.trials if not trial.completed]
     size = max(1, math.ceil(len(completed) / len(RAMP)))
@@ -205,7 +216,8 @@ def _bands(picture: StudyPicture) -> list[tuple[str, str, float, list[ShownTrial
     winner = picture.winner.number if picture.winner is not None else None
     best = [trial for trial in completed if trial.number == winner]
     found = [("not trained to its end", LINE, 1.0, dropped), *reversed(bands), ("winner", INK, 3.0, best)]
-    return [band for band in found if band[3]]
+    kept = ((name, color, width, [t for t in trials if t.number in keep]) for name, color, width, trials in found)
+    return [band for band in kept if band[3]]
 
 
 def _lines(
@@ -232,35 +244,16 @@ def _lines(
 def curves(picture: StudyPicture) -> "Figure":
     """The validation curves of the trials, epoch by epoch; what ended better is darker."""
     figure = style.blank(360, title={"text": "every trial's validation curve"})
-    bands = [(name, color, width, [t for t in some if _heard(t)]) for name, color, width, some in _bands(picture)]
-    if not any(trials for *_, trials in bands):
+    keep = drawn([trial for trial in picture.trials if any(value is not None for _, value in trial.curve)], picture)
+    if not keep:
         return style.say(figure, "No trial's curve is in this folder.")
-    keep = {trial.number for trial in _sample(picture)}
     values = [value for trial in picture.trials for _, value in trial.curve if value is not None]
     y = Scale(values, picture.sign)
-    for name, color, width, trials in bands:
-        trials = [trial for trial in trials if trial.number in keep]
-        if trials:
-            epochs = [[float(epoch) for epoch in range(1, len(trial.curve) + 1)] for trial in trials]
-            heights = [[np.nan if v is None else y.place(v) for _, v in trial.curve] for trial in trials]
-            texts = [told(picture, trial) for trial in trials]
-            figure.add_trace(_lines(name, color, width, epochs, heights, texts))
+    for name, color, width, trials in _bands(picture, keep):
+        epochs = [[float(epoch) for epoch in range(1, len(trial.curve) + 1)] for trial in trials]
+        heights = [[np.nan if v is None else y.place(v) for _, v in trial.curve] for trial in trials]
+        texts = [told(picture, trial) for trial in trials]
+        figure.add_trace(_lines(name, color, width, epochs, heights, texts))
     figure.update_xaxes(title={"text": "epoch"})
     figure.update_yaxes(**y.axis, title={"text": style.quantity(picture.monitor)})
     return figure
-
-
-def _heard(trial: ShownTrial) -> bool:
-    return any(value is not None for _, value in trial.curve)
-
-
-def _sample(picture: StudyPicture) -> list[ShownTrial]:
-    """At most `MOST_LINES` trials with a curve."""
-    order = picture.completed()
-    known = {trial.number for trial in order}
-    order = [trial for trial in [*order, *(t for t in picture.trials if t.number not in known)] if _heard(trial)]
-    if len(order) <= MOST_LINES:
-        return order
-    best, rest = order[: MOST_LINES // 2], order[MOST_LINES // 2 :]
-    places = np.linspace(0, len(rest) - 1, MOST_LINES - len(best)).astype(int)
-    return best + [rest[place] for place in places]

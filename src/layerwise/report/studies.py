@@ -9,7 +9,7 @@ from layerwise import files
 from layerwise.errors import LayerwiseError
 from layerwise.plots import studies as plots
 from layerwise.plots import style
-from layerwise.plots.trials import DROPPED, FINAL, NONE, TRAINED, WINNER, groups
+from layerwise.plots.trials import DROPPED, FINAL, MOST_LINES, NONE, TRAINED, WINNER, groups
 from layerwise.progress import wording
 from layerwise.recipe import load, to_toml
 from layerwise.report.page import Figures, Html, page, section, table, tag, text
@@ -202,7 +202,10 @@ def _search(shown: StudyPicture, drawn: plots.StudyFigures, figures: Figures) ->
     course = "The line is the best so far" + ("; at the right, the winner on further seeds." if shown.winner else ".")
     slices = [figures.add(drawn.slices[axis.path], f"Against {axis.name}") for axis in shown.axes]
     columns = AXIS_WIDTH * (len(shown.axes) + 1)
-    through = "Every trial through its settings", "Darker and higher is better."
+    part = f" {MOST_LINES} of {len(shown.trials):,}: the best, and an even sample of the others."
+    part *= len(shown.trials) > MOST_LINES
+    through = "Trials through their settings", f"Darker and higher is better.{part}"
+    curves = "The trials' curves", f"On the validation part; darker ended better.{part}"
     return section(
         "The search",
         aside,
@@ -214,7 +217,7 @@ def _search(shown: StudyPicture, drawn: plots.StudyFigures, figures: Figures) ->
             *slices,
             figures.add(drawn.importance, "What mattered", _importance_words(shown, drawn)),
             figures.add(drawn.parallel, *through, wide=True, least=columns),
-            figures.add(drawn.curves, "Every trial's curve", "On the validation part; darker ended better.", wide=True),
+            figures.add(drawn.curves, *curves, wide=True),
             kind="figures",
         ),
     )  # fmt: skip
