@@ -53,7 +53,7 @@ def test_axes_of_settings() -> None:
 
 @given(st.floats(1e-9, 1e9), st.floats(1.001, 1e12))
 def test_ticks_stand_between_the_ends(low: float, times: float) -> None:
-    ticks = style._log_ticks(low, low * times)
+    ticks = style.log_ticks(low, low * times, fine=99.0)
     assert all(low * 0.99 <= tick <= low * times * 1.01 for tick in ticks)
     assert len(ticks) <= 12 and ticks == sorted(ticks)
 

@@ -70,7 +70,7 @@ def blank(height: int = HEIGHT, **layout: Any) -> "Figure":
                 "itemdoubleclick": False,
                 "bgcolor": "rgba(0,0,0,0)",
             },
-            "xaxis": {**axis, "showgrid": False},
+            "xaxis": {**axis, "showgrid": False, "tickangle": 0},
             "yaxis": axis,
         }
     )
@@ -185,7 +185,7 @@ class Scale:
         """Plotly's settings of the axis."""
         if not self.log:
             return {"range": list(self.ends), "showticklabels": not self.empty, "showgrid": not self.empty}
-        ticks = _log_ticks(10.0 ** self.ends[0], 10.0 ** self.ends[1])
+        ticks = log_ticks(10.0 ** self.ends[0], 10.0 ** self.ends[1], fine=150.0)
         return {"type": "log", "range": list(self.ends), "tickvals": ticks, "ticktext": [f"{t:g}" for t in ticks]}
 
     def _axis(self, value: float) -> float:
@@ -200,7 +200,7 @@ def searched(axis: SearchedAxis) -> dict[str, Any]:
         return {"tickvals": numbers, "ticktext": texts, "range": [-0.5, len(numbers) - 0.5]}
     if axis.scale == "log":
         low, high = math.log10(axis.low), math.log10(axis.high)
-        ticks = _log_ticks(axis.low, axis.high)
+        ticks = log_ticks(axis.low, axis.high, fine=99.0)
         gap = 0.04 * (high - low)
         return {
             "type": "log",
@@ -217,14 +217,14 @@ def spot(axis: SearchedAxis, setting: Any) -> float:
     return float(axis.choices.index(setting)) if axis.scale == "choice" else float(setting)
 
 
-def _log_ticks(low: float, high: float) -> list[float]:
-    """At most about eight round values between two positive ones, evenly spread by their logarithm.
+def log_ticks(low: float, high: float, *, fine: float) -> list[float]:
+    """Round values between two positive ones; finer than powers of ten where the ends are within `fine` times.
 
-    >>> _log_ticks(1e-4, 1e-1), _log_ticks(0.03, 0.5)
+    >>> log_ticks(1e-4, 1e-1, fine=99.0), log_ticks(0.03, 0.5, fine=99.0)
     ([0.0001, 0.001, 0.01, 0.1], [0.05, 0.1, 0.2, 0.5])
     """
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    steps: Sequence[int] = (1,) if high > 150 * low else (1, 2, 5)
+    steps: Sequence[int] = (1,) if high > fine * low else (1, 2, 5)
     every = max(1, (last - first) // 8)
     rounded = [float(f"{step}e{power}") for power in range(first, last + 1, every) for step in steps]
     return [tick for tick in rounded if low * 0.999 <= tick <= high * 1.001]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from layerwise.plots import style
-from layerwise.plots.style import EDGE, INK, INK2, LINE, PAPER, RAMP, Scale
+from layerwise.plots.style import EDGE, INK, INK2, PAPER, RAMP, Scale
 from layerwise.progress import wording
 from layerwise.tune.picture import SearchedAxis, ShownTrial, StudyPicture
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 MOST_LINES = 256  # that are drawn: the best trials', and of the others' an even sample
+CROWD = 300  # points from which on they are smaller and paler
 TRAINED, FINAL, WINNER, DROPPED, NONE = "trained to its end", "finalist", "winner", "dropped by halving", "no value"
 MARKERS: dict[str, dict[str, Any]] = {
     TRAINED: {"symbol": "circle", "size": 7, "color": INK, "opacity": 0.5},
@@ -69,11 +70,14 @@ def dots(picture: StudyPicture, group: Group, x: Sequence[float], y: Scale) -> A
     """Trials as points, each with what hovering shows."""
     import plotly.graph_objects as go
 
+    marker = dict(MARKERS[group.name])
+    crowd = min(1.0, CROWD / len(group.trials))
+    marker |= {"size": max(3, marker["size"] * crowd**0.25), "opacity": marker.get("opacity", 1) * max(0.2, crowd**0.5)}
     return go.Scatter(
         x=np.array(x, float),
         y=np.array([y.place(trial.value) for trial in group.trials]),
         mode="markers",
-        marker=MARKERS[group.name],
+        marker=marker,
         name=group.name,
         hovertext=[told(picture, trial) for trial in group.trials],
         hoverinfo="text",
@@ -215,7 +219,7 @@ def _bands(picture: StudyPicture, keep: set[int]) -> list[tuple[str, str, float,
     bands = [(f"band {n + 1}", color, 1.2, completed[n * size : (n + 1) * size]) for n, color in enumerate(RAMP)]
     winner = picture.winner.number if picture.winner is not None else None
     best = [trial for trial in completed if trial.number == winner]
-    found = [("not trained to its end", LINE, 1.0, dropped), *reversed(bands), ("winner", INK, 3.0, best)]
+    found = [("not trained to its end", RAMP[-2], 0.8, dropped), *reversed(bands), ("winner", INK, 3.0, best)]
     kept = ((name, color, width, [t for t in trials if t.number in keep]) for name, color, width, trials in found)
     return [band for band in kept if band[3]]
 
