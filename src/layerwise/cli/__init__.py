@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; `argv` are the words after the program's name."""
     _prepare_process()
     console.prepare_streams()
-    code = _guarded(list(sys.argv[1:] if argv is None else argv) or ["--help"])
+    code = _guarded(tuning.completed(sys.argv[1:] if argv is None else argv) or ["--help"])
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

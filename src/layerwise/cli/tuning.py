@@ -1,7 +1,8 @@
 """The command that searches: `tune`."""
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +18,18 @@ if TYPE_CHECKING:
     from layerwise.tune.study import Study
 
 METHODS = ("grid", "random", "sobol", "bayes")
+
+
+def completed(words: Sequence[str]) -> list[str]:
+    """The command line with what `--cluster` means where no address follows it.
+
+    >>> completed(["tune", "digits", "--cluster"]), completed(["tune", "digits", "--cluster", "--json"])
+    (['tune', 'digits', '--cluster', 'local'], ['tune', 'digits', '--cluster', 'local', '--json'])
+    """
+    found: list[str] = []
+    for word, after in zip_longest(words, words[1:], fillvalue="-"):
+        found += [word, "local"] if word == "--cluster" and after.startswith("-") else [word]
+    return found
 
 
 def tune(
@@ -46,7 +59,11 @@ def tune(
     ] = None,
     cluster: Annotated[
         str | None,
-        typer.Option(metavar="ADDRESS", show_default=False, help='A Ray cluster that trains; "local" starts one here.'),
+        typer.Option(
+            metavar="[ADDRESS]",
+            show_default=False,
+            help="Train on a Ray cluster; without an address one is started here.",
+        ),
     ] = None,
     time_limit: Annotated[
         str, typer.Option(metavar="TIME", show_default=False, help="End after so long, e.g. 90s or 5m.")
