@@ -4,13 +4,17 @@
 
 Three networks on seeded random data: the Playground's 2-4-2-1 (batch 10, plain SGD), 64-128-64-10
 (batch 32, Adam), and the deep autoencoder 784-1000-500-250-2-250-500-1000-784 (batch 256, Adam).
-Peers: the same training written by hand as a `jax.lax.scan`, scikit-learn's MLPClassifier, PyTorch.
+Peers: the same training written by hand as a `jax.lax.scan`, scikit-learn's MLPClassifier, PyTorch by
+the usual loop, and, on the first two, Keras and skorch by their `fit`. None of them validates.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
-from side_by_side import installed, race  # first: it clears what would slow NumPy down
+from side_by_side import Fewer, installed, race  # first: it clears what would slow NumPy down
+
+os.environ.setdefault("KERAS_BACKEND", "jax")  # the faster of its backends here; KERAS_BACKEND=torch shows the other
 
 import layerwise.training.compile as compiling  # before JAX compiles anything
 
@@ -140,12 +144,7 @@ class Case:
         """The usual PyTorch loop, eager, over a shuffled index."""
         import torch
 
-        torch.manual_seed(SEED)
-        act = {r.Tanh: torch.nn.Tanh, r.Relu: torch.nn.ReLU}[type(self.activation)]
-        layers: list[torch.nn.Module] = []
-        for a, b in pairwise(self.widths):
-            layers += [torch.nn.Linear(a, b), act()]
-        net = torch.nn.Sequential(*layers[:-1])
+        net = self.torch_network()
         law = torch.optim.Adam if isinstance(self.optimizer, r.Adam) else torch.optim.SGD
         optimizer = law(net.parameters(), lr=self.rate)
         x, y = torch.from_numpy(self.x), torch.from_numpy(self.y)
@@ -168,13 +167,62 @@ class Case:
 
         return run
 
+    def torch_network(self):  # type: ignore[no-untyped-def]
+        """The network's layers in PyTorch."""
+        import torch
+
+        torch.manual_seed(SEED)
+        act = {r.Tanh: torch.nn.Tanh, r.Relu: torch.nn.ReLU}[type(self.activation)]
+        layers: list[torch.nn.Module] = []
+        for a, b in pairwise(self.widths):
+            layers += [torch.nn.Linear(a, b), act()]
+        return torch.nn.Sequential(*layers[:-1])
+
+    def skorch(self, steps: int) -> Callable[[], object]:
+        """PyTorch by skorch's `fit`, which makes a network of scikit-learn's manners of it."""
+        import skorch
+        import torch
+
+        binary = self.widths[-1] == 1
+        kind = skorch.NeuralNetBinaryClassifier if binary else skorch.NeuralNetClassifier
+        net = kind(
+            self.torch_network(),
+            criterion=torch.nn.BCEWithLogitsLoss if binary else torch.nn.CrossEntropyLoss,
+            optimizer=torch.optim.Adam if isinstance(self.optimizer, r.Adam) else torch.optim.SGD,
+            lr=self.rate,
+            batch_size=self.batch,
+            max_epochs=self.epochs(steps),
+            iterator_train__shuffle=True,
+            train_split=None,
+            verbose=0,
+        )
+        y = self.y.astype(np.float32) if binary else self.y.astype(np.int64)
+        return lambda: net.fit(self.x, y)
+
+    def keras(self, steps: int) -> Callable[[], object]:
+        """Keras by its `fit`."""
+        import keras
+
+        keras.utils.set_random_seed(SEED)
+        act = {r.Tanh: "tanh", r.Relu: "relu"}[type(self.activation)]
+        hidden = [keras.layers.Dense(width, act) for width in self.widths[1:-1]]
+        net = keras.Sequential([keras.Input(self.x.shape[1:]), *hidden, keras.layers.Dense(self.widths[-1])])
+        law = keras.optimizers.Adam if isinstance(self.optimizer, r.Adam) else keras.optimizers.SGD
+        losses = keras.losses
+        loss = losses.BinaryCrossentropy if self.widths[-1] == 1 else losses.SparseCategoricalCrossentropy
+        net.compile(law(self.rate), loss(from_logits=True))
+        return lambda: net.fit(self.x, self.y, batch_size=self.batch, epochs=self.epochs(steps), verbose=0)
+
+    def epochs(self, steps: int) -> int:
+        """As many whole epochs as make up `steps`."""
+        return steps // (-(-len(self.x) // self.batch))
+
     def sklearn(self, steps: int) -> Callable[[], object]:
-        """scikit-learn's MLPClassifier for as many whole epochs as make up `steps`."""
+        """scikit-learn's MLPClassifier."""
         import warnings
 
         from sklearn.neural_network import MLPClassifier
 
-        epochs = steps // (-(-len(self.x) // self.batch))
         net = MLPClassifier(
             tuple(self.widths[1:-1]),
             activation={r.Tanh: "tanh", r.Relu: "relu"}[type(self.activation)],
@@ -183,7 +231,7 @@ class Case:
             batch_size=self.batch,
             learning_rate_init=self.rate,
             alpha=0,
-            max_iter=epochs,
+            max_iter=self.epochs(steps),
             tol=0,
             n_iter_no_change=10**6,
             random_state=SEED,
@@ -207,16 +255,28 @@ def matrix_rate() -> float:
     return 2 * 2048**3 / median["JAX"]
 
 
+def peers(case: Case, steps: int, few: int) -> dict[str, Callable[[], object] | Fewer]:
+    """The engine first, then everyone who is installed; the slowest do `few` steps."""
+    runners: dict[str, Callable[[], object] | Fewer] = {
+        "layerwise": case.ours(steps),
+        "JAX scan by hand": case.by_hand(steps),
+        "scikit-learn MLPClassifier": case.sklearn(steps),
+    }
+    if installed("torch"):
+        runners["PyTorch, eager"] = case.torch(steps)
+    if installed("skorch") and installed("torch"):
+        runners["skorch, fit"] = Fewer(case.skorch(few), few)
+    if installed("keras"):
+        runners[f"Keras on {os.environ['KERAS_BACKEND']}, fit"] = Fewer(case.keras(few), few)
+    return runners
+
+
 def playground() -> None:
     """Two networks of TensorFlow Playground's size."""
     for widths in ((2, 4, 2, 1), (7, 8, 8, 1)):
         case = Case(widths, 10, 250, r.Tanh(), r.Sgd())
         steps = 5_000
-        runners = {"layerwise": case.ours(steps), "JAX scan by hand": case.by_hand(steps)}
-        runners |= {"scikit-learn MLPClassifier": case.sklearn(steps)}
-        if installed("torch"):
-            runners["PyTorch, eager"] = case.torch(steps)
-        found = race(f"{'-'.join(map(str, widths))}, batch 10, SGD", steps, "step", runners)
+        found = race(f"{'-'.join(map(str, widths))}, batch 10, SGD", steps, "step", peers(case, steps, 500))
         print(f"  examples a second: {10 / found['layerwise']:.2f} million")
 
 
@@ -224,18 +284,17 @@ def digits_size() -> None:
     """A small classifier, the size that scikit-learn's users train."""
     case = Case((64, 128, 64, 10), 32, 1440, r.Relu(), r.Adam())
     steps = 45 * 20
-    runners = {"layerwise": case.ours(steps), "JAX scan by hand": case.by_hand(steps)}
-    runners |= {"scikit-learn MLPClassifier": case.sklearn(steps)}
-    if installed("torch"):
-        runners["PyTorch, eager"] = case.torch(steps)
-    race("64-128-64-10, batch 32, Adam", steps, "step", runners)
+    race("64-128-64-10, batch 32, Adam", steps, "step", peers(case, steps, steps))
 
 
 def deep_autoencoder() -> None:
     """Large matrices: how near to the floor."""
     case = Case((784, 1000, 500, 250, 2, 250, 500, 1000, 784), 256, 4096, r.Relu(), r.Adam())
     steps = 32
-    runners = {"layerwise": case.ours(steps), "JAX scan by hand": case.by_hand(steps)}
+    runners: dict[str, Callable[[], object] | Fewer] = {
+        "layerwise": case.ours(steps),
+        "JAX scan by hand": case.by_hand(steps),
+    }
     if installed("torch"):
         runners["PyTorch, eager"] = case.torch(steps)
     found = race("784-1000-500-250-2-250-500-1000-784, batch 256, Adam", steps, "step", runners, rounds=5)
