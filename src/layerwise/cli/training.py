@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 Json = Annotated[bool, typer.Option("--json", help="Print the results as one JSON object.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", show_default=False, help="Change a setting of the recipe; repeatable."),
+]
+Seed = Annotated[int | None, typer.Option(metavar="N", show_default=False, help="Another seed.")]
 
 
 def train(
     recipe: Annotated[
         str, typer.Argument(metavar="RECIPE", show_default=False, help="A recipe file, or a built-in name.")
     ],
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="KEY=VALUE", show_default=False, help="Change a setting of the recipe; repeatable."
-        ),
-    ] = None,
-    seed: Annotated[int | None, typer.Option(metavar="N", show_default=False, help="Another seed.")] = None,
+    settings: Changes = None,
+    seed: Seed = None,
     folds: Annotated[
         int | None,
         typer.Option(metavar="K", show_default=False, help="Cross-validate: train once for each of K folds."),

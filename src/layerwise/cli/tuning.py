@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from layerwise.cli import console
-from layerwise.cli.training import Json, Quiet, check_folder
+from layerwise.cli.training import Changes, Json, Quiet, Seed, check_folder
 from layerwise.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -46,13 +46,8 @@ def tune(
         bool | None,
         typer.Option("--halving/--no-halving", show_default=False, help="Drop the worse three quarters at each rung."),
     ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="KEY=VALUE", show_default=False, help="Change a setting of the recipe; repeatable."
-        ),
-    ] = None,
-    seed: Annotated[int | None, typer.Option(metavar="N", show_default=False, help="Another seed.")] = None,
+    settings: Changes = None,
+    seed: Seed = None,
     storage: Annotated[
         str | None,
         typer.Option(metavar="URL", show_default=False, help="A database that several processes share."),
