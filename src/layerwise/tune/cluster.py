@@ -234,11 +234,12 @@ def train_piece(
             received=", ".join(odd),
             remedy="install the same ones on each of them",
         )
-    own, end = _lanes(), time.monotonic() + seconds
+    own = _lanes()
     trainers = [unpacked(fields, _placed(data[0])) for fields in lanes]
-    told = len(own.choices)
     events: list[list[AnyEvent]] = [[] for _ in trainers]
-    for number, happened, _ in own.train(trainers, until, lambda: time.monotonic() > end):
+    told, end = len(own.choices), time.monotonic() + seconds
+    # However short the time, something was done in it, or nothing would ever be.
+    for number, happened, _ in own.train(trainers, until, lambda: any(events) and time.monotonic() > end):
         events[number] += happened
     return Answer([on_host(lane.state) for lane in trainers], events, own.choices[told:])
 
