@@ -23,15 +23,21 @@ LAYERWISE = (sys.executable, "-c", "import sys; from layerwise.cli import main; 
 
 
 def process(name: str, command: Sequence[str], folder: Path, cache: Path | None, rounds: int = ROUNDS) -> None:
-    """Run `command` several times; with `cache` None each time with an empty one."""
-    taken = []
+    """Run `command` several times; with `cache` None each time with an empty one.
+
+    Beside the time, what all its processes and threads computed: other programs disturb that less.
+    """
+    taken, computed = [], []
     for number in range(rounds):
         place = cache or folder / f"cache-{number}-{len(name)}"
         environment: Mapping[str, str] = {**os.environ, "XDG_CACHE_HOME": str(place), "KERAS_BACKEND": "jax"}
-        began = time.perf_counter()
+        began, before = time.perf_counter(), os.times()
         subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
         taken.append(time.perf_counter() - began)
-    print(f"  {name:<44} {statistics.median(taken):6.2f} s (least {min(taken):.2f}, most {max(taken):.2f})")
+        after = os.times()
+        computed.append(after.children_user + after.children_system - before.children_user - before.children_system)
+    figures = f"{statistics.median(taken):6.2f} s (least {min(taken):.2f}, most {max(taken):.2f})"
+    print(f"  {name:<44} {figures}, {statistics.median(computed):5.2f} s computed")
 
 
 def one_row(folder: Path) -> None:
