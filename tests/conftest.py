@@ -116,11 +116,9 @@ def _invented(
     of them won. A `status` of "" is that of a study that is going on.
     """
     from layerwise.recipe import decode
-    from layerwise.tasks.metrics import Interval
     from layerwise.training.events import TestTouched
     from layerwise.tune import events as e
     from layerwise.tune.folder import StudyFolder
-    from layerwise.tune.winner import interval
 
     folder = StudyFolder(path)
     recipe: dict[str, Any] = {"data": {"kind": "toy", "name": "moons"}, "train": {"monitor": monitor}}
@@ -141,29 +139,47 @@ def _invented(
                 curve=curve,
             )
         )  # fmt: skip
-    known = []
-    for number, seen in finals.items():
-        mean, low, high = interval(list(seen))
-        chosen = {} if number is None else dict(settings[number])
-        searched = None if number is None else values[number]
-        known.append(
-            e.Finalist(
-                seconds=len(values) + 1, number=number, settings=chosen, searched=searched, values=tuple(seen),
-                mean=mean, low=low, high=high,
-            )
-        )  # fmt: skip
-        folder.append(known[-1])
+    given = [(number, {} if number is None else dict(settings[number]), seen) for number, seen in finals.items()]
+    known = [_finalist(number, chosen, seen, values) for number, chosen, seen in given]
+    for final in known:
+        folder.append(final)
+    if known and status:
+        folder.append(TestTouched(seconds=len(values) + 2, count=1, reason="end of training"))
     if status:
-        sign = 1 if monitor == "loss" else -1
-        scores = {"test": {"accuracy": Interval(0.75, 0.625, 0.875), "log_loss": Interval(0.5, 0.25, 0.75)}}
-        if known:
-            folder.append(TestTouched(seconds=len(values) + 2, count=1, reason="end of training"))
-        folder.append(
-            e.StudyFinished(
-                seconds=len(values) + 2, status=status, done=len(values), remarks=tuple(remarks),
-                winner=min(known, key=lambda final: sign * final.mean, default=None),
-                metrics=scores if known else {},
-                baselines={"rbf_svm": {"test": {"accuracy": Interval(0.5, 0.375, 0.625)}}} if known else {},
-            )
-        )  # fmt: skip
+        winner = min(known, key=lambda final: final.mean * (1 if monitor == "loss" else -1), default=None)
+        folder.append(_ending(status, winner, len(values), remarks))
     return path
+
+
+def _finalist(number: int | None, settings: dict[str, Any], seen: Sequence[float], values: Sequence[Any]) -> Any:
+    from layerwise.tune.events import Finalist
+    from layerwise.tune.winner import interval
+
+    mean, low, high = interval(list(seen))
+    return Finalist(
+        seconds=len(values) + 1,
+        number=number,
+        settings=settings,
+        searched=None if number is None else values[number],
+        values=tuple(seen),
+        mean=mean,
+        low=low,
+        high=high,
+    )
+
+
+def _ending(status: str, winner: Any, done: int, remarks: Sequence[str]) -> Any:
+    from layerwise.tasks.metrics import Interval
+    from layerwise.tune.events import StudyFinished
+
+    scores = {"test": {"accuracy": Interval(0.75, 0.625, 0.875), "macro_f1": Interval(0.5, 0.25, 0.75)}}
+    baselines = {"rbf_svm": {"test": {"accuracy": Interval(0.5, 0.375, 0.625)}}}
+    return StudyFinished(
+        seconds=done + 2,
+        status=status,
+        done=done,
+        winner=winner,
+        metrics=scores if winner else {},
+        baselines=baselines if winner else {},
+        remarks=tuple(remarks),
+    )

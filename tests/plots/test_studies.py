@@ -113,12 +113,26 @@ def test_a_curve_has_gaps_where_nothing_was_measured(invent: Invent) -> None:
     assert np.isnan(trace.y[0]) and trace.y[1] == 0.25
 
 
+def test_a_curve_has_gaps_where_it_is_off_the_scale(invent: Invent) -> None:
+    """An r2 of minus a million in the first epoch is no reason for a line along the axis' end."""
+    path = invent([0.8, 0.81, 0.82, 0.83], monitor="r2")
+    log = path / "events.jsonl"
+    log.write_text(log.read_text().replace("[1.0,null],[0.5,0.82]", "[1.0,-1e6],[0.5,0.82]"))
+    heights = np.concatenate([trace.y for trace in plots.curves(picture(path)).data])
+    assert np.nanmin(heights) > 0.5
+
+
 def test_finalists_with_their_seeds_and_what_the_search_saw(shown: Any) -> None:
     figure = plots.finalists(shown)
     assert [x for x, _ in marks(figure, "mean, 95% interval")] == pytest.approx([0.5, 0.6, 0.8])
     assert marks(figure, "what the search saw") == [(0.5, 0), (0.4, 1)]
     assert len(marks(figure, "a seed each")) == 9
     assert figure.layout.yaxis.ticktext == ("<b>trial 0</b>", "trial 4", "recipe as written")
+
+
+def test_finalists_that_are_all_alike_have_an_axis(invent: Invent) -> None:
+    low, high = plots.finalists(picture(invent([0.5], finals={0: [0.5] * 3, None: [0.5] * 3}))).layout.xaxis.range
+    assert 0.4 < low < 0.5 < high < 0.6
 
 
 def test_importance_is_drawn_or_says_why_not(invent: Invent) -> None:

@@ -102,6 +102,11 @@ def test_what_it_says_of_the_winner(invent: Invent) -> None:
     assert "1 diverged and 4 finished" in page.text
 
 
+def test_the_test_figure_is_the_one_that_was_searched_for(invent: Invent) -> None:
+    text = read(report.study(invent([0.5, 0.6], monitor="macro_f1", finals={1: [0.5, 0.6, 0.7]}))).text
+    assert "0.500 0.250 to 0.750 macro F1 on the test part" in text
+
+
 def test_baselines_stand_below_the_network(invent: Invent) -> None:
     text = read(report.study(invent(VALUES, finals=FINALS))).text
     assert text.index("the network 0.750") < text.index("RBF SVM 0.500 0.375 to 0.625 -")

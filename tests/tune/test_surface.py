@@ -104,5 +104,5 @@ def test_lanes_that_diverge_leave_holes(recipe_with: Any) -> None:
 
 @pytest.mark.parametrize("paths", [("train.learning_rate", "train.l2"), ("train.dropout", "train.dropout")])
 def test_only_searched_settings_have_a_surface(recipe_with: Any, paths: tuple[str, str]) -> None:
-    with pytest.raises(RecipeError, match="searched are: train.learning_rate, train.dropout"):
+    with pytest.raises(RecipeError, match=r"searched are: train\.learning_rate, train\.dropout"):
         surface(recipe_with(), *paths, levels=2, seeds=1)

@@ -204,6 +204,8 @@ def finalists(shown: StudyPicture) -> "Figure":
     won = shown.winner.number if shown.winner is not None else -1
     texts = [f"<b>{label(f)}</b>" if f.number == won else label(f) for f in finals]
     figure.update_xaxes(title={"text": style.quantity(shown.monitor)}, showgrid=True)
+    if all(final.low == final.high == finals[0].mean for final in finals):  # nothing that an axis could be fitted to
+        figure.update_xaxes(range=style.Scale([finals[0].mean], shown.sign).ends)
     figure.update_yaxes(tickvals=rows, ticktext=texts, range=[len(finals) - 0.4, -0.6], showgrid=False, ticksuffix="  ")
     figure.update_layout(plot_bgcolor=PAPER)
     return figure

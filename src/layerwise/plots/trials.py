@@ -255,7 +255,7 @@ def curves(picture: StudyPicture) -> "Figure":
     y = Scale(values, picture.sign)
     for name, color, width, trials in _bands(picture, keep):
         epochs = [[float(epoch) for epoch in range(1, len(trial.curve) + 1)] for trial in trials]
-        heights = [[np.nan if v is None else y.place(v) for _, v in trial.curve] for trial in trials]
+        heights = [[np.nan if v is None or y.beyond(v) else v for _, v in trial.curve] for trial in trials]
         texts = [told(picture, trial) for trial in trials]
         figure.add_trace(_lines(name, color, width, epochs, heights, texts))
     figure.update_xaxes(title={"text": "epoch"})

@@ -80,7 +80,7 @@ def _winner(shown: StudyPicture) -> Html:
         facts.append(_fact(won.mean, Interval(won.mean, won.low, won.high), label, shown.monitor))
     metrics = shown.outcome.metrics if shown.outcome is not None else {}
     if test := metrics.get("test"):
-        name = next(iter(test))
+        name = shown.monitor if shown.monitor in test else next(iter(test))
         facts.append(_fact(test[name].value, test[name], f"{wording.label(name)} on the test part", name))
     if facts:
         content.append(tag("div", *facts, kind="facts"))
