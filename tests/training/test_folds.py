@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 import signal
 from pathlib import Path
 
@@ -203,14 +204,14 @@ def test_a_baseline_is_compared_fold_by_fold():
     s^2 = (2 * 0.000333^2 + 0.000667^2) / 2 = 3.333e-7; 4.302653 * 0.912871 * s = 0.002268.
     """
     assert beaten([(0.5, 0.52), (0.7, 0.72), (0.9, 0.921)]) == [
-        "decision_tree beats the network in 3 of 3 folds: its accuracy is better by 0.02033 (0.01807 to 0.0226), "
-        "which is hardly chance."
+        "decision_tree beats the network, in 3 of 3 folds: on average its accuracy is better by "
+        "0.02033 (0.01807 to 0.0226), which is hardly chance."
     ]
     assert "in 2 of 3 folds" in beaten([(0.5, 0.6), (0.7, 0.8), (0.9, 0.85)])[0]
     assert beaten([(0.5, 0.6), (0.7, 0.8), (0.9, 0.85)])[0].endswith("which may be chance.")
     assert beaten([(0.5, 0.4), (0.7, 0.6)]) == []
     assert beaten([(3.0, 2.0), (4.0, 2.9)], "rmse")[0].startswith(
-        "decision_tree beats the network in 2 of 2 folds: its rmse"
+        "decision_tree beats the network, in 2 of 2 folds: on average its rmse"
     )
     assert beaten([(2.0, 3.0), (2.9, 4.0)], "rmse") == []
     assert beaten([(0.5, 0.6)]) == []
@@ -303,6 +304,15 @@ def test_what_is_over_is_read_from_its_folder(whole):
     assert (again.status, again.epochs, again.spread) == (whole.status, whole.epochs, whole.spread)
     assert "over already" in again.remarks[0]
     assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in before} == before
+
+
+def test_figures_that_a_crash_kept_from_being_written_are_written_when_it_is_resumed(whole, tmp_path):
+    shutil.copytree(whole.folder, tmp_path / "run")
+    (tmp_path / "run" / "metrics.json").unlink()
+    again, events = resumed(tmp_path / "run")
+    assert (events, again.remarks) == ([], whole.remarks)
+    found, expected = (json.loads((folder / "metrics.json").read_text()) for folder in (again.folder, whole.folder))
+    assert found == expected
 
 
 def test_a_table_in_memory_is_kept_once(tmp_path):

@@ -185,7 +185,8 @@ class CrossValidation:
         complete = len(self.folds) == folds
         ends = [fold.status for fold in self.folds]
         status = next((end for end in ENDS if end in ends), "stopped_early")
-        self._conclude(status if complete else "interrupted", over=complete and not trained)
+        written = self._files.read_metrics().get("status", "interrupted") != "interrupted"
+        self._conclude(status if complete else "interrupted", over=complete and not trained and written)
 
     def _fold(self, number: int, files: Folder) -> Generator[AnyEvent, None, None]:
         """Train one fold; where it is cut short, its held-out rows stay unscored."""
@@ -298,8 +299,8 @@ def _beaten(scores: Sequence[Fold], folds: int) -> list[str]:
     wins = sum(value > 0 for value in gains[best])
     chance = "which may be chance" if gain.low <= 0 else "which is hardly chance"
     return [
-        f"{best} beats the network in {wins} of {len(scores)} folds: its {metric} is better by {gain.value:.4g} "
-        f"({gain.low:.4g} to {gain.high:.4g}), {chance}."
+        f"{best} beats the network, in {wins} of {len(scores)} folds: on average its {metric} is better by "
+        f"{gain.value:.4g} ({gain.low:.4g} to {gain.high:.4g}), {chance}."
     ]
 
 
