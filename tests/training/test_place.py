@@ -61,3 +61,13 @@ def test_no_program_is_compiled_for_it(compilations):
         place_arrays(x, y, np.ones(rows, np.float32), np.arange(rows), np.arange(0))
     noise.key(rows)
     assert compilations() == before
+
+
+def test_what_has_rows_gets_the_room_asked_for():
+    """Large data, too, so that folds of one row more or less share shapes; a part without rows needs none."""
+    assert room(17_000, least=17_001) == 17_001
+    placed = place_arrays(
+        np.ones((20, 3), np.float32), np.ones(20, np.int32), np.ones(20, np.float32), np.arange(20), np.arange(0), 64
+    )
+    assert (placed.x.shape, placed.train.shape, placed.validation.shape) == ((64, 3), (64,), (1,))
+    assert (int(placed.train_rows), int(placed.validation_rows)) == (20, 0)
