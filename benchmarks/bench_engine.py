@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from side_by_side import Fewer, installed, race  # first: it clears what would slow NumPy down
 
-os.environ.setdefault("KERAS_BACKEND", "jax")  # the faster of its backends here; KERAS_BACKEND=torch shows the other
+os.environ.setdefault("KERAS_BACKEND", "jax")  # faster here than KERAS_BACKEND=torch
 
 import layerwise.training.compile as compiling  # before JAX compiles anything
 
