@@ -1,5 +1,6 @@
 """LaneSearchCV against scikit-learn's own search: the same fits, results and conventions, from one program."""
 
+import pickle
 import threading
 import warnings
 from collections.abc import Callable
@@ -187,9 +188,19 @@ def test_a_pipeline() -> None:
     np.testing.assert_array_equal(ours.predict_proba(X), theirs.predict_proba(X))
 
 
-def test_it_is_an_estimator_in_a_cross_validation() -> None:
-    scores = cross_val_score(LaneSearchCV(classifier(), ALPHA, n_iter=2, cv=2, random_state=0), X, Y, cv=2)
-    assert np.isfinite(scores).all()
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_it_is_an_estimator_in_a_cross_validation(n_jobs: int) -> None:
+    """Also in several processes, each with lanes of its own."""
+    search = LaneSearchCV(classifier(early_stopping=True, max_iter=200), ALPHA, n_iter=2, cv=2, random_state=0)
+    assert np.isfinite(cross_val_score(search, X, Y, cv=2, n_jobs=n_jobs)).all()
+
+
+def test_it_survives_pickling_without_the_data() -> None:
+    x, y = np.tile(X, (20, 1)), np.tile(Y, 20)
+    search = LaneSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, n_iter=2).fit(x, y)
+    pickled = pickle.dumps(search)
+    assert len(pickled) < 8 * len(x)
+    np.testing.assert_array_equal(pickle.loads(pickled).predict(X), search.predict(X))
 
 
 @pytest.mark.parametrize("estimator", [Ridge(), make_pipeline(StandardScaler(), Ridge()), object()])

@@ -109,8 +109,9 @@ class LaneSearchCV(BaseSearchCV):
             stack.enter_context(joblib.parallel_config(backend=Threads(everyone)))
             # The cores are for the fits: small products spread over them wait longer than they take.
             stack.enter_context(threadpool_limits(1, user_api="blas"))
-            found: LaneSearchCV = super().fit(X, y, **params)
-        return found
+            super().fit(X, y, **params)
+        del self._checked_cv_orig  # a model is pickled without the row numbers of its folds
+        return self
 
     def _check_input_parameters(self, X: Any, y: Any, split_params: dict[str, Any]) -> None:
         """Split once and for all: every batch of candidates gets the same folds, and all folds one shape."""
