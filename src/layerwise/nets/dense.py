@@ -11,6 +11,8 @@ from layerwise.nets import noise
 from layerwise.nets.activation import activate
 from layerwise.recipe import records as r
 
+NOISE, DROPOUT = 1, 2  # what is drawn at a layer, in this order
+
 
 class Training(eqx.Module):
     """What a forward pass needs only while training: randomness and how much of it.
@@ -61,17 +63,16 @@ class MLP(eqx.Module):
         self, x: Float[Array, "batch inputs"], training: Training | None = None
     ) -> Float[Array, "batch outputs"]:
         """The outputs (for classes: logits) for a batch. `training` None is the deterministic pass."""
-        keys = _Keys(training)
         h = self.inputs(x)
         if training is not None and training.noise is not None:
-            h = h + training.noise * noise.normal(keys.next(), h.shape)
+            h = h + training.noise * noise.normal(_key(training, 0, NOISE), h.shape)
         if training is not None and training.input_dropout is not None:
-            h = dropout(h, training.input_dropout, keys.next())
+            h = dropout(h, training.input_dropout, _key(training, 0, DROPOUT))
         for number, (layer, kind) in enumerate(zip(self.layers, self.activations, strict=True), start=1):
             draws = training is not None and isinstance(kind, r.NoisyRelu)
-            h = activate(kind, layer(h), keys.next() if draws else None)
+            h = activate(kind, layer(h), _key(training, number, NOISE) if training is not None and draws else None)
             if training is not None and training.dropout is not None and number < len(self.layers):
-                h = dropout(h, training.dropout, keys.next())
+                h = dropout(h, training.dropout, _key(training, number, DROPOUT))
         return h
 
     def inputs(self, x: Float[Array, "batch inputs"]) -> Float[Array, "batch width"]:
@@ -82,17 +83,9 @@ class MLP(eqx.Module):
         return jnp.concatenate([*plain, *(embed(x) for embed in self.embeds)], axis=1)
 
 
-class _Keys:
-    """Hands out one key after another, in the fixed order of the forward pass."""
-
-    def __init__(self, training: Training | None) -> None:
-        self.training = training
-        self.count = 0
-
-    def next(self) -> noise.Key:
-        assert self.training is not None
-        self.count += 1
-        return noise.stream(self.training.key, self.count)
+def _key(training: Training, layer: int, what: int) -> noise.Key:
+    """The key of what is drawn at a layer (0 is the input), whatever else is drawn in the same pass."""
+    return noise.stream(training.key, 2 * layer + what)
 
 
 def dropout(x: Float[Array, "*shape"], rate: Float[Array, ""], key: noise.Key) -> Float[Array, "*shape"]:
