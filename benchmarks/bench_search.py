@@ -43,8 +43,8 @@ RECIPE: dict[str, Any] = {
 
 def study(seed: int, **search: Any) -> Iterator[Any]:
     """Our own search, from a recipe; without pruning, unless `search` says so."""
-    import layerwise.tune.study as tune
-    from layerwise.tune.events import TrialEnded
+    import layerwise.tuning.study as tune
+    from layerwise.tuning.events import TrialEnded
 
     yield  # imported
     best, ended = 0.0, 0.0

@@ -27,8 +27,8 @@ import numpy as np
 
 from layerwise import recipe as recipes
 from layerwise.training.lanes import Lanes
-from layerwise.tune.space import Space
-from layerwise.tune.trials import Maker
+from layerwise.tuning.space import Space
+from layerwise.tuning.trials import Maker
 
 Point = dict[int, float]  # axis -> the place on it, from 0 to 1; an axis that is not named stays at its default
 

@@ -18,7 +18,7 @@ from urllib.parse import unquote
 
 import layerwise
 from layerwise import plots
-from layerwise.tune.surface import surface
+from layerwise.tuning.surface import surface
 
 RECIPE = {
     "data": {"kind": "named", "name": "digits"},

@@ -117,8 +117,8 @@ def _invented(
     """
     from layerwise.recipe import decode
     from layerwise.training.events import TestTouched
-    from layerwise.tune import events as e
-    from layerwise.tune.folder import StudyFolder
+    from layerwise.tuning import events as e
+    from layerwise.tuning.folder import StudyFolder
 
     folder = StudyFolder(path)
     recipe: dict[str, Any] = {"data": {"kind": "toy", "name": "moons"}, "train": {"monitor": monitor}}
@@ -152,8 +152,8 @@ def _invented(
 
 
 def _finalist(number: int | None, settings: dict[str, Any], seen: Sequence[float], values: Sequence[Any]) -> Any:
-    from layerwise.tune.events import Finalist
-    from layerwise.tune.winner import interval
+    from layerwise.tuning.events import Finalist
+    from layerwise.tuning.winner import interval
 
     mean, low, high = interval(list(seen))
     return Finalist(
@@ -170,7 +170,7 @@ def _finalist(number: int | None, settings: dict[str, Any], seen: Sequence[float
 
 def _ending(status: str, winner: Any, done: int, remarks: Sequence[str]) -> Any:
     from layerwise.tasks.metrics import Interval
-    from layerwise.tune.events import StudyFinished
+    from layerwise.tuning.events import StudyFinished
 
     scores = {"test": {"accuracy": Interval(0.75, 0.625, 0.875), "macro_f1": Interval(0.5, 0.25, 0.75)}}
     baselines = {"rbf_svm": {"test": {"accuracy": Interval(0.5, 0.375, 0.625)}}}

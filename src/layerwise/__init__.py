@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from layerwise.training.model import Model as Model
     from layerwise.training.model import load as load
     from layerwise.training.run import Run as Run
-    from layerwise.tune.study import Study as Study
+    from layerwise.tuning.study import Study as Study
 
 __version__ = "0.1.0"
 
@@ -36,7 +36,7 @@ _HOME = {
     "Model": "layerwise.training.model",
     "Perceptron": "layerwise.estimators",
     "Run": "layerwise.training.run",
-    "Study": "layerwise.tune.study",
+    "Study": "layerwise.tuning.study",
     "cross_validate": "layerwise.progress.calls",
     "load": "layerwise.training.model",
     "train": "layerwise.progress.calls",

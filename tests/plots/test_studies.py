@@ -16,7 +16,7 @@ from layerwise import plots
 from layerwise.errors import RunError
 from layerwise.plots import style, trials
 from layerwise.plots.studies import StudyFigures
-from layerwise.tune.picture import picture
+from layerwise.tuning.picture import picture
 
 Invent = Callable[..., Path]
 RATE, DROPOUT = "train.learning_rate", "train.dropout"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from layerwise.plots import style
 from layerwise.plots.style import Scale
-from layerwise.tune.picture import SearchedAxis
+from layerwise.tuning.picture import SearchedAxis
 
 FINITE = st.floats(-1e6, 1e6)
 

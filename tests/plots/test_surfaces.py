@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from layerwise import plots
-from layerwise.tune.picture import SearchedAxis, picture
-from layerwise.tune.surface import Surface
+from layerwise.tuning.picture import SearchedAxis, picture
+from layerwise.tuning.surface import Surface
 
 Invent = Callable[..., Path]
 X, Y = "train.learning_rate", "train.dropout"

@@ -12,8 +12,8 @@ import pytest
 from layerwise import report
 from layerwise.errors import RunError
 from layerwise.report.studies import sentence
-from layerwise.tune.picture import picture
-from layerwise.tune.study import Study
+from layerwise.tuning.picture import picture
+from layerwise.tuning.study import Study
 
 Invent = Callable[..., Path]
 VALUES = [0.5, None, 0.7, 0.3, 0.4]

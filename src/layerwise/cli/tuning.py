@@ -15,7 +15,7 @@ from layerwise.errors import RecipeError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from layerwise.tune.study import Study
+    from layerwise.tuning.study import Study
 
 METHODS = ("grid", "random", "sobol", "bayes")
 
@@ -44,7 +44,9 @@ def tune(
     ] = None,
     halving: Annotated[
         bool | None,
-        typer.Option("--halving/--no-halving", show_default=False, help="Drop the worse three quarters at each rung."),
+        typer.Option(
+            "--halving/--no-halving", show_default=False, help="Drop the worse two thirds at each of two rungs."
+        ),
     ] = None,
     settings: Changes = None,
     seed: Seed = None,
@@ -93,7 +95,7 @@ def tune(
     def begin() -> "Study":
         from layerwise.recipe import load
         from layerwise.training.folder import new_folder
-        from layerwise.tune.study import Study
+        from layerwise.tuning.study import Study
 
         if recipe is None:
             return Study.resume(Path(str(resume)), storage=storage, time_limit=time_limit, cluster=cluster)

@@ -19,7 +19,7 @@ from layerwise.errors import RecipeError
 from layerwise.recipe import decode
 from layerwise.recipe import records as r
 from layerwise.recipe.wording import shown
-from layerwise.tune.search import ASKED_AT_ONCE, Method, quiet_optuna, sampler
+from layerwise.tuning.search import ASKED_AT_ONCE, Method, quiet_optuna, sampler
 
 EDGE = 1e-6  # quantiles this near to 0 and 1 are not tried: they may be infinite
 

@@ -8,13 +8,13 @@ import numpy as np
 
 from layerwise.plots import style, trials
 from layerwise.plots.style import EDGE, INK, INK2, INK3, PAPER
-from layerwise.tune.events import Finalist
-from layerwise.tune.picture import StudyPicture, picture
+from layerwise.tuning.events import Finalist
+from layerwise.tuning.picture import StudyPicture, picture
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-    from layerwise.tune.study import Study
+    from layerwise.tuning.study import Study
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from layerwise.progress import wording
-from layerwise.tune.picture import SearchedAxis
+from layerwise.tuning.picture import SearchedAxis
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

@@ -15,13 +15,13 @@ from jaxtyping import Float64
 
 from layerwise.plots import style
 from layerwise.plots.style import EDGE, INK, INK2, LINE
-from layerwise.tune.picture import SearchedAxis, ShownTrial, StudyPicture, picture
-from layerwise.tune.surface import Surface
+from layerwise.tuning.picture import SearchedAxis, ShownTrial, StudyPicture, picture
+from layerwise.tuning.surface import Surface
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-    from layerwise.tune.study import Study
+    from layerwise.tuning.study import Study
 
 # From what is worst to what is best: the Studio's zero to half of its positive blue.
 COLORS = ("#f6f4f0", "#dde2ea", "#c3d0e2", "#a6bcda", "#85a5d2", "#6b93ca")

@@ -9,7 +9,7 @@ import numpy as np
 from layerwise.plots import style
 from layerwise.plots.style import EDGE, INK, INK2, PAPER, RAMP, Scale
 from layerwise.progress import wording
-from layerwise.tune.picture import SearchedAxis, ShownTrial, StudyPicture
+from layerwise.tuning.picture import SearchedAxis, ShownTrial, StudyPicture
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

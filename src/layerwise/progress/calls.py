@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from layerwise.progress import search
     from layerwise.training.folds import CrossValidation
     from layerwise.training.run import Run
-    from layerwise.tune.study import Study
+    from layerwise.tuning.study import Study
 
 
 @runtime_checkable
@@ -133,7 +133,7 @@ def tune(
     from layerwise.progress import search
 
     def begin() -> "Study":
-        from layerwise.tune.study import Study
+        from layerwise.tuning.study import Study
 
         return Study(
             recipe, method=method, trials=trials, storage=storage, time_limit=time_limit, cluster=cluster, out=out

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from layerwise.progress import wording
 from layerwise.progress.show import TERMINAL_STOP, Look, showing
 from layerwise.training.events import Scoring
-from layerwise.tune.events import (
+from layerwise.tuning.events import (
     AnyStudyEvent,
     Finalist,
     LanesChosen,

@@ -14,12 +14,12 @@ from layerwise.progress import wording
 from layerwise.recipe import load, to_toml
 from layerwise.report.page import Figures, Html, page, section, table, tag, text
 from layerwise.tasks.metrics import Interval
-from layerwise.tune.events import Finalist
-from layerwise.tune.folder import StudyFolder
-from layerwise.tune.picture import StudyPicture, picture
+from layerwise.tuning.events import Finalist
+from layerwise.tuning.folder import StudyFolder
+from layerwise.tuning.picture import StudyPicture, picture
 
 if TYPE_CHECKING:
-    from layerwise.tune.study import Study
+    from layerwise.tuning.study import Study
 
 METHODS = {
     "grid": "grid search",

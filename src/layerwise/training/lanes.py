@@ -7,9 +7,10 @@ since every numeric setting is an argument of it. There are three ways to train 
     threads  one on each core at a time, all calling the one compiled program: bit-equal to alone
     stacked  all in one call, their states stacked: GPUs, or several devices that share the lanes out
 
-Which is fastest is measured in the first calls, which train already (decision 0006).
+Which is fastest is measured in the first calls, which train already (decision 0008).
 """
 
+import contextlib
 import math
 import os
 import queue
@@ -18,6 +19,7 @@ import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
+from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
 import jax
@@ -35,6 +37,7 @@ from layerwise.training.trainer import Pace, Trainer
 MEASURED_SECONDS = 0.02  # a call this long tells how fast a way is
 SPREAD = 1.25  # cores from which on a program counts as spread over several
 CLEARLY = 1.1  # times as fast must lanes be one by one for them to be trained so
+UNTOLD = 2 << 30  # bytes that are taken to be free where the system does not tell
 MEMORY_SHARE = 0.5  # of what is free may go into lanes
 WORKING_COPIES = 2  # of a lane's state while a call works on it, about
 
@@ -101,7 +104,7 @@ class Lanes:
             yield from self._choose(team, numbers)
         by_way: dict[Way, list[list[int]]] = {"alone": [], "threads": [], "stacked": []}
         for kind, numbers in kinds.items():
-            by_way[self._chosen[kind]].append(numbers)
+            by_way[self._chosen.get(kind, self._ways[-1])].append(numbers)
         yield from team.together([[number] for numbers in by_way["threads"] for number in numbers])
         for numbers in by_way["alone"]:
             for number in numbers:
@@ -137,6 +140,8 @@ class Lanes:
         others = max((rate for name, rate in rates.items() if name != "alone"), default=math.inf)
         if rates.get("alone", 0.0) > CLEARLY * others:
             way = "alone"
+        if not rates and len(self._ways) > 1:
+            return  # a lane without companions tells nothing; others of its kind may
         self._chosen[lane.kind] = way
         parameters = sum(int(leaf.size) for leaf in jax.tree.leaves(lane.state.best))
         self.choices.append(Choice(way, len(numbers), parameters, round(busy, 2), rates))
@@ -221,16 +226,19 @@ class _Team:
     def stacked(self, numbers: Sequence[int], enough: float = float("inf")) -> Iterator[Report]:
         """Advance lanes of one kind in common calls to their ends, or until a call has lasted `enough` seconds."""
         numbers = [number for number in numbers if goes_on(self.lanes[number], self.until)]
-        took = 0.0
-        stack = _Stack([self.lanes[number] for number in numbers]) if numbers else None
-        while stack and took < enough and any(self.goes_on(number) for number in numbers):
-            self.began()
-            reports = stack.advance(time.monotonic() - self._began, self.until)
-            took = time.perf_counter() - self._clock[0]
-            going = [(number, events) for number, events in zip(numbers, reports, strict=True) if events]
-            yield from (Report(number, events, not self.lanes[number].running) for number, events in going)
-        if stack:
+        if not numbers:
+            return
+        stack, took = _Stack([self.lanes[number] for number in numbers]), 0.0
+        try:
+            while took < enough and any(self.goes_on(number) for number in numbers):
+                self.began()
+                reports = stack.advance(time.monotonic() - self._began, self.until)
+                took = time.perf_counter() - self._clock[0]
+                yield from (Report(n, events, False) for n, events in zip(numbers, reports, strict=True) if events)
+        finally:
             stack.unstack()
+        # Only now have the lanes their own weights again.
+        yield from (Report(number, [], True) for number in numbers if not self.lanes[number].running)
 
 
 class _Stack:
@@ -270,7 +278,8 @@ class _Stack:
         histories: History = jax.device_get(history)
         small = jax.device_get({name: getattr(self._state, name) for name in _SCALARS})
         took = time.monotonic() - began
-        pace.learn(max(limits), took)
+        if max(limits) == pace.steps:
+            pace.learn(max(limits), took)
         reports = []
         for number, (lane, first) in enumerate(zip(self.lanes, firsts, strict=True)):
             lane.take(lane.state._replace(**{name: values[number] for name, values in small.items()}))
@@ -329,11 +338,21 @@ def memory_budget() -> int:
 
 
 def _free_bytes() -> int:
-    """Free memory of the device that trains, or of the host."""
+    """Free memory of the device that trains, or of the host and the container it is in."""
     stats = jax.local_devices()[0].memory_stats()
     if stats and "bytes_limit" in stats:
         return jax.local_device_count() * int(stats["bytes_limit"] - stats["bytes_in_use"])
-    try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):  # not every system tells
-        return 2 << 30
+    found = [_kilobytes(Path("/proc/meminfo"), "MemAvailable:")]
+    group = Path("/sys/fs/cgroup")
+    with contextlib.suppress(OSError, ValueError):  # "max": the container is not limited
+        limit = int((group / "memory.max").read_text())
+        found.append(limit - int((group / "memory.current").read_text()))
+    return max(min((free for free in found if free is not None), default=UNTOLD), 0)
+
+
+def _kilobytes(file: Path, name: str) -> int | None:
+    """The bytes that a line such as "MemAvailable: 123 kB" tells; None where there is none."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        line = next((line for line in file.read_text().splitlines() if line.startswith(name)), "")
+        return int(line.split()[1]) << 10
+    return None

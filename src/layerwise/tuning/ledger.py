@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from layerwise.errors import RunError
-from layerwise.tune.search import Method, planned, quiet_optuna, sampler
-from layerwise.tune.space import Settings, Space
-from layerwise.tune.storage import opened, reaching
+from layerwise.tuning.search import Method, planned, quiet_optuna, sampler
+from layerwise.tuning.space import Settings, Space
+from layerwise.tuning.storage import opened, reaching
 
 HEARTBEAT = 5.0  # seconds
 SILENCE = 6  # heartbeats without a sign of life, and a process is taken for dead
@@ -205,8 +205,14 @@ class Ledger:
 
     @reaching
     def standing(self, epoch: int) -> list[float]:
-        """What every trial of the study reported at this epoch, in any order."""
-        return [t.intermediate_values[epoch] for t in self._trials() if epoch in t.intermediate_values]
+        """What every trial of the study reported at this epoch, in any order; once where it was taken over."""
+        return list(
+            {
+                _ticket(trial): trial.intermediate_values[epoch]
+                for trial in self._trials()
+                if epoch in trial.intermediate_values
+            }.values()
+        )
 
     @reaching
     def tell(self, number: int, state: str, value: float | None) -> None:

@@ -18,9 +18,9 @@ import layerwise
 from layerwise.errors import RecipeError, RunError, StorageError
 from layerwise.training.events import Scoring, TestTouched
 from layerwise.training.folder import Folder
-from layerwise.tune.events import Finalist, StudyFinished, StudyStarted, TrialEnded
-from layerwise.tune.study import Study
-from layerwise.tune.winner import interval
+from layerwise.tuning.events import Finalist, StudyFinished, StudyStarted, TrialEnded
+from layerwise.tuning.study import Study
+from layerwise.tuning.winner import interval
 
 
 def ended(events):
@@ -66,40 +66,39 @@ def test_a_trial_is_the_setting_trained_alone(study_of, recipe_with, tmp_path):
 # ── successive halving ──────────────────────────────────────────────────────────────────────────
 
 
-def test_halving_keeps_one_in_four_at_each_rung(study_of):
-    """Sixteen lanes, sixteen epochs, rungs after 1, 4 and 16: 16 begin, 4 go on, 1 comes to the end.
+def test_halving_keeps_one_in_three_at_each_rung(study_of):
+    """Eighteen lanes, eighteen epochs, rungs after 1 and 3: 18 begin, 6 go on, 2 come to the end.
 
     Which ones is worked out from the curves of the same study without halving.
     """
-    _, calm = study_of(search__trials=16, train__epochs=16)
+    _, calm = study_of(search__trials=18, train__epochs=18)
     curves = {number: [value for _, value in event.curve] for number, event in ended(calm).items()}
-    after_1 = sorted(curves, key=lambda n: curves[n][0])[:4]
-    after_4 = sorted(after_1, key=lambda n: min(curves[n][:4]))[:1]
+    after_1 = sorted(curves, key=lambda n: curves[n][0])[:6]
+    after_3 = sorted(after_1, key=lambda n: min(curves[n][:3]))[:2]
 
-    study, events = study_of(search__trials=16, train__epochs=16, search__halving=True)
+    study, events = study_of(search__trials=18, train__epochs=18, search__halving=True)
     trials = ended(events)
     assert {n: len(event.curve) for n, event in trials.items()} == {
-        n: 16 if n in after_4 else 4 if n in after_1 else 1 for n in range(16)
+        n: 18 if n in after_3 else 3 if n in after_1 else 1 for n in range(18)
     }
     for number, event in trials.items():
-        assert event.state == ("finished" if number in after_4 else "dropped")
+        assert event.state == ("finished" if number in after_3 else "dropped")
         assert [value for _, value in event.curve] == curves[number][: len(event.curve)], "until then the same"
     finalists = [event.number for event in events if isinstance(event, Finalist)]
-    runners_up = sorted(set(after_1) - set(after_4), key=lambda n: min(curves[n][:4]))
-    assert finalists == [*after_4, *runners_up[:2], None]
+    runners_up = sorted(set(after_1) - set(after_3), key=lambda n: min(curves[n][:3]))
+    assert finalists == [*sorted(after_3, key=lambda n: min(curves[n])), runners_up[0], None]
     assert study.status == "finished"
 
 
 def test_halving_by_a_quantity_that_should_be_large(study_of):
-    """Eight lanes, eight epochs, rungs after 1, 4 and 8: two go on (more where they are level), then one."""
+    """Eight lanes, eight epochs: both rungs are after 1, where two go on (more where they are level)."""
     _, calm = study_of(search__trials=8, train__monitor="accuracy")
     curves = {number: [value for _, value in event.curve] for number, event in ended(calm).items()}
     first = {number: curve[0] for number, curve in curves.items()}
-    after_1 = {n: max(curves[n][:4]) for n, value in first.items() if value >= sorted(first.values())[-2]}
-    after_4 = {n for n, value in after_1.items() if value == max(after_1.values())}
+    after_1 = {n for n, value in first.items() if value >= sorted(first.values())[-2]}
     study, events = study_of(search__trials=8, train__monitor="accuracy", search__halving=True)
-    assert {n for n, event in ended(events).items() if event.state == "finished"} == after_4
-    assert {n for n, event in ended(events).items() if event.epochs == 4} == set(after_1) - after_4
+    assert {n for n, event in ended(events).items() if event.state == "finished"} == after_1
+    assert {event.epochs for n, event in ended(events).items() if n not in after_1} == {1}
     assert study.best.mean == max(event.mean for event in events if isinstance(event, Finalist))
 
 
@@ -284,7 +283,7 @@ def test_leaving_the_loop_ends_it_too(tmp_path, recipe_with):
 
 def test_the_best_of_an_earlier_session_is_not_forgotten(tmp_path, recipe_with, monkeypatch):
     """Killed after the best trial, resumed, and interrupted at once."""
-    monkeypatch.setattr("layerwise.tune.waves.CHAMPION_EVERY", 0.0)
+    monkeypatch.setattr("layerwise.tuning.waves.CHAMPION_EVERY", 0.0)
     tree = recipe_with(search__method="bayes", search__trials=24)
     seen = []
     study = Study(tree, out=tmp_path / "s")
@@ -353,7 +352,7 @@ def test_what_is_no_study_is_not_resumed(tmp_path):
 
 def test_a_folder_without_room(tmp_path, recipe_with, finish, monkeypatch):
     """The disk fills up while the study writes down its trials."""
-    from layerwise.tune.journal import Journal
+    from layerwise.tuning.journal import Journal
 
     real, calls = Journal._write, []
 
@@ -386,8 +385,8 @@ def test_a_folder_that_is_read_only(recipe_with):
         if before == 0:
             os.seteuid(65534)
         try:
-            with pytest.raises(StorageError, match="cannot be written"):
-                Study(recipe_with(), out=folder / "s")
+            with pytest.raises(StorageError, match="cannot be written"), Study(recipe_with(), out=folder / "s") as s:
+                next(iter(s))
         finally:
             os.seteuid(before)
             folder.chmod(0o755)

@@ -10,6 +10,7 @@ report.html      the pictures
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,10 +21,11 @@ from layerwise.errors import LayerwiseError, RunError
 from layerwise.recipe import Recipe, load, plain, to_toml
 from layerwise.training import checkpoint
 from layerwise.training.checkpoint import Mark
+from layerwise.training.events import TestTouched
 from layerwise.training.folder import Folder
-from layerwise.tune.events import AnyStudyEvent, StudyFinished, TrialEnded
-from layerwise.tune.storage import without_password
-from layerwise.tune.trials import Maker, Trial
+from layerwise.tuning.events import AnyStudyEvent, Finalist, StudyFinished, StudyStarted, TrialEnded
+from layerwise.tuning.storage import without_password
+from layerwise.tuning.trials import Maker, Trial
 
 _DECODER: msgspec.json.Decoder[AnyStudyEvent] = msgspec.json.Decoder(AnyStudyEvent)
 
@@ -35,25 +37,30 @@ class StudyFolder:
         self.path = path
         self.recipe = path / "recipe.toml"
         self.identity = path / "study.json"
+        self.lock = path / ".lock"
         self.journal = path / "trials.journal"
         self.log = path / "events.jsonl"
         self.best = path / "best"
         self.report = path / "report.html"
         self._lock: IO[bytes] | None = None
 
-    def found(self, recipe: Recipe, storage: str | None, owner: str) -> None:
-        """Make the folder of a new study. Raises `StorageError`, `RunError` where there is one already."""
-        # Processes that search the same recipe in the same database are one study.
-        tree = {**plain(recipe), "layerwise": 1}
-        digest = hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:12]
-        known = {"name": f"layerwise-{digest}", "owner": owner, "storage": storage and without_password(storage)}
-        self._secret = storage
+    def refuse_another(self) -> None:
+        """Raise `RunError` where the folder has a study already."""
         if self.identity.exists():
             raise RunError(
                 "a new study has a folder of its own",
                 received=f"{self.path}, in which there is one",
                 remedy=f"go on with that one: layerwise tune --resume {self.path}; or choose another: --out FOLDER",
             )
+
+    def found(self, recipe: Recipe, storage: str | None, owner: str) -> None:
+        """Make the folder of a new study. Raises `StorageError`, `RunError` where there is one already."""
+        self.refuse_another()
+        # Processes that search the same recipe in the same database are one study.
+        tree = {**plain(recipe), "layerwise": 1}
+        digest = hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:12]
+        known = {"name": f"layerwise-{digest}", "owner": owner, "storage": storage and without_password(storage)}
+        self._secret = storage
         files.make_folder(self.path)
         files.write(self.recipe, to_toml(recipe).encode())
         files.write(self.identity, json.dumps(known, indent=2).encode() + b"\n")
@@ -65,6 +72,13 @@ class StudyFolder:
                 "a study is a folder with a recipe.toml and a study.json in it",
                 received=str(self.path),
                 remedy="begin one with: layerwise tune RECIPE",
+            )
+        known = self._known()["storage"]
+        if storage is not None and without_password(storage) != known:
+            raise RunError(
+                "a study stays in its storage",
+                received=f"--storage {without_password(storage)}, for a study in {known or 'a journal of its own'}",
+                remedy="leave --storage out, or give the same one with its password",
             )
         self._secret = storage
         return load(self.recipe)
@@ -101,8 +115,9 @@ class StudyFolder:
 
     def hold(self) -> None:
         """Keep other processes out of this folder until `release`. Raises `RunError` where one is in."""
-        with files.storing(self.identity):
-            self._lock = self.identity.open("rb+")
+        # A file of its own: where locks are mandatory, a locked file cannot be read.
+        with files.storing(self.lock):
+            self._lock = self.lock.open("ab")
         if not files.lock(self._lock):
             self._lock.close()
             self._lock = None
@@ -125,14 +140,24 @@ class StudyFolder:
 
     def keep(self, trial: Trial) -> None:
         """Write down a lane's state, as a run that would go on from it. Raises `StorageError`."""
-        run = Folder(self.best)
-        run.state.unlink(missing_ok=True)  # so that a crash does not leave it beside another's recipe
-        run.write_recipe(trial.trainer.recipe)
-        run.rewind(Mark(0, 0.0))  # what an earlier one came to is not this one's; that the test part was seen stays
-        checkpoint.write(run.state, trial.trainer.exact, Mark(0, 0.0))
+        fresh = Folder(self.path / ".best")  # made beside, so that a crash leaves the one or the other whole
+        shutil.rmtree(fresh.path, ignore_errors=True)
+        fresh.write_recipe(trial.trainer.recipe)
+        seen = Folder(self.best).events()
+        fresh.append(event for event in seen if isinstance(event, TestTouched))  # that cannot be undone
+        checkpoint.write(fresh.state, trial.trainer.exact, Mark(fresh.log_bytes(), 0.0))
+        with files.storing(self.best):
+            old = self.path / ".old"
+            shutil.rmtree(old, ignore_errors=True)
+            if self.best.exists():
+                self.best.rename(old)
+            fresh.path.rename(self.best)
+            shutil.rmtree(old, ignore_errors=True)
 
     def champion(self, maker: Maker) -> Trial | None:
         """The lane that was kept last; None where there is none, or none that can be read."""
+        if not self.best.exists() and (self.path / ".old").exists():
+            (self.path / ".old").rename(self.best)  # killed between two renames
         run = Folder(self.best)
         try:
             resolved = maker.resolved(run.read_recipe())
@@ -164,6 +189,16 @@ class StudyFolder:
     def ended(self) -> dict[int, TrialEnded]:
         """The trials that this folder's processes have trained, by number."""
         return {event.number: event for event in self.events() if isinstance(event, TrialEnded)}
+
+    def finalists(self) -> tuple[Finalist, ...]:
+        """The finalists of the last session: finals that were cut short are trained again."""
+        found: list[Finalist] = []
+        for event in self.events():
+            if isinstance(event, StudyStarted):
+                found.clear()
+            elif isinstance(event, Finalist):
+                found.append(event)
+        return tuple(found)
 
     def seconds(self) -> float:
         """How long earlier sessions took."""

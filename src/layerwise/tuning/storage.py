@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from layerwise.errors import MissingExtraError, RunError
-from layerwise.tune.journal import Journal
+from layerwise.tuning.journal import Journal
 
 RECONNECT = 30  # seconds in which a database may come back
 _FIRST_TOUCHES = 5  # processes that begin together may make the tables at the same time

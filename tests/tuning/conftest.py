@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from layerwise.tune.study import Study
+from layerwise.tuning.study import Study
 
 RECIPE: dict[str, Any] = {
     "data": {"kind": "toy", "name": "circle", "n": 120, "noise": 0.1},

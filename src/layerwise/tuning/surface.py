@@ -16,11 +16,11 @@ from jaxtyping import Float64
 from layerwise.errors import LayerwiseError, RecipeError
 from layerwise.recipe import Recipe, Source, load
 from layerwise.recipe import records as r
-from layerwise.tune.picture import SearchedAxis, searched_axis
+from layerwise.tuning.picture import SearchedAxis, searched_axis
 
 if TYPE_CHECKING:
-    from layerwise.tune.space import Space
-    from layerwise.tune.trials import Maker
+    from layerwise.tuning.space import Space
+    from layerwise.tuning.trials import Maker
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,8 @@ def surface(recipe: Source, x: str, y: str, *, levels: int, seeds: int) -> Surfa
     >>> found.values.shape, [round(level, 4) for level in found.xs], found.ys
     ((2, 3, 1), [0.001, 0.01, 0.1], [[2], [4]])
     """
-    from layerwise.tune.space import Space
-    from layerwise.tune.trials import Maker
+    from layerwise.tuning.space import Space
+    from layerwise.tuning.trials import Maker
 
     loaded = load(recipe)
     search = loaded.search if isinstance(loaded.search, r.Search) else r.Search()
@@ -134,7 +134,7 @@ def _trained(
 ) -> Float64[np.ndarray, "points seeds"]:
     """The value of every setting on every seed, as many lanes at a time as memory has room for."""
     from layerwise.training.lanes import Lanes, forecast, memory_budget
-    from layerwise.tune.trials import Trial
+    from layerwise.tuning.trials import Trial
 
     lanes, uses = Lanes(), space.switches()
     maker.share_widths(space, len(grid) * seeds)

@@ -13,9 +13,9 @@ import msgspec
 import pytest
 from safetensors.numpy import load_file
 
-from layerwise.tune.events import Finalist, StudyFinished, TrialEnded
-from layerwise.tune.folder import StudyFolder
-from layerwise.tune.journal import Journal
+from layerwise.tuning.events import Finalist, StudyFinished, TrialEnded
+from layerwise.tuning.folder import StudyFolder
+from layerwise.tuning.journal import Journal
 
 KILLS = 20
 TRIALS = 16
@@ -27,7 +27,7 @@ import json, os, sys
 import optuna, polars, scipy.special, sklearn.linear_model
 import optuna.samplers._tpe.sampler, optuna.storages.journal
 from layerwise.training import result
-from layerwise.tune import study, waves
+from layerwise.tuning import study, waves
 result.score_baselines = lambda *_: iter(())
 waves.CHAMPION_EVERY = 0.0
 say = lambda text: os.write(1, text.encode() + b"\\n")

@@ -4,8 +4,8 @@ import math
 from pathlib import Path
 
 from layerwise.recipe import decode
-from layerwise.tune.ledger import Ledger
-from layerwise.tune.space import Settings, Space
+from layerwise.tuning.ledger import Ledger
+from layerwise.tuning.space import Settings, Space
 
 BEST = -1.8  # logarithm of the learning rate
 RANDOM_SHARE = 0.25  # of points that fall within half a power of ten of it by chance

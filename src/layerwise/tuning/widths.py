@@ -10,7 +10,7 @@ from itertools import pairwise
 
 Hidden = tuple[int, ...]
 
-# Measured on two cores with benchmarks/bench_widths.py; only their ratio matters.
+# As measured on two cores by benchmarks/bench_engine.py and bench_lanes.py; only their ratios matter.
 COMPILING = 0.6  # seconds a program
 PRODUCTS = 2e10  # multiply-adds a second of one core
 OVERHEAD = 5e-6  # seconds a step, however small the network

@@ -9,12 +9,12 @@ import pytest
 
 from layerwise.errors import MissingExtraError, RunError, StorageError
 from layerwise.recipe import load
-from layerwise.tune import ledger as module
-from layerwise.tune.journal import Journal
-from layerwise.tune.ledger import Ledger, Ticket
-from layerwise.tune.search import planned
-from layerwise.tune.space import Space
-from layerwise.tune.storage import without_password
+from layerwise.tuning import ledger as module
+from layerwise.tuning.journal import Journal
+from layerwise.tuning.ledger import Ledger, Ticket
+from layerwise.tuning.search import planned
+from layerwise.tuning.space import Space
+from layerwise.tuning.storage import without_password
 
 TRIALS = 12
 
@@ -293,7 +293,7 @@ def test_a_database_may_be_away_for_a_moment(opened, monkeypatch):
     monkeypatch.setattr(ledger._storage, "get_all_trials", away)
     assert len(ledger.take(3)) == 3 and failures == [0]
     failures[0] = 1 << 30
-    monkeypatch.setattr("layerwise.tune.storage.RECONNECT", 0.1)
+    monkeypatch.setattr("layerwise.tuning.storage.RECONNECT", 0.1)
     with pytest.raises(RunError, match="the database of the trials answers") as refused:
         ledger.take(3)
     assert "server closed the connection" in refused.value.received and "--resume" in refused.value.remedy

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from layerwise.errors import MissingExtraError, RunError
-from layerwise.tune import cluster
-from layerwise.tune.events import Finalist, LanesChosen, TrialEnded
-from layerwise.tune.study import Study
+from layerwise.tuning import cluster
+from layerwise.tuning.events import Finalist, LanesChosen, TrialEnded
+from layerwise.tuning.study import Study
 
 
 def told(study, events):

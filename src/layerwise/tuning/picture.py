@@ -18,11 +18,11 @@ from layerwise.errors import LayerwiseError, RunError
 from layerwise.recipe import Recipe, plain
 from layerwise.recipe import records as r
 from layerwise.training.events import TestTouched
-from layerwise.tune.events import Finalist, StudyFinished, StudyStarted
-from layerwise.tune.folder import StudyFolder
+from layerwise.tuning.events import Finalist, StudyFinished, StudyStarted
+from layerwise.tuning.folder import StudyFolder
 
 if TYPE_CHECKING:
-    from layerwise.tune.study import Study
+    from layerwise.tuning.study import Study
 
 COMPLETED = ("finished", "stopped_early")
 FEWEST = 16  # completed trials that say anything about importance
@@ -190,7 +190,6 @@ def picture(source: "Study | Path | str") -> StudyPicture:
         for event in files.ended().values()
     ]
     trials, notes = (own, ()) if not files.shared else _with_others(files, recipe, own, source)
-    last_session = events[sessions[-1] :]  # finals that were cut short are trained again
     sign = 1 if started.monitor == "loss" else -1
     outcome = events[-1]
     return StudyPicture(
@@ -202,9 +201,7 @@ def picture(source: "Study | Path | str") -> StudyPicture:
         rows=started.rows,
         axes=tuple(searched_axis(recipe, path, axis) for path, axis in recipe.search.space.items()),
         trials=tuple(sorted(trials, key=lambda trial: (trial.seconds, trial.number))),
-        finalists=tuple(
-            sorted((e for e in last_session if isinstance(e, Finalist)), key=lambda final: sign * final.mean)
-        ),
+        finalists=tuple(sorted(files.finalists(), key=lambda final: sign * final.mean)),
         outcome=outcome if isinstance(outcome, StudyFinished) else None,
         touches=max((event.count for event in events if isinstance(event, TestTouched)), default=0),
         notes=(*started.notes, *notes),
@@ -234,9 +231,9 @@ def _with_others(
 
 def _recorded(storage: Path | str, name: str, recipe: Recipe) -> list[dict[str, Any]]:
     """What the database knows of every trial that is over; seconds count from the first one's beginning."""
-    from layerwise.tune.search import quiet_optuna
-    from layerwise.tune.space import Space
-    from layerwise.tune.storage import opened
+    from layerwise.tuning.search import quiet_optuna
+    from layerwise.tuning.space import Space
+    from layerwise.tuning.storage import opened
 
     space, keeper = Space(recipe), opened(storage)
     try:
@@ -281,8 +278,8 @@ def _finite(trial: ShownTrial) -> float:
 
 def _shares(recipe: Recipe, trials: list[ShownTrial], sign: int) -> dict[str, float]:
     """The shares, largest first."""
-    from layerwise.tune.search import quiet_optuna
-    from layerwise.tune.space import Space
+    from layerwise.tuning.search import quiet_optuna
+    from layerwise.tuning.space import Space
 
     optuna = quiet_optuna()
     space = Space(recipe)

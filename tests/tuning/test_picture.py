@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layerwise.errors import RunError
-from layerwise.tune.events import StudyStarted, TrialEnded
-from layerwise.tune.folder import StudyFolder
-from layerwise.tune.ledger import Ledger
-from layerwise.tune.picture import FEWEST, Record, SearchedAxis, picture
-from layerwise.tune.space import Space
+from layerwise.tuning.events import StudyStarted, TrialEnded
+from layerwise.tuning.folder import StudyFolder
+from layerwise.tuning.ledger import Ledger
+from layerwise.tuning.picture import FEWEST, Record, SearchedAxis, picture
+from layerwise.tuning.space import Space
 
 Invent = Callable[..., Path]
 

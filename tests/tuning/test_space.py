@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from layerwise.errors import RecipeError
 from layerwise.recipe import load
 from layerwise.recipe import records as r
-from layerwise.tune.search import planned
-from layerwise.tune.space import Space, described
+from layerwise.tuning.search import planned
+from layerwise.tuning.space import Space, described
 
 BASE = {"data": {"kind": "toy", "name": "circle", "n": 60}, "network": {"kind": "mlp", "hidden": [4]}}
 RATE = {"log": [1e-3, 1e-1]}

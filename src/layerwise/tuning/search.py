@@ -3,7 +3,7 @@
 import warnings
 from typing import TYPE_CHECKING, Any, Literal
 
-from layerwise.tune.space import Space
+from layerwise.tuning.space import Space
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler

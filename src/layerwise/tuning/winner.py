@@ -2,72 +2,67 @@
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from layerwise.tune.events import Finalist
-from layerwise.tune.ledger import Ledger
-from layerwise.tune.space import Settings
-from layerwise.tune.trials import Trial
-from layerwise.tune.waves import Waves
+from layerwise.tuning.events import Finalist
+from layerwise.tuning.ledger import Ledger
+from layerwise.tuning.space import Settings
+from layerwise.tuning.trials import Trial
 
 FINALISTS = 3
 SEEDS = 3  # that each finalist is trained on, beside the search's own
+BOUNDS = {  # beyond which no mean can be
+    "loss": (-math.inf, math.inf),
+    "accuracy": (0.0, 1.0),
+    "balanced_accuracy": (0.0, 1.0),
+    "macro_f1": (0.0, 1.0),
+    "r2": (-math.inf, 1.0),
+}
 
 
 class Contender(NamedTuple):
-    """Settings that may win: `lanes` has the search's own seed first, which makes the model, then the further ones.
-
-    `number` is the trial's; None for the recipe as written. `searched` is the value that the search saw.
-    """
+    """Settings that may win. `number` is None for the recipe as written; `searched` is what the search saw."""
 
     number: int | None
     settings: Settings
     searched: float | None
-    lanes: list[Trial]
 
 
-def contenders(ledger: Ledger, waves: Waves, seed: int) -> list[Contender]:
-    """The best trials and the recipe as written, with fresh lanes; empty where no trial was completed."""
-    chosen: list[tuple[int | None, Settings, float | None]] = list(ledger.best(FINALISTS))
-    if not chosen:
-        return []
-    return [
-        Contender(
-            number,
-            settings,
-            searched,
-            [
-                waves.trial(-1 if number is None else number, settings, (seed + more) % 2**32)
-                for more in range(SEEDS + 1)
-            ],
-        )
-        for number, settings, searched in (*chosen, (None, {}, None))
-    ]
+def contenders(ledger: Ledger) -> list[Contender]:
+    """The best trials and the recipe as written; empty where no trial was completed."""
+    best = [Contender(*found) for found in ledger.best(FINALISTS)]
+    return [*best, Contender(None, {}, None)] if best else []
 
 
-def judged(contender: Contender, monitor: str, clock: Callable[[], float]) -> Finalist | None:
-    """What a contender came to on the further seeds; None where one of its lanes diverged."""
-    own, *others = contender.lanes
+def judged(contender: Contender, lanes: Sequence[Trial], monitor: str, seconds: float) -> Finalist | None:
+    """What a contender came to on the further seeds; None where one of its lanes diverged.
+
+    The first of `lanes` is of the search's own seed: it makes the model, and is not counted.
+    """
+    own, *others = lanes
     values = [lane.value(monitor) for lane in others if lane.trainer.status != "diverged"]
     found = tuple(value for value in values if value is not None)
     if len(found) < SEEDS or own.trainer.status == "diverged":
         return None
     mean, low, high = interval(found)
+    least, most = BOUNDS[monitor]
     return Finalist(
-        seconds=clock(),
+        seconds=seconds,
         number=contender.number,
         settings=contender.settings,
         searched=contender.searched,
         values=found,
         mean=mean,
-        low=low,
-        high=high,
+        low=max(low, least),
+        high=min(high, most),
     )
 
 
-def interval(values: Sequence[float]) -> tuple[float, float, float]:
+def interval(values: Sequence[float], comparisons: int = 1) -> tuple[float, float, float]:
     """Mean and 95% interval of the mean by Student's t, of at least two values.
+
+    Of several such intervals, `comparisons` of them, all hold together with 95% (Bonferroni's correction).
 
     >>> tuple(round(x, 3) for x in interval([1.0, 2.0, 3.0]))
     (2.0, -0.484, 4.484)
@@ -75,7 +70,7 @@ def interval(values: Sequence[float]) -> tuple[float, float, float]:
     from scipy.special import stdtrit
 
     mean = statistics.fmean(values)
-    half = float(stdtrit(len(values) - 1, 0.975)) * statistics.stdev(values) / math.sqrt(len(values))
+    half = float(stdtrit(len(values) - 1, 1 - 0.025 / comparisons)) * statistics.stdev(values) / math.sqrt(len(values))
     return mean, mean - half, mean + half
 
 
@@ -87,7 +82,7 @@ def verdict(finals: Sequence[Finalist], winner: Finalist, sign: int) -> tuple[st
         found.append("the recipe as written did best on further seeds: the search found nothing that is better than it")
     elif written is not None:
         gains = [sign * (a - b) for a, b in zip(written.values, winner.values, strict=True)]
-        mean, low, _ = interval(gains)
+        mean, low, _ = interval(gains, comparisons=len(finals) - 1)  # the winner is the best of these
         words = "more" if low > 0 else "no more"
         found.append(
             f"against the recipe as written the winner gains {mean:.3g} on the same {len(gains)} further seeds, "

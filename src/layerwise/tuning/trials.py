@@ -20,11 +20,12 @@ from layerwise.training.loop import Data
 from layerwise.training.place import place
 from layerwise.training.resolve import Resolved, resolve
 from layerwise.training.trainer import Trainer
-from layerwise.tune.search import planned
-from layerwise.tune.space import Settings, Space
-from layerwise.tune.widths import Widths
+from layerwise.tuning.search import planned
+from layerwise.tuning.space import Settings, Space
+from layerwise.tuning.widths import Widths
 
 SAMPLED = 64  # trials by which common widths are chosen
+REMEMBERED = 16  # networks with their first weights
 
 
 @dataclass
@@ -57,10 +58,11 @@ class Maker:
     def __init__(self, recipe: Recipe) -> None:
         self.seed = recipe.seed
         self.widths: Widths | None = None
-        self._datasets: dict[bytes, Dataset] = {}
+        self._datasets: dict[tuple[bytes, bool], Dataset] = {}
         self._placed: dict[tuple[int, bytes], Data] = {}
         self._networks: dict[tuple[int, bytes, int], MLP] = {}
         self.dataset = self._dataset(recipe)
+        self.written = self.resolved(recipe)
 
     def resolved(self, recipe: Recipe) -> Resolved:
         """The recipe with every "auto" replaced, for its data."""
@@ -95,15 +97,14 @@ class Maker:
         for params in planned(space, "random", min(trials, SAMPLED), self.seed):
             network = space.recipe(space.settings(params)).network
             seen += [network] if isinstance(network, r.Mlp) else []
-        written = self.resolved(space.recipe({}))
-        train: Any = written.recipe.train
+        train: Any = self.written.recipe.train
         self.widths = (
             Widths(
                 [network.hidden for network in seen],
                 trials=trials,
                 steps=train.epochs * math.ceil(self.dataset.train.size / train.batch_size),
                 batch_size=train.batch_size,
-                ends=(self.dataset.x.shape[1], written.objective.outputs),
+                ends=(self.dataset.x.shape[1], self.written.objective.outputs),
                 cores=cores(),
             )
             if seen
@@ -111,7 +112,8 @@ class Maker:
         )
 
     def _dataset(self, recipe: Recipe) -> Dataset:
-        key = msgspec.json.encode(recipe.data)
+        # Of the task only this counts when data is read; its kind is not searched.
+        key = (msgspec.json.encode(recipe.data), bool(getattr(recipe.task, "standardize", True)))
         if key not in self._datasets:
             self._datasets[key] = load_data(recipe.data, recipe.task, self.seed)
         return self._datasets[key]
@@ -125,6 +127,8 @@ class Maker:
 
     def _network(self, resolved: Resolved, dataset: Dataset, seed: int) -> MLP:
         key = (id(dataset), msgspec.json.encode(resolved.recipe.network), seed)
+        if len(self._networks) >= REMEMBERED:
+            self._networks.clear()  # where the network itself is searched, few are met again
         if key not in self._networks:
             self._networks[key] = build(
                 resolved.recipe.network,

@@ -125,6 +125,12 @@ class Space:
         points = itertools.product(*(self._levels(axis, levels) for axis in self.axes.values()))
         return [dict(zip(self.axes, point, strict=True)) for point in points]
 
+    def longest(self, written: Recipe) -> int:
+        """The most epochs that a trial may train."""
+        axis = self.axes.get("train.epochs")
+        ends = (axis.choice or _range(axis)) if axis else ()
+        return max((*map(int, ends), written.train.epochs if isinstance(written.train, r.Train) and not ends else 0))
+
     def switches(self) -> frozenset[str]:
         """What any trial may switch on: with these on for all of them they share programs."""
         found: set[str] = set()

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from layerwise.errors import RecipeError
-from layerwise.tune.picture import SearchedAxis
-from layerwise.tune.study import Study
-from layerwise.tune.surface import Surface, surface
+from layerwise.tuning.picture import SearchedAxis
+from layerwise.tuning.study import Study
+from layerwise.tuning.surface import Surface, surface
 
 NAN = math.nan
 

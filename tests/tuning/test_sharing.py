@@ -18,11 +18,11 @@ import pytest
 
 from layerwise.errors import RunError
 from layerwise.recipe import load
-from layerwise.tune.events import Finalist, StudyFinished, TrialEnded
-from layerwise.tune.folder import StudyFolder
-from layerwise.tune.ledger import Ledger, _over
-from layerwise.tune.space import Space
-from layerwise.tune.storage import opened
+from layerwise.tuning.events import Finalist, StudyFinished, TrialEnded
+from layerwise.tuning.folder import StudyFolder
+from layerwise.tuning.ledger import Ledger, _over
+from layerwise.tuning.space import Space
+from layerwise.tuning.storage import opened
 
 TRIALS = 16
 PASSWORD = "quite-secret"
@@ -34,7 +34,7 @@ import json, os, sys, time
 import optuna, polars, psycopg, scipy.special, sklearn.linear_model, sqlalchemy.orm
 import optuna.storages._rdb.models
 from layerwise.training import result
-from layerwise.tune import ledger, study, waves
+from layerwise.tuning import ledger, study, waves
 result.score_baselines = lambda *_: iter(())
 ledger.HEARTBEAT, ledger.SILENCE, waves.TAKEN_AT_ONCE, study.LOOKING_EVERY = 0.5, 6, 2, 0.1
 say = lambda *words: os.write(1, " ".join(map(str, words)).encode() + b"\\n")
@@ -149,7 +149,7 @@ def tree(recipe_with):
 @pytest.fixture(scope="module")
 def calm(recipe_with, tmp_path_factory):
     """What a process by itself finds, in its journal; by seed."""
-    from layerwise.tune.study import Study
+    from layerwise.tuning.study import Study
 
     found = {}
 
@@ -274,7 +274,7 @@ def test_a_server_may_be_started_anew(postgres, recipe_with):
 
 def test_a_server_that_stays_away_is_said_in_words(postgres, recipe_with, monkeypatch):
     url, control = postgres
-    monkeypatch.setattr("layerwise.tune.storage.RECONNECT", 0.2)
+    monkeypatch.setattr("layerwise.tuning.storage.RECONNECT", 0.2)
     with ledger_at(url, recipe_with, name="stopped") as ledger:
         control("stop")
         try:

@@ -14,7 +14,7 @@ import signal
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
@@ -31,14 +31,14 @@ from layerwise.training.lanes import Lanes
 from layerwise.training.model import Model
 from layerwise.training.resolve import seconds
 from layerwise.training.run import Run
-from layerwise.tune.cluster import Cluster, ray
-from layerwise.tune.events import AnyStudyEvent, Finalist, Searching, StudyFinished, StudyStarted
-from layerwise.tune.folder import StudyFolder
-from layerwise.tune.ledger import Ledger
-from layerwise.tune.space import Space, described
-from layerwise.tune.trials import Maker, Trial
-from layerwise.tune.waves import Waves
-from layerwise.tune.winner import contenders, judged, verdict
+from layerwise.tuning.cluster import Cluster, ray
+from layerwise.tuning.events import AnyStudyEvent, Finalist, Searching, StudyFinished, StudyStarted
+from layerwise.tuning.folder import StudyFolder
+from layerwise.tuning.ledger import Ledger
+from layerwise.tuning.space import Space, described
+from layerwise.tuning.trials import Maker, Trial
+from layerwise.tuning.waves import Waves
+from layerwise.tuning.winner import SEEDS, contenders, judged, verdict
 
 if TYPE_CHECKING:
     import polars as pl
@@ -78,8 +78,9 @@ class Study:
         self.recipe = load(msgspec.structs.replace(loaded, search=msgspec.structs.replace(search, **changes)))
         name = Path(recipe).stem if isinstance(recipe, str | Path) else "study"
         self._files = StudyFolder(Path(out) if out is not None else new_folder(f"{name}-study"))
-        self._prepare(time_limit, cluster)
-        self._files.found(self.recipe, storage, owner=str(uuid.uuid4()))
+        self._files.refuse_another()
+        self._given = storage
+        self._prepare(time_limit, cluster, new=True)
 
     @classmethod
     def resume(
@@ -97,17 +98,19 @@ class Study:
         study = cls.__new__(cls)
         study._files = StudyFolder(Path(folder))
         study.recipe = study._files.read_recipe(storage)
-        study._prepare(time_limit, cluster)
+        study._prepare(time_limit, cluster, new=False)
         return study
 
-    def _prepare(self, time_limit: str, cluster: str | None) -> None:
+    def _prepare(self, time_limit: str, cluster: str | None, *, new: bool) -> None:
+        self._new = new
         self._cluster = cluster
         if cluster is not None:
             ray()  # before anything is written
         assert isinstance(self.recipe.search, r.Search)
         self._search = self.recipe.search
         self._space = Space(self.recipe)
-        self._limit = seconds(time_limit)
+        own = self.recipe.train.time_limit if isinstance(self.recipe.train, r.Train) else "none"
+        self._limit = min(seconds(time_limit), seconds(own))
         self.status = "running"
         self.best: Finalist | None = None
         self.metrics: dict[str, dict[str, Interval]] = {}
@@ -160,7 +163,7 @@ class Study:
     @property
     def finalists(self) -> tuple[Finalist, ...]:
         """The best settings and the recipe as written, trained on further seeds; empty before."""
-        return tuple(event for event in self._files.events() if isinstance(event, Finalist))
+        return self._files.finalists()
 
     @property
     def method(self) -> str:
@@ -196,9 +199,11 @@ class Study:
                 {"number": e.number, "state": e.state, "value": e.value, **e.settings}
                 for _, e in sorted(self._files.ended().items())
             ]
-        return pl.DataFrame(
-            [{**row, "epochs": epochs.get(row["number"])} for row in rows], infer_schema_length=None
-        ).select("number", "state", "value", "epochs", *self._space.axes)
+        frame = pl.DataFrame([{**row, "epochs": epochs.get(row["number"])} for row in rows], infer_schema_length=None)
+        types = {"number": pl.Int64, "state": pl.String, "value": pl.Float64, "epochs": pl.Int64}
+        missing = [name for name in (*types, *self._space.axes) if name not in frame.columns]
+        whole = frame.with_columns(pl.lit(None).alias(name) for name in missing)
+        return whole.select(*(pl.col(name).cast(kind) for name, kind in types.items()), *self._space.axes)
 
     def cancel(self) -> None:
         """End the search after the calls in progress, as Ctrl-C does."""
@@ -222,6 +227,9 @@ class Study:
                 for _ in self._events:  # the loop was left: bring the study to its end
                     pass
         finally:
+            self._cancelled = True
+            if isinstance(self._events, Generator):
+                self._events.close()  # after an error in the loop's body: stops the lanes
             if isinstance(self._lanes, Cluster):
                 self._lanes.close()
             if self._ledger is not None:
@@ -242,7 +250,6 @@ class Study:
         self.cancel()
 
     def _logged(self) -> Iterator[AnyStudyEvent]:
-        self._files.hold()
         for event in self._course():
             if not isinstance(event, Searching):
                 self._files.append(event)
@@ -254,7 +261,9 @@ class Study:
     # ── the course of a study ───────────────────────────────────────────────────────────────────
 
     def _course(self) -> Iterator[AnyStudyEvent]:
-        over = self._files.outcome()
+        if not self._new:
+            self._files.hold()
+        over = None if self._new else self._files.outcome()
         if over is not None:
             self._recall(over)
             yield over
@@ -283,7 +292,9 @@ class Study:
                 received="a split without one",
                 remedy='e.g. data.split = { kind = "random", validation = 0.2, test = 0.2 }',
             )
-        written = maker.resolved(msgspec.structs.replace(self.recipe, search="none"))
+        if self._new:  # only now: what cannot begin leaves no folder behind
+            self._files.found(self.recipe, self._given, owner=str(uuid.uuid4()))
+            self._files.hold()
         maker.share_widths(self._space, self._search.trials)
         self._ledger = Ledger(
             self._files.storage,
@@ -315,7 +326,7 @@ class Study:
             monitor=self.monitor,
             axes=dict(described(self._space)),
             rows={part: int(dataset.part(part).size) for part in ("train", "validation", "test")},
-            notes=(*dataset.notes, *written.notes),
+            notes=(*dataset.notes, *maker.written.notes),
         )
 
     # ── naming a winner ─────────────────────────────────────────────────────────────────────────
@@ -325,11 +336,16 @@ class Study:
             yield self._over(ledger, self._ending("joined"))
             return
         champion, status = self._waves.champion, self._ending("finished")
-        rivals = [] if self._stopped() else contenders(ledger, self._waves, self.recipe.seed)
-        lanes = [lane for rival in rivals for lane in rival.lanes]
-        if lanes:
+        finals: list[tuple[Finalist, Trial]] = []
+        rivals = [] if self._stopped() else contenders(ledger)
+        for rival in rivals:  # one after the other: each is several lanes, and their memory is limited
+            lanes = [
+                self._waves.trial(-1 if rival.number is None else rival.number, rival.settings, self.recipe.seed + more)
+                for more in range(SEEDS + 1)
+            ]
             yield from self._waves.advance(lanes, max(lane.trainer.epochs for lane in lanes))
-        finals = [(final, rival) for rival in rivals if (final := judged(rival, self.monitor, lambda: self.seconds))]
+            if not self._stopped() and (final := judged(rival, lanes, self.monitor, self.seconds)):
+                finals.append((final, lanes[0]))
         if self._stopped():
             status = self._ending("finished")
             self.remarks = ("the search was ended before its winner was confirmed on further seeds",)
@@ -343,7 +359,7 @@ class Study:
             yield from (final for final, _ in finals)
             self.best, winner = min(finals, key=lambda pair: self.sign * pair[0].mean)
             self.remarks = verdict([final for final, _ in finals], self.best, self.sign)
-            champion = winner.lanes[0]
+            champion = winner
         if champion is None:
             yield self._over(ledger, "diverged" if status == "finished" else status)
             return
@@ -386,7 +402,7 @@ class Study:
         self.status, self.best, self.metrics = over.status, over.winner, over.metrics
         self.baselines, self.remarks = over.baselines, over.remarks
         self._before, self._ended = over.seconds, self._began
-        if (self._files.best / "recipe.toml").exists():
+        if over.status == "finished" and (self._files.best / "recipe.toml").exists():
             self._run = Run.resume(self._files.best)
             with self._run:
                 for _ in self._run:

@@ -5,19 +5,21 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
-from layerwise.errors import LayerwiseError
+from layerwise.errors import LayerwiseError, RecipeError
 from layerwise.recipe import records as r
 from layerwise.training.lanes import Choice, Report, forecast, memory_budget
 from layerwise.training.trainer import Trainer
-from layerwise.tune.events import AnyStudyEvent, LanesChosen, Searching, TrialEnded
-from layerwise.tune.folder import StudyFolder
-from layerwise.tune.ledger import Ledger, Ticket
-from layerwise.tune.search import ASKED_AT_ONCE
-from layerwise.tune.space import Settings, Space
-from layerwise.tune.trials import Maker, Trial
+from layerwise.tuning.events import AnyStudyEvent, LanesChosen, Searching, TrialEnded
+from layerwise.tuning.folder import StudyFolder
+from layerwise.tuning.ledger import Ledger, Ticket
+from layerwise.tuning.search import ASKED_AT_ONCE
+from layerwise.tuning.space import Settings, Space
+from layerwise.tuning.trials import Maker, Trial
 
-REDUCTION = 4  # halving keeps one lane in so many at each rung
-FIRST_RUNG = 16  # the first rung is this part of all epochs
+# Halving keeps one lane in so many at each rung; the rungs are these parts of all epochs. Of the ladders that
+# were tried, this one's best came nearest to the full search's for a fifth of its epochs (docs/tuning.md).
+REDUCTION = 3
+RUNGS = (1 / 30, 1 / 6)
 AT_ONCE = 4096  # lanes at most
 TAKEN_AT_ONCE = 16  # from a list that other processes take from, too
 SEARCHING_EVERY = 0.1  # seconds between two events of progress
@@ -65,13 +67,21 @@ class Waves:
         self._lanes = lanes
         self._uses = space.switches()
         self.champion: Trial | None = files.champion(maker)
-        self._kept = -math.inf  # when the champion was last written
+        self._kept, self._due = -math.inf, False  # when the champion was last written; whether it is to be
+        self._known = files.ended()  # what earlier sessions have trained
+        self._longest = space.longest(maker.written.recipe)
         self._tickets: list[Ticket] = []  # taken, and not yet made into lanes
         self._told, self._done_epochs = time.monotonic(), 0  # when progress was last told, lane epochs since
 
     def trial(self, number: int, settings: Settings, seed: int) -> Trial:
         """A trial as a lane. Raises `LayerwiseError` where the settings do not fit the data."""
         resolved = self._maker.resolved(self._space.recipe(settings))
+        if self._monitor == "loss" and resolved.objective != self._maker.written.objective:
+            raise RecipeError(
+                "trials that are compared by their loss have the same one",
+                received=f"the loss of {resolved.objective.kind}, beside that of {self._maker.written.objective.kind}",
+                remedy='set train.monitor, e.g. to "accuracy"',
+            )
         return Trial(number, settings, self._maker.lane(resolved, seed, self._uses), seed)
 
     def take(self, wave: list[Trial]) -> Events:
@@ -79,11 +89,10 @@ class Waves:
         if not self._tickets:
             count = ASKED_AT_ONCE if self._search.method == "bayes" else AT_ONCE
             self._tickets = self._ledger.take(min(count, TAKEN_AT_ONCE) if self._files.shared else count)
-        known = self._files.ended()
         budget = memory_budget()
         while self._tickets and (not wave or budget > 0):
             ticket = self._tickets.pop(0)
-            if (ended := known.get(ticket.number)) is not None:
+            if (ended := self._known.get(ticket.number)) is not None:
                 self._ledger.tell(ticket.number, ended.state, ended.value)
                 continue
             try:
@@ -100,7 +109,7 @@ class Waves:
         """Train the trials from rung to rung; at each, halving keeps the best of them."""
         going = list(wave)
         longest = max((trial.trainer.epochs for trial in going), default=0)
-        for rung in self._rungs(longest):
+        for rung in self._rungs():
             yield from self.advance(going, rung, self._end)
             if self._stopped():
                 break
@@ -109,6 +118,7 @@ class Waves:
                 going = yield from self._halve(going, rung)
         for trial in going:
             self._crown(trial)  # those that were interrupted have weights, too
+        self._keep(every=0.0)
 
     def advance(self, trials: Sequence[Trial], until: int, end: Callable[[Trial, str], Events] | None = None) -> Events:
         """Train lanes up to epoch `until`; `end` yields what is to be said of one that is over."""
@@ -127,6 +137,7 @@ class Waves:
 
     def progress(self, alive: int) -> Searching:
         """Where the search stands."""
+        self._keep(every=CHAMPION_EVERY)
         now = time.monotonic()
         speed = self._done_epochs / max(now - self._told, 1e-9)
         self._told, self._done_epochs = now, 0
@@ -139,13 +150,12 @@ class Waves:
             lane_epochs_per_second=speed,
         )
 
-    def _rungs(self, epochs: int) -> list[int]:
+    def _rungs(self) -> list[int]:
+        """Epochs at which lanes are compared, the last being the longest trial's end: the same for all waves."""
         if not self._search.halving:
-            return [epochs]
-        rungs = [max(1, epochs // FIRST_RUNG)]
-        while rungs[-1] * REDUCTION < epochs:
-            rungs.append(rungs[-1] * REDUCTION)
-        return [*rungs, epochs]
+            return [self._longest]
+        rungs = {max(1, round(self._longest * part)) for part in RUNGS}
+        return sorted(rungs | {self._longest})
 
     def _halve(self, going: list[Trial], rung: int) -> Generator[AnyStudyEvent, None, list[Trial]]:
         """Successive halving (Jamieson & Talwalkar 2016): one in `REDUCTION` of all that came to this rung goes on.
@@ -206,7 +216,10 @@ class Waves:
             return
         best = self.champion.value(self._monitor) if self.champion else None
         if best is None or self.sign * value < self.sign * best:
-            self.champion = trial
-            if time.monotonic() - self._kept > CHAMPION_EVERY:
-                self._files.keep(trial)
-                self._kept = time.monotonic()
+            self.champion, self._due = trial, True
+
+    def _keep(self, every: float) -> None:
+        """Write the champion down, unless that was done less than `every` seconds ago."""
+        if self._due and self.champion is not None and time.monotonic() - self._kept > every:
+            self._files.keep(self.champion)
+            self._kept, self._due = time.monotonic(), False
