@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from layerwise.tuning.study import Study
 
 METHODS = ("grid", "random", "sobol", "bayes")
+Halving = Annotated[
+    bool | None,
+    typer.Option("--halving/--no-halving", show_default=False, help="Keep the best third at each of two rungs."),
+]
 
 
 def completed(words: Sequence[str]) -> list[str]:
@@ -42,12 +46,7 @@ def tune(
     trials: Annotated[
         int | None, typer.Option(metavar="N", min=1, show_default=False, help="How many settings are tried.")
     ] = None,
-    halving: Annotated[
-        bool | None,
-        typer.Option(
-            "--halving/--no-halving", show_default=False, help="Drop the worse two thirds at each of two rungs."
-        ),
-    ] = None,
+    halving: Halving = None,
     settings: Changes = None,
     seed: Seed = None,
     storage: Annotated[
