@@ -4,10 +4,12 @@ import os
 import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from layerwise.cli import main
 from layerwise.cli.folders import differences, read, run_folders
+from layerwise.tuning.events import Searching, StudyFinished, StudyStarted
 
 
 def test_list_tells_of_every_run(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -16,7 +18,7 @@ def test_list_tells_of_every_run(inside: Path, capsys: pytest.CaptureFixture[str
     assert main(["runs", "list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3
-    assert lines[1].split()[:3] == [os.path.join("runs", "second"), "finished", "3"]  # the newer one first
+    assert lines[1].split()[:4] == [os.path.join("runs", "second"), "run", "finished", "3"]  # the newer one first
     assert "test accuracy 0." in lines[2]
 
 
@@ -61,7 +63,7 @@ def test_compare_shows_what_differs(inside: Path, capsys: pytest.CaptureFixture[
     rows = {line.split("  ")[0].strip(): line.split() for line in out.splitlines()}
     assert rows["train.learning_rate"][1:] == ["0.001", "0.5"]
     assert "train.epochs" not in rows
-    assert rows["epochs"][1:] == ["3", "3"]
+    assert rows["length"][1:] == ["3", "epochs", "3", "epochs"]
     assert "★" in out
     assert err == ""
 
@@ -114,3 +116,69 @@ def test_remove_takes_a_link_for_no_folder_of_its_own(inside: Path) -> None:
     os.symlink(Path("elsewhere").absolute(), "runs/first")
     assert main(["runs", "remove", "first", "--yes"]) == 2
     assert Path("elsewhere/recipe.toml").exists()
+
+
+@pytest.fixture
+def studied(inside: Path) -> Path:
+    """A study beside the runs, as one is left behind: two trials, and the first run as its winner."""
+    study = Path("runs/search")
+    shutil.copytree("runs/first", study / "best")
+    shutil.copy("runs/first/recipe.toml", study / "recipe.toml")
+    for name in ("study.json", ".lock", "trials.journal", "report.html"):
+        (study / name).write_text("{}")
+    metrics = read(Path("runs/first")).metrics
+    events = [
+        StudyStarted(seconds=0.5, method="grid", trials=2, done=0, monitor="loss", axes={}, rows={}, notes=()),
+        Searching(seconds=1.5, done=2, alive=0, best=0.3, lane_epochs_per_second=7.0),
+        StudyFinished(seconds=2.5, status="finished", done=2, winner=None, metrics=metrics, baselines={}, remarks=()),
+    ]
+    (study / "events.jsonl").write_bytes(b"".join(msgspec.json.encode(event) + b"\n" for event in events))
+    return study
+
+
+def test_a_study_is_listed_as_one(studied: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["runs", "list"]) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if "search" in line)
+    assert line.split()[1:7] == ["study", "finished", "2", "trials", "2.50", "s"]
+    assert "test accuracy 0." in line
+    with (studied / "events.jsonl").open("ab") as file:  # taken up again
+        file.write(
+            msgspec.json.encode(Searching(seconds=3.5, done=3, alive=2, best=0.3, lane_epochs_per_second=7.0)) + b"\n"
+        )
+    assert (read(studied).status, read(studied).trials) == ("unfinished", 3)
+
+
+def test_a_study_is_compared_by_its_winner(studied: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["runs", "compare", "search", "second"]) == 0
+    out, err = capsys.readouterr()
+    rows = {line.split("  ")[0].strip(): line.split() for line in out.splitlines()}
+    assert rows["train.learning_rate"][1:] == ["0.001", "0.5"]
+    assert rows["length"][1:] == ["2", "trials", "3", "epochs"]
+    assert err == ""  # on the same rows
+
+
+def test_a_study_is_removed_unless_something_else_is_in_it(studied: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    strange = studied / "best" / "thesis.tex"
+    strange.write_text("years of work")
+    assert main(["runs", "remove", "search", "--yes"]) == 2
+    assert "best/thesis.tex" in capsys.readouterr().err
+    strange.unlink()
+    assert main(["runs", "remove", "search", "--yes"]) == 0
+    assert not studied.exists()
+
+
+def test_a_study_predicts_by_its_winner(studied: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    outputs = []
+    for folder in ("runs/first", "runs/search"):
+        assert main(["predict", folder, "rows.csv"]) == 0
+        outputs.append(capsys.readouterr().out)
+    assert outputs[0] == outputs[1]
+    assert outputs[0].count("\n") == 61
+    (studied / "best" / "model.safetensors").unlink()
+    assert main(["predict", "runs/search", "rows.csv"]) == 2
+    assert "layerwise tune --resume runs/search" in capsys.readouterr().err
+
+
+def test_a_model_that_is_not_there_is_named_as_it_was_given(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", "runs/nowhere", "rows.csv"]) == 2
+    assert "runs/nowhere" in capsys.readouterr().err

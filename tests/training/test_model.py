@@ -228,7 +228,7 @@ def test_a_file_that_is_something_else_is_refused(tmp_path, other):
 def test_a_file_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(ModelFileError, match="can be read") as error:
         load_model(tmp_path / "absent")
-    assert error.value.received == "No such file or directory"
+    assert error.value.received == f"{tmp_path / 'absent'}: No such file or directory"
     with pytest.raises(ModelFileError, match="can be read"):
         load_model(tmp_path)
 

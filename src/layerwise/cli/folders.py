@@ -9,18 +9,23 @@ from typing import Any
 import msgspec
 
 from layerwise.errors import LayerwiseError
+from layerwise.progress.wording import counted
 from layerwise.tasks.metrics import Interval
 from layerwise.training.events import AnyEvent, Epoch
+from layerwise.tuning.events import AnyStudyEvent, Searching, StudyFinished, StudyStarted
 
 HOME = Path("runs")  # where `layerwise train` puts them
 OWN_FILES = {"recipe.toml", "events.jsonl", "state.safetensors", "model.safetensors", "metrics.json", "data.parquet"}
+STUDY_FILES = OWN_FILES | {"study.json", ".lock", "trials.journal", "report.html"}
+RUNS_IN_STUDY = ("best", ".best", ".old")
 
 
 class Record(msgspec.Struct, frozen=True):
-    """What a run's folder tells of it.
+    """What a run's folder tells of it, or a study's.
 
-    `settings` are the resolved recipe's, by dotted path; runs of one `split` were judged on the same
-    rows, "" where it is not known.
+    `kind` is "run", "folds" or "study". `settings` are the resolved recipe's, by dotted path, of a study
+    its winner's, where there is one; `trials` are those of a study that are over. Runs of one `split`
+    were judged on the same rows, "" where it is not known.
     """
 
     folder: Path
@@ -30,6 +35,13 @@ class Record(msgspec.Struct, frozen=True):
     seconds: float
     metrics: dict[str, dict[str, Interval]]
     split: str = ""
+    kind: str = "run"
+    trials: int = 0
+
+    @property
+    def length(self) -> str:
+        """How long it went on."""
+        return counted(self.trials, "trial") if self.kind == "study" else counted(self.epochs, "epoch")
 
 
 def run_folder(path: Path) -> Path:
@@ -53,11 +65,40 @@ def run_folders(folder: Path) -> list[Path]:
 
 
 def read(folder: Path) -> Record:
-    """What a run's folder tells of it; what is missing or damaged counts as not there yet."""
+    """What a run's or a study's folder tells of it; what is missing or damaged counts as not there yet."""
+    if (folder / "study.json").is_file():
+        return _read_study(folder)
+    record = _read_run(folder)
+    return msgspec.structs.replace(record, kind="folds") if (folder / "fold-1").is_dir() else record
+
+
+def _read_study(folder: Path) -> Record:
+    best = _read_run(folder / "best")
+    settings = best.settings or _settings(folder)
+    status, seconds, trials, metrics = "unfinished", 0.0, 0, best.metrics
+    decoder = msgspec.json.Decoder(AnyStudyEvent)
+    for line in _last_lines(folder / "events.jsonl"):
+        try:
+            event = decoder.decode(line)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            continue
+        seconds, status = event.seconds, "unfinished"  # also where an ended study has been taken up again
+        if isinstance(event, StudyStarted | Searching | StudyFinished):
+            trials = event.done
+        if isinstance(event, StudyFinished):
+            status, metrics = event.status, event.metrics
+    return Record(folder, settings, status, best.epochs, seconds, metrics, best.split, "study", trials)
+
+
+def _settings(folder: Path) -> dict[str, Any]:
     try:
-        settings = flat(tomllib.loads((folder / "recipe.toml").read_text("utf-8")))
-    except ValueError:
-        settings = {}
+        return flat(tomllib.loads((folder / "recipe.toml").read_text("utf-8")))
+    except (OSError, ValueError):
+        return {}
+
+
+def _read_run(folder: Path) -> Record:
+    settings = _settings(folder)
     try:
         result = msgspec.json.decode((folder / "metrics.json").read_bytes(), type=_Metrics)
         split = str(result.split.get("fingerprint", ""))
@@ -124,11 +165,14 @@ def differences(settings: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
 
 
 def strangers(folder: Path) -> list[str]:
-    """What stands in a run's folder and was not written by a run: names, below it for those in its folds."""
+    """What layerwise has not written in a run's or study's folder: names, below it for those in its runs."""
+    study = (folder / "study.json").is_file()
+    files = STUDY_FILES if study else OWN_FILES
     found = []
     for entry in sorted(folder.iterdir()):
-        if re.fullmatch(r"fold-\d+", entry.name) and entry.is_dir() and not entry.is_symlink():
+        inner = entry.name in RUNS_IN_STUDY if study else re.fullmatch(r"fold-\d+", entry.name)
+        if inner and entry.is_dir() and not entry.is_symlink():
             found += [f"{entry.name}/{name}" for name in strangers(entry)]
-        elif not any(entry.name == own or entry.name.startswith(f".{own}.") for own in OWN_FILES):
+        elif not any(entry.name == own or entry.name.startswith(f".{own}.") for own in files):
             found.append(entry.name)
     return found

@@ -22,7 +22,7 @@ app = typer.Typer(help="The folders of earlier runs.", no_args_is_help=False)
 def list_(
     folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="The folder that holds the runs.")] = Path("runs"),
 ) -> None:
-    """List the runs of a folder, the newest first."""
+    """List the runs and studies of a folder, the newest first."""
     from rich.table import Table
     from rich.text import Text
 
@@ -34,12 +34,13 @@ def list_(
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("run", style="bold", overflow="fold")
-    for heading in ("status", "epochs", "time"):
-        table.add_column(heading, no_wrap=True, justify="left" if heading == "status" else "right")
+    for heading in ("kind", "status", "length", "time"):
+        table.add_column(heading, no_wrap=True, justify="right" if heading in ("length", "time") else "left")
     table.add_column("score")
     for run in found:
-        time = wording.duration(run.seconds) if run.epochs else ""
-        table.add_row(str(run.folder), run.status.replace("_", " "), f"{run.epochs:,}", time, Text(_headline(run)))
+        time = wording.duration(run.seconds) if run.epochs or run.trials else ""
+        status = run.status.replace("_", " ")
+        table.add_row(Text(str(run.folder)), run.kind, status, run.length, time, Text(_headline(run)))
     console.show(table)
 
 
@@ -66,7 +67,7 @@ def compare(
     for path, values in differences([run.settings for run in found]).items():
         table.add_row(Text(path, style="cyan"), *(Text(value) for value in values))
     table.add_row("status", *(run.status.replace("_", " ") for run in found))
-    table.add_row("epochs", *(f"{run.epochs:,}" for run in found))
+    table.add_row("length", *(run.length for run in found))
     alike = len({run.split for run in found}) == 1
     for part in ("train", "validation", "test"):
         names = dict.fromkeys(name for run in found for name in run.metrics.get(part, {}))

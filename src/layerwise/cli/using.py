@@ -1,5 +1,6 @@
 """The commands that use a model: `evaluate` and `predict`."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 ModelFile = Annotated[
     Path,
-    typer.Argument(metavar="MODEL", show_default=False, help="A model file, or the folder of a run."),
+    typer.Argument(metavar="MODEL", show_default=False, help="A model file, or the folder of a run or study."),
 ]
 FORMATS = {".csv": "csv", ".tsv": "tsv", ".parquet": "parquet", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 
@@ -81,13 +82,24 @@ def predict(
 
 
 def model_file(path: Path) -> Path:
-    """The model file at `path`, or in the run folder that `path` is. Raises `LayerwiseError` for a cross-validation."""
+    """The model file at `path`, or in the folder of a run or study that `path` is.
+
+    Raises `LayerwiseError` for a cross-validation, and for a study without a winner yet.
+    """
     if (path / "fold-1").is_dir():
         raise LayerwiseError(
             "a cross-validation has a model for each fold",
             received=str(path),
             remedy=f"name one, e.g. {path / 'fold-1'}; or train one on all folds: layerwise train RECIPE",
         )
+    if (path / "study.json").is_file():
+        path = path / "best"
+        if not (path / "model.safetensors").is_file():
+            raise LayerwiseError(
+                "a study has a model once its winner is trained",
+                received=str(path.parent),
+                remedy=f"go on with it: layerwise tune --resume {shlex.quote(str(path.parent))}",
+            )
     return path / "model.safetensors" if path.is_dir() else path
 
 

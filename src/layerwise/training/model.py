@@ -175,7 +175,8 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise refuse("the model file can be read", error.strerror or str(error), "check the path") from None
+        received = f"{path}: {error.strerror or error}"
+        raise ModelFileError("the model file can be read", received=received, remedy="check the path") from None
     again = "copy the file again, or train and save it again"
     try:
         tensors = load_tensors(content)
