@@ -263,3 +263,16 @@ def test_area_by_blocks_and_by_placements_are_the_share_of_ordered_pairs(rows: l
         assert np.isnan(areas).all()
     else:
         assert areas == pytest.approx([pairs(score, positive)] * 2, abs=1e-12)
+
+
+def test_no_mistake_in_a_few_rows_is_no_certainty():
+    """The exact bound of Clopper and Pearson: p^n = 0.025 for n rows without a mistake."""
+    for rows in (1, 8, 69):
+        y = np.arange(rows) % 2
+        right = np.eye(2)[y] * 0.98 + 0.01
+        found = metrics.classification(right, y, seed=0)
+        assert found["accuracy"].value == found["accuracy"].high == 1
+        assert found["accuracy"].low ** rows == pytest.approx(0.025)
+        assert found["balanced_accuracy"].low <= found["accuracy"].low
+        wrong = metrics.classification(right[:, ::-1], y, seed=0)
+        assert wrong["accuracy"] == metrics.Interval(0.0, 0.0, 1 - found["accuracy"].low)

@@ -429,3 +429,13 @@ def test_a_disk_that_fills_up_during_training_is_told(tmp_path, monkeypatch):
     with resumed:
         list(resumed)
     assert resumed.status == "finished"
+
+
+def test_a_study_is_not_taken_for_a_run(tmp_path):
+    """A run written into its folder would bury what the study came to."""
+    (tmp_path / "recipe.toml").write_text('data = { kind = "toy", name = "xor" }')
+    (tmp_path / "study.json").write_text("{}")
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(RunError, match="tune --resume"):
+        Run.resume(tmp_path)
+    assert sorted(tmp_path.iterdir()) == before

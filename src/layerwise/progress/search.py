@@ -12,6 +12,7 @@ from layerwise.progress.show import TERMINAL_STOP, Look, showing
 from layerwise.training.events import Scoring
 from layerwise.tuning.events import (
     AnyStudyEvent,
+    Best,
     Finalist,
     LanesChosen,
     Searching,
@@ -44,7 +45,7 @@ class SearchBoard:
     started: StudyStarted | None = None
     searching: Searching | None = None
     ended: int = 0
-    best: TrialEnded | None = None
+    best: Best | None = None
     course: list[float] = field(default_factory=list)  # the best value after each trial
     states: dict[str, int] = field(default_factory=dict)
     clock: Callable[[], float] = time.monotonic
@@ -55,7 +56,7 @@ class SearchBoard:
         match event:
             case StudyStarted():
                 self.started, self.phase, self.began = event, "searching", self.clock()
-                self.ended = event.done
+                self.ended, self.best = event.done, event.best
             case Searching():
                 self.searching = event
                 self.ended = max(self.ended, event.done)
@@ -65,8 +66,8 @@ class SearchBoard:
                 self.ended += 1
                 self.states[event.state] = self.states.get(event.state, 0) + 1
                 if event.value is not None and event.state != "dropped" and self._better(event.value):
-                    self.best = event
-                if self.best and self.best.value is not None:
+                    self.best = Best(event.number, event.settings, event.value)
+                if self.best:
                     self.course.append(self.best.value)
             case Scoring():
                 self.phase = "scoring network and baselines"
@@ -76,7 +77,7 @@ class SearchBoard:
                 pass
 
     def _better(self, value: float) -> bool:
-        if self.best is None or self.best.value is None or self.started is None:
+        if self.best is None or self.started is None:
             return True
         return value < self.best.value if self.started.monitor == "loss" else value > self.best.value
 
@@ -120,7 +121,7 @@ def live_lines(
     table.add_column(style="dim", no_wrap=True)
     table.add_column(no_wrap=True, justify="right", min_width=8)
     table.add_column(overflow="fold")
-    if board.best and board.best.value is not None:
+    if board.best:
         curve = wording.sparkline(board.course, max(8, min(BAR, width - 40)))
         label = f"  best {wording.label(board.started.monitor)}"
         table.add_row(label, Text(f"{board.best.value:.4g}", style="bold green"), Text(curve, style="magenta"))

@@ -4,7 +4,8 @@
 `low` and `high` are the 2.5 and 97.5 percentiles of a figure over these resamples (widened where
 they would not hold the figure itself). The resamples depend on the seed and on n alone, so two
 models scored on the same rows are scored on the same resamples and their intervals compare. What no
-row shows, no resample can: a model without a mistake gets the interval [1, 1].
+row shows, no resample can, so shares of rows that are all right or all wrong get the exact binomial
+bound (Clopper & Pearson 1934) at the other end: without a mistake in n rows, (0.025^(1/n), 1).
 
 **How it is fast.** A resample is a vector of counts, one for each row. Every figure but the ROC AUC
 is a function of sums over rows (of a confusion matrix, of a loss), so that all resamples of it come
@@ -83,7 +84,7 @@ def classification(
     figures["log_loss"] = resampling.mean(-np.log(true))
     figures["roc_auc"] = _one_against_rest(probabilities, y, resampling)
     figures["calibration_error"] = _calibration(probabilities[rows, predicted], predicted == y, resampling)
-    return _intervals(figures)
+    return _widened(_intervals(figures), np.bincount(y))
 
 
 def classification_by_score(
@@ -102,7 +103,7 @@ def classification_by_score(
     resampling = _resampling(len(y), seed)
     figures = _decisions(scores.argmax(axis=1), y, scores.shape[1], resampling)
     figures["roc_auc"] = _one_against_rest(scores, y, resampling)
-    return _intervals(figures)
+    return _widened(_intervals(figures), np.bincount(y))
 
 
 def multilabel(
@@ -131,7 +132,7 @@ def multilabel(
     figures["log_loss"] = resampling.mean(-np.log(np.clip(true, SMALLEST, 1 - SMALLEST)).mean(axis=1))
     top = np.where(predicted, probabilities, 1 - probabilities)
     figures["calibration_error"] = _calibration(top, predicted == truth, resampling)
-    return _intervals(figures)
+    return _widened(_intervals(figures), np.array([len(y)]))
 
 
 def multilabel_by_score(
@@ -147,7 +148,7 @@ def multilabel_by_score(
     resampling = _resampling(len(y), seed)
     figures = _label_decisions(scores > 0, y > 0.5, resampling)
     figures["roc_auc"] = _mean(_areas(scores, y > 0.5, resampling))
-    return _intervals(figures)
+    return _widened(_intervals(figures), np.array([len(y)]))
 
 
 def regression(
@@ -369,6 +370,27 @@ def _mean(figures: Float64[np.ndarray, "outputs draws"]) -> Draws:
     """The mean over those outputs which a draw defines, NaN where it defines none."""
     defined = ~np.isnan(figures)
     return _ratio(np.where(defined, figures, 0).sum(axis=0), defined.sum(axis=0).astype(np.float64))
+
+
+def _widened(found: dict[str, Interval], counts: Int[np.ndarray, " classes"]) -> dict[str, Interval]:
+    """The intervals, those of shares at 0 or 1 widened to the exact bound; `counts` are the rows of each class.
+
+    A mean over classes is bounded by the mean of their bounds.
+    """
+    rows = counts[counts > 0]
+    bounds = {
+        "accuracy": 0.025 ** (1 / rows.sum()),
+        "exact_match": 0.025 ** (1 / rows.sum()),
+        "balanced_accuracy": float(np.mean(0.025 ** (1 / rows))),
+        "macro_f1": float(np.mean(0.025 ** (1 / rows))),
+    }
+    for name, bound in bounds.items():
+        if name in found and found[name].low == found[name].high == found[name].value:
+            if found[name].value == 1:
+                found[name] = Interval(1.0, float(bound), 1.0)
+            elif found[name].value == 0:
+                found[name] = Interval(0.0, 0.0, float(1 - bound))
+    return found
 
 
 def _intervals(figures: Mapping[str, Draws]) -> dict[str, Interval]:

@@ -54,6 +54,12 @@ class Folder:
                 received=str(self.path),
                 remedy="list the runs with: layerwise runs list",
             )
+        if (self.path / "study.json").is_file():  # a run written into it would bury what the study came to
+            raise RunError(
+                "a run goes on in its own folder",
+                received=f"{self.path}, which holds a study",
+                remedy=f"go on with: layerwise tune --resume {self.path}; its winner is in {self.path / 'best'}",
+            )
         return load(self.recipe)
 
     def write_data(self, table: Any) -> None:

@@ -6,6 +6,14 @@ from layerwise.tasks.metrics import Interval
 from layerwise.training.events import Event, Scoring, TestTouched
 
 
+class Best(msgspec.Struct, frozen=True):
+    """The best completed trial so far; `value` is its monitored quantity on the validation part."""
+
+    number: int
+    settings: dict[str, msgspec.Raw | float | int | str | bool | list | dict]  # type: ignore[type-arg]
+    value: float
+
+
 class StudyStarted(Event, frozen=True, tag="study_started"):
     """The data is ready and the first lanes are about to be trained."""
 
@@ -16,6 +24,7 @@ class StudyStarted(Event, frozen=True, tag="study_started"):
     axes: dict[str, str]  # recipe path -> the axis in words
     rows: dict[str, int]  # part -> rows
     notes: tuple[str, ...]
+    best: Best | None = None  # of the trials that were done before
 
 
 class LanesChosen(Event, frozen=True, tag="lanes_chosen"):

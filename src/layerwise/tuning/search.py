@@ -23,6 +23,8 @@ def planned(space: Space, method: Method, trials: int, seed: int) -> list[dict[s
     if method == "bayes":
         return [{} for _ in range(trials)]
     study = optuna.create_study(sampler=sampler(method, seed))
+    if method == "sobol":
+        study.ask(space.distributions)  # Optuna draws the first one at random, to learn the space from it
     return [dict(study.ask(space.distributions).params) for _ in range(trials)]
 
 

@@ -32,7 +32,7 @@ from layerwise.training.model import Model
 from layerwise.training.resolve import seconds
 from layerwise.training.run import Run
 from layerwise.tuning.cluster import Cluster, ray
-from layerwise.tuning.events import AnyStudyEvent, Finalist, Searching, StudyFinished, StudyStarted
+from layerwise.tuning.events import AnyStudyEvent, Best, Finalist, Searching, StudyFinished, StudyStarted
 from layerwise.tuning.folder import StudyFolder
 from layerwise.tuning.ledger import Ledger
 from layerwise.tuning.space import Space, described
@@ -318,6 +318,7 @@ class Study:
             clock=lambda: self.seconds,
             stopped=self._stopped,
         )
+        best = self._ledger.best(1)
         return StudyStarted(
             seconds=self.seconds,
             method=self._search.method,
@@ -327,6 +328,7 @@ class Study:
             axes=dict(described(self._space)),
             rows={part: int(dataset.part(part).size) for part in ("train", "validation", "test")},
             notes=(*dataset.notes, *maker.written.notes),
+            best=Best(*best[0]) if best else None,
         )
 
     # ── naming a winner ─────────────────────────────────────────────────────────────────────────
