@@ -89,12 +89,14 @@ def tune(
     given += [f"search.trials={trials}"] if trials is not None else []
     given += [f"search.halving={str(halving).lower()}"] if halving is not None else []
     _check(recipe, resume, given, out, time_limit)
-    name = Path(recipe).stem if recipe else Path(str(resume)).name
+    name = Path(recipe).stem if recipe else Path(str(resume)).resolve().name
 
     def begin() -> "Study":
         from layerwise.recipe import load
-        from layerwise.training.folder import new_folder
-        from layerwise.tuning.study import Study
+
+        with console.importing():
+            from layerwise.training.folder import new_folder
+            from layerwise.tuning.study import Study
 
         if recipe is None:
             return Study.resume(Path(str(resume)), storage=storage, time_limit=time_limit, cluster=cluster)
