@@ -46,6 +46,8 @@ def run_shell(text: str, folder: Path) -> None:
             assert make[1] in TARGETS, line
         elif line.startswith("pip install"):
             assert set(re.findall(r"\[(\w+)\]", line)) <= EXTRAS, line
+        elif cd := re.match(r"cd (\w+)$", line):  # from there on; its data stands in `folder`
+            assert (ROOT / cd[1]).is_dir(), line
         else:
             lines.append(line)
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
