@@ -79,7 +79,7 @@ def test_categories_are_one_hot_and_unseen_ones_are_none():
     encoder, x, _ = fitted({"city": ["Rome", "Oslo", None, "Bern"]}, train=[0, 1, 2])
     assert encoder.features == ("city=Oslo", "city=Rome", "city missing")
     np.testing.assert_array_equal(x, [[0, 1, 0], [1, 0, 0], [0, 0, 1], [0, 0, 0]])
-    assert encoder.report([{"city": "Bern"}] * 2) == {"city": "2 values a category that training held never"}
+    assert encoder.report([{"city": "Bern"}] * 2) == {"city": "2 values of a category that training held never"}
 
 
 def test_many_categories_become_codes_to_embed():

@@ -141,6 +141,10 @@ def refusal(path):
 def test_files_that_cannot_be_read(tmp_path):
     (tmp_path / "prices.csv").write_text("a,b\n1,2\n")
     assert "did you mean 'prices.csv'?" in refusal(tmp_path / "price.csv").remedy
+    (tmp_path / "cost.csv").write_text("")  # as `> cost.csv` leaves it
+    assert refusal(tmp_path / "costs.csv").remedy == "check the path"
+    assert refusal(tmp_path / "nope.csv").remedy == "check the path"
+    assert "did you mean 'prices.csv'?" in refusal(tmp_path / "prices.tsv").remedy
     assert "no folder" in refusal(tmp_path / "nowhere" / "x.csv").remedy
     assert "the folder" in refusal(tmp_path).received
     assert "can be read" in refusal("a\0b").rule

@@ -199,6 +199,36 @@ def test_lbfgs_wants_no_noisy_activation(activation):
     assert decode({**raw, "network": {"hidden": [], "activation": "noisy_relu"}})  # no layer that has it
 
 
+def test_a_list_of_choices_needs_no_further_word():
+    raw = {"data": {"kind": "toy", "name": "xor"}, "search": {"space": {"train.dropout": [0.0, 0.1]}}}
+    assert decode(raw) == decode({**raw, "search": {"space": {"train.dropout": {"choice": [0.0, 0.1]}}}})
+    with pytest.raises(RecipeError):
+        decode({**raw, "search": {"space": {"train.dropout": []}}})
+
+
+@pytest.mark.parametrize("content", ["", "species,mass\nAdelie,3750\n"])
+def test_a_table_is_no_recipe(content, tmp_path):
+    (tmp_path / "birds.csv").write_text(content)
+    with pytest.raises(RecipeError) as refused:
+        load(tmp_path / "birds.csv")
+    assert refused.value.received == "the table birds.csv itself"
+    assert "layerwise init birds.csv --target COLUMN > birds.toml" in refused.value.remedy
+
+
+def test_an_empty_recipe_is_told_what_it_needs(tmp_path):
+    (tmp_path / "empty.toml").write_text("")
+    with pytest.raises(RecipeError) as refused:
+        load(tmp_path / "empty.toml")
+    assert refused.value.rule == "a recipe needs the key 'data'"
+
+
+def test_a_text_of_another_form_is_not_said_to_be_none():
+    raw = {"data": {"kind": "toy", "name": "xor"}, "train": {"time_limit": "5x"}}
+    with pytest.raises(RecipeError, match="must be a text of the right form") as refused:
+        decode(raw)
+    assert '"90s"' in refused.value.remedy
+
+
 def test_built_in_names_are_suggested():
     with pytest.raises(RecipeError) as refused:
         load("digit")

@@ -84,6 +84,8 @@ def tune(
       layerwise tune prices.toml --method bayes --time-limit 5m
       layerwise tune --resume runs/digits-study-1
     """
+    from layerwise.recipe import load
+
     given = [*(settings or []), *([f"seed={seed}"] if seed is not None else [])]
     given += [f'search.method="{method}"'] if method is not None else []
     given += [f"search.trials={trials}"] if trials is not None else []
@@ -91,17 +93,17 @@ def tune(
     _check(recipe, resume, given, out, time_limit)
     name = Path(recipe).stem if recipe else Path(str(resume)).resolve().name
 
-    def begin() -> "Study":
-        from layerwise.recipe import load
+    loaded = load(recipe, given) if recipe is not None else None  # refused before anything is said
 
+    def begin() -> "Study":
         with console.importing():
             from layerwise.training.folder import new_folder
             from layerwise.tuning.study import Study
 
-        if recipe is None:
+        if loaded is None:
             return Study.resume(Path(str(resume)), storage=storage, time_limit=time_limit, cluster=cluster)
         folder = out or new_folder(f"{name}-study")
-        return Study(load(recipe, given), storage=storage, time_limit=time_limit, cluster=cluster, out=folder)
+        return Study(loaded, storage=storage, time_limit=time_limit, cluster=cluster, out=folder)
 
     _go(begin, name, as_json, quiet)
 

@@ -84,7 +84,7 @@ def _opening(path: Path) -> bytes:
         if stat.S_ISDIR(mode):
             raise DataError(
                 "the data is a file",
-                received=f"the folder {path.name!r}",
+                received=f"the folder {str(path)!r}",
                 remedy="name a CSV, Parquet or JSON Lines file",
             )
         if not stat.S_ISREG(mode):
@@ -102,10 +102,14 @@ def _opening(path: Path) -> bytes:
 
 
 def _near(path: Path) -> str:
-    from layerwise.recipe.wording import nearest
+    """A file beside it that is much like it; empty ones, such as `> FILE` in a shell makes, are none."""
+    from difflib import get_close_matches
 
     try:
-        return nearest(path.name, [other.name for other in path.parent.iterdir()])
+        found = [other for other in path.parent.iterdir() if other.is_file() and other.stat().st_size]
+        stems = get_close_matches(path.stem.lower(), [other.stem.lower() for other in found], n=1, cutoff=0.75)
+        like = [other.name for other in found if other.stem.lower() in stems]
+        return f"did you mean {max(like, key=lambda name: name.endswith(path.suffix))!r}?" if like else ""
     except OSError:
         return f"there is no folder {path.parent.name!r} either"
 
@@ -144,6 +148,8 @@ def frame_of(raw: Any, names: Sequence[str] = ()) -> "pl.DataFrame":
                 columns_of = zip(*raw, strict=True)
                 given = _names(names, len(raw[0]))
                 return _assembled({n: series_of(n, list(v)) for n, v in zip(given, columns_of, strict=True)})
+    if isinstance(raw, Sequence) and not isinstance(raw, str | bytes) and not len(raw):
+        raise DataError("a list of rows has a row", received="an empty list", remedy="give a row")
     raise DataError(
         "rows are a frame, a two-dimensional array, a list of mappings or of equally long rows",
         received=f"{type(raw).__name__}{f' of shape {raw.shape}' if isinstance(raw, np.ndarray) else ''}",

@@ -154,7 +154,7 @@ class CategoryColumn(msgspec.Struct, frozen=True, dict=True, tag_field="kind", t
         out[rows, codes[rows] - 1] = 1
 
     def strange(self, codes: Int32[np.ndarray, " rows"]) -> list[str]:
-        what = f"a category that training held {'less than twice' if self.embed else 'never'}"
+        what = f"of a category that training held {'at most once' if self.embed else 'never'}"
         return _counted((int((codes == 0).sum()), what), (int((codes < 0).sum()), "missing, as never in training"))
 
 

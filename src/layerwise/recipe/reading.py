@@ -18,11 +18,12 @@ from msgspec import inspect as shape
 
 from layerwise.errors import RecipeError
 from layerwise.recipe import rules
-from layerwise.recipe.records import SCHEMA, Recipe
+from layerwise.recipe.records import SCHEMA, Axis, Recipe
 from layerwise.recipe.wording import Place, dotted, nearest, recipe_type, shown, worded
 
 Source = Recipe | Mapping[str, Any] | str | os.PathLike[str]
 
+TABLES = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson")  # taken for recipes by those new to it
 MAX_BYTES = 1 << 20  # a recipe is a page of text; anything larger is something else
 
 
@@ -166,6 +167,12 @@ def _raw(source: Source) -> tuple[dict[str, Any], Place]:
     if isinstance(source, Recipe | Mapping):
         return _simple(source), Place()
     path = Path(source)
+    if path.suffix.lower() in TABLES and os.path.isfile(source):
+        raise RecipeError(
+            "a recipe says what to learn from a table",
+            received=f"the table {path.name} itself",
+            remedy=f"let one be written, and train that: layerwise init {path.name} --target COLUMN > {path.stem}.toml",
+        )
     if path.suffix in (".toml", ".json") or os.sep in str(source) or os.path.isfile(source):
         return _from_file(path)
     texts = builtin()
@@ -207,6 +214,8 @@ def _from_file(path: Path) -> tuple[dict[str, Any], Place]:
             )
         text = data.decode("utf-8-sig")
         raw = msgspec.json.decode(text) if path.suffix == ".json" else tomllib.loads(text)
+    except RecipeError:
+        raise
     except FileNotFoundError:
         raise RecipeError(
             "the recipe file must exist",
@@ -258,6 +267,8 @@ def _walk(kind: shape.Type, value: Any, path: tuple[str | int, ...], place: Plac
             return _walk_union(kind, value, path, place)
         case shape.StructType() if isinstance(value, dict):
             return _walk_struct(kind, value, path, place)
+        case shape.StructType(cls=cls) if cls is Axis and isinstance(value, list | tuple):
+            return {"choice": list(value)}
         case shape.VarTupleType() if isinstance(value, list | tuple):
             return [_walk(kind.item_type, item, (*path, i), place) for i, item in enumerate(value)]
         case shape.DictType() if isinstance(value, dict):

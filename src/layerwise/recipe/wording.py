@@ -55,8 +55,7 @@ def nearest(name: str, valid: Sequence[str] | Mapping[str, Any]) -> str:
 
 def worded(error: msgspec.ValidationError, plain_recipe: Any, place: Place) -> RecipeError:
     """msgspec's message ("Expected `float` > 0.0 - at `$.train.l1`") as rule, received, remedy."""
-    message, _, where = str(error).rpartition(" - at `")
-    message = message or str(error)
+    message, _, where = str(error).partition(" - at `")
     path = _steps(where, str(error), plain_recipe)
     value, kind = plain_recipe, recipe_type()
     for part in path:
@@ -168,7 +167,7 @@ def _in_words(kind: shape.Type) -> tuple[str, str]:
         case shape.LiteralType():
             return " or ".join(f'"{v}"' for v in kind.values), ""
         case shape.StrType():
-            return "a text", ""
+            return "a text of the right form" if kind.pattern else "a text", ""
         case shape.BoolType():
             return "true or false", ""
         case shape.VarTupleType():
