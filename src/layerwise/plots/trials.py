@@ -246,7 +246,7 @@ def _lines(
 
 
 def curves(picture: StudyPicture) -> "Figure":
-    """The validation curves of the trials, epoch by epoch; what ended better is darker."""
+    """The validation curves of the trials, epoch by epoch; the better the best epoch, the darker."""
     figure = style.blank(360, title={"text": "every trial's validation curve"})
     keep = drawn([trial for trial in picture.trials if any(value is not None for _, value in trial.curve)], picture)
     if not keep:

@@ -190,6 +190,10 @@ def _cell(scores: Mapping[str, Interval], metric: str, own: Mapping[str, Interva
 
 
 def _search(shown: StudyPicture, drawn: plots.StudyFigures, figures: Figures) -> Html:
+    if not shown.trials:
+        return section(
+            "The search", "", tag("p", text("No trial has come to its end yet, so there is nothing to draw."))
+        )
     counts = [f"{count:,} {state.replace('_', ' ')}" for state, count in shown.counts().items()]
     over = f"{len(shown.trials):,} of {shown.planned:,} trials are over: {wording.listed(counts)}." if counts else ""
     aside = f"{over} Trials are compared by the {style.quantity(shown.monitor)} of their best epoch."
@@ -205,7 +209,7 @@ def _search(shown: StudyPicture, drawn: plots.StudyFigures, figures: Figures) ->
     part = f" {MOST_LINES} of {len(shown.trials):,}: the best, and an even sample of the others."
     part *= len(shown.trials) > MOST_LINES
     through = "Trials through their settings", f"Darker and higher is better.{part}"
-    curves = "The trials' curves", f"On the validation part; darker ended better.{part}"
+    curves = "The trials' curves", f"On the validation part; the better its best epoch, the darker.{part}"
     return section(
         "The search",
         aside,
@@ -249,10 +253,17 @@ def _recipes(shown: StudyPicture, folder: StudyFolder) -> list[Html]:
 
 def _use(shown: StudyPicture, folder: StudyFolder) -> list[Html]:
     if not (folder.best / "model.safetensors").is_file():
-        more = f"layerwise tune --resume {folder.path.name}"
-        return [] if shown.outcome is not None else [section("Go on", "", tag("pre", text(more)))]
-    place = f"{folder.path.name}/best/model.safetensors"
+        aside = "In the folder of this page."
+        return (
+            []
+            if shown.outcome is not None
+            else [section("Go on", aside, tag("pre", text("layerwise tune --resume .")))]
+        )
+    place = "best/model.safetensors"
     command = f"layerwise predict {place} DATA --out predictions.csv"
     code = f'import layerwise\n\nmodel = layerwise.load("{place}")\nmodel.predict(rows)'
-    aside = "One file, beside this page. It takes raw rows: what was fitted to the training part is in it."
+    aside = (
+        "One file; its path is from the folder of this page. It takes raw rows: what was fitted to the "
+        "training part is in it."
+    )
     return [section("Use the model", aside, tag("pre", text(command)), tag("pre", text(code)))]
