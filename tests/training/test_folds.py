@@ -11,7 +11,7 @@ import pytest
 
 import layerwise
 from layerwise import CrossValidation, Run, cross_validate
-from layerwise.errors import DataError, RecipeError, RunError
+from layerwise.errors import DataError, LayerwiseError, RecipeError, RunError
 from layerwise.recipe import load
 from layerwise.recipe.folds import fold_of, folded
 from layerwise.tasks.metrics import Interval
@@ -78,7 +78,13 @@ def test_what_all_folds_come_to_follows_from_each(whole):
     assert whole.spread["test"]["accuracy"] == pytest.approx(np.std(values, ddof=1))
     trees = [fold.baselines["decision_tree"]["test"]["log_loss"].value for fold in whole.folds]
     assert whole.baselines["decision_tree"]["test"]["log_loss"].value == pytest.approx(np.mean(trees))
-    assert math.isnan(whole.scores("rmse")[0])
+    for metric, part, remedy in (
+        ("acuracy", "test", "'accuracy'"),
+        ("rmse", "test", "one of: "),
+        ("loss", "all", "none"),
+    ):
+        with pytest.raises(LayerwiseError, match=remedy):
+            whole.scores(metric, part)
     assert whole.epochs == sum(fold.epochs for fold in whole.folds)
     assert whole.seconds == pytest.approx(sum(fold.seconds for fold in whole.folds))
 

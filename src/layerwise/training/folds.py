@@ -21,9 +21,10 @@ from typing import Any
 
 import msgspec
 
-from layerwise.errors import RunError
+from layerwise.errors import LayerwiseError, RunError
 from layerwise.recipe import Recipe, Source, load
 from layerwise.recipe.folds import fold_of, folded, folds_of
+from layerwise.recipe.wording import nearest
 from layerwise.tasks.metrics import Interval
 from layerwise.training.events import AnyEvent, Finished, Scoring
 from layerwise.training.folder import Folder, new_folder
@@ -129,7 +130,17 @@ class CrossValidation:
         return math.fsum(fold.seconds for fold in self.folds)
 
     def scores(self, metric: str, part: str = "test") -> list[float]:
-        """A metric in each fold; NaN where the fold does not define it."""
+        """A metric in each fold; NaN where that fold does not define it.
+
+        Raises `LayerwiseError` for what no fold was judged by.
+        """
+        known = dict.fromkeys(name for fold in self.folds for name in fold.metrics.get(part, {}))
+        if self.folds and metric not in known:
+            raise LayerwiseError(
+                f"the folds were judged by a metric of that name on the {part} part",
+                received=repr(metric),
+                remedy=nearest(metric, known) or f"one of: {', '.join(known) or 'none on this part'}",
+            )
         return [
             fold.metrics[part][metric].value if metric in fold.metrics.get(part, {}) else math.nan
             for fold in self.folds
