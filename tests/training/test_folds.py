@@ -85,6 +85,9 @@ def test_what_all_folds_come_to_follows_from_each(whole):
     ):
         with pytest.raises(LayerwiseError, match=remedy):
             whole.scores(metric, part)
+    mean = f"{whole.metrics['test']['accuracy'].value:.4g}"
+    folds = f"{len(values)} of {len(values)} folds over"
+    assert repr(whole) == f"<CrossValidation: {whole.status}, {folds}, test accuracy {mean}, in {whole.folder}>"
     assert whole.epochs == sum(fold.epochs for fold in whole.folds)
     assert whole.seconds == pytest.approx(sum(fold.seconds for fold in whole.folds))
 

@@ -30,6 +30,7 @@ from layerwise.training.events import AnyEvent, Finished, Scoring
 from layerwise.training.folder import Folder, new_folder
 from layerwise.training.result import Metrics
 from layerwise.training.run import OVER, Run, name_of, with_table
+from layerwise.training.wording import described, headline
 
 SHARES = ("accuracy", "exact_match", "balanced_accuracy", "macro_f1", "roc_auc", "calibration_error")
 RANGES = {
@@ -111,6 +112,11 @@ class CrossValidation:
         self._run: Run | None = None
         self._handler: Any = None
         self._events: Generator[AnyEvent, None, None] | None = None
+
+    def __repr__(self) -> str:
+        """What it is, how far it came, and where it is."""
+        done = f"{len(self.folds)} of {folds_of(self._whole)} folds over"
+        return described("CrossValidation", self.folder, self.status, done, headline(self.metrics))
 
     # ── what it offers ──────────────────────────────────────────────────────────────────────────
 

@@ -33,6 +33,7 @@ from layerwise.tasks.objective import Objective, decide, objective_for, probabil
 from layerwise.tasks.score import score
 from layerwise.training.checkpoint import filled, named
 from layerwise.training.forward import Forward
+from layerwise.training.wording import counted, headline
 
 FORMAT = 1  # what this version writes
 OLDEST_READER = 1  # the lowest format whose reader understands what this version writes
@@ -69,6 +70,20 @@ class Model:
         self.info = dict(info or {})
         self.objective: Objective = objective_for(recipe.task, recipe.network, target)
         self._forward = Forward(network)
+
+    def __repr__(self) -> str:
+        """What it predicts, from how much, and how well it did."""
+        match self.target:
+            case Classes(column=column, names=names):
+                said = f"{column} ({len(names)} classes)"
+            case other:
+                said = ", ".join(other.columns)
+        said = said if len(said) <= 60 else said[:57] + "..."
+        known = headline(
+            msgspec.convert(msgspec.to_builtins(self.info.get("metrics", {})), dict[str, dict[str, Interval]])
+        )
+        words = [f"{said} from {counted(len(self.encoder.names), 'column')}", *([known] if known else [])]
+        return f"<Model: {', '.join(words)}>"
 
     def outputs(self, x: Float32[np.ndarray, "rows inputs"]) -> Float32[np.ndarray, "rows outputs"]:
         """The network's outputs for encoded rows (for classes: logits)."""

@@ -40,6 +40,7 @@ from layerwise.training.place import place
 from layerwise.training.resolve import resolve, seconds
 from layerwise.training.result import Baselines, fingerprint, limits, scored
 from layerwise.training.trainer import Trainer
+from layerwise.training.wording import counted, described, headline
 
 CHECKPOINT_SHARE = 0.03  # of the time may go into checkpoints
 CHECKPOINT_EVERY = 1.0  # seconds at least between two
@@ -103,6 +104,10 @@ class Run:
         self._cancelled = False
         self._handler: Any = None
         self._events: Iterator[AnyEvent] | None = None
+
+    def __repr__(self) -> str:
+        """What it is, how far it came, and where it is."""
+        return described("Run", self.folder, self.status, counted(self.epochs, "epoch"), headline(self.metrics))
 
     # ── what a run offers ───────────────────────────────────────────────────────────────────────
 

@@ -1,0 +1,36 @@
+"""The words of `repr`: what a run, a cross-validation, a study or a model is and came to."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from layerwise.tasks.metrics import Interval
+
+
+def headline(metrics: Mapping[str, Mapping[str, Interval]]) -> str:
+    """The figure that counts most, in words; "" where nothing was scored.
+
+    >>> headline({"train": {"r2": Interval(0.9, 0.8, 1.0)}, "test": {"r2": Interval(0.51, 0.4, 0.6)}})
+    'test r2 0.51'
+    """
+    part = next((part for part in ("test", "validation", "train") if metrics.get(part)), "")
+    for name, interval in metrics.get(part, {}).items():
+        return f"{part} {name} {interval.value:.4g}"
+    return ""
+
+
+def described(kind: str, folder: Path, *facts: str) -> str:
+    """What the `repr` of a run and its like says.
+
+    >>> described("Run", Path("runs/digits-1"), "finished", "", "20 epochs")
+    '<Run: finished, 20 epochs, in runs/digits-1>'
+    """
+    return f"<{kind}: {', '.join(filter(None, facts))}, in {folder}>"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun.
+
+    >>> counted(1, "epoch"), counted(20, "epoch")
+    ('1 epoch', '20 epochs')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
