@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 Watch = Callable[[AnyStudyEvent], None]
 
+SCORING = "scoring network and baselines"
 BAR = 40
 SHORTEST_BAR = 8
 PLAIN_LINES = 20  # of trials in a search, where nothing can be redrawn
@@ -70,7 +71,7 @@ class SearchBoard:
                 if self.best:
                     self.course.append(self.best.value)
             case Scoring():
-                self.phase = "scoring network and baselines"
+                self.phase = SCORING
             case StudyFinished():
                 self.phase = "done"
             case _:
@@ -130,7 +131,7 @@ def live_lines(
     if ended:
         table.add_row("  trials", Text(str(sum(board.states.values()))), Text(", ".join(ended), style="dim"))
     lines.append(table)
-    ends = "ends the search and keeps the best model so far"
+    ends = "leaves out baselines not yet begun" if board.phase == SCORING else "ends it and keeps the best so far"
     lines.append(Text(f"  {board.phase}; {stop} {ends}" if board.phase != "done" else "  done", style="dim"))
     return lines
 
@@ -144,7 +145,8 @@ def _head(board: SearchBoard, width: int, spinner: "RenderableType") -> "Rendera
     assert board.started and board.searching
     total = board.started.trials
     count = Text(f"{board.ended:,}/{total:,} trials", style="bold")
-    cells = [Text(wording.counted(board.searching.alive, "lane") + " alive")]
+    alive = board.searching.alive if board.phase == "searching" else 0
+    cells = [Text(wording.counted(alive, "lane") + " alive")] if alive else []
     seconds = board.clock() - board.began
     if board.ended > board.started.done and seconds > 0:
         cells.append(Text(f"{(board.ended - board.started.done) / seconds:.3g} trials/s"))
@@ -220,6 +222,8 @@ def _plain(board: SearchBoard, console: "Console") -> Watch:
         board.hear(event)
         for sentence, _ in said(board, event):
             console.print(wording.printable(sentence), soft_wrap=True)
+        if isinstance(event, StudyStarted) and event.done < event.trials:
+            console.print("compiling the training programs", soft_wrap=True)
         if isinstance(event, TrialEnded) and board.started and board.best:
             step = max(1, board.started.trials // PLAIN_LINES)
             if board.ended // step > shown // step or board.ended == board.started.trials:
