@@ -111,6 +111,21 @@ def test_a_decimal_comma_makes_numbers_of_texts():
     assert kind(["1.2", "1.3", "1.2"], notation=COMMA) == "category"  # not 12 or 1.2: a version, perhaps
 
 
+def test_points_group_thousands_beside_a_decimal_comma():
+    written = ["1.882,82", "-12.345.678", "1.000,", "999,5", "7"]
+    found = [1882.82, -12345678.0, 1000.0, 999.5, 7.0]
+    assert kind(written, notation=COMMA) == "numeric"
+    assert columns.numbers(pl.Series("x", written), COMMA).tolist() == found
+    assert [columns.number_of(text, COMMA) for text in written] == found
+    for text in ("1.88", "1882.820", "1.882.82", "0,5.000", ".500", "1.882,8e2"):
+        with pytest.raises(BadValue):
+            columns.numbers(pl.Series("x", [text]), COMMA)
+        with pytest.raises(ValueError):
+            columns.number_of(text, COMMA)
+    with pytest.raises(ValueError):
+        columns.number_of("1.882,82", USUAL)
+
+
 def test_what_cannot_be_told_apart_is_said():
     for wanted in ("auto", Dates()):
         remark = infer(pl.Series("day", ["1/2/2020", "3/4/2020"]), USUAL, wanted).remark

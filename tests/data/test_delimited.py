@@ -60,6 +60,7 @@ def test_a_decimal_comma(write):
     table = DelimitedFile(write("a;b\n1,5;x\n3;y\n"), MISSING)
     assert table.notation.decimal == ","
     assert "a decimal comma" in table.remarks[1]
+    assert DelimitedFile(write("a;b\n1.882,82;x\n2.750,5;y\n"), MISSING).notation.decimal == ","
     assert DelimitedFile(write("a;b\n1.5;x\n"), MISSING).notation.decimal == "."
     assert DelimitedFile(write('a,b\n"1,5",x\n"2,5",y\n'), MISSING).notation.decimal == ","
 

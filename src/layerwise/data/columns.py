@@ -29,6 +29,7 @@ WORDS = (("false", "true"), ("no", "yes"), ("f", "t"), ("n", "y"), ("off", "on")
 SAMPLE = 5_000  # distinct texts looked at to tell dates and free text
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?(inf|infinity|nan)", re.IGNORECASE)
+GROUPED = r"[+-]?[0-9]{1,3}(\.[0-9]{3})+(,[0-9]*)?"  # 1.234.567,89, where the decimal sign is a comma
 _OTHER_NUMBER = re.compile(  # 1,234.50 or $12 or 3 %
     r"[^0-9A-Za-z]{0,4}([0-9]{1,3}([ ,.'_\u2019][0-9]{3})*|[0-9]+)([.,][0-9]+)?[^0-9A-Za-z]{0,4}"
 )
@@ -76,6 +77,8 @@ def number_of(value: Any, notation: Notation) -> float:
 
     >>> number_of(" 3,5 ", Notation(decimal=","))
     3.5
+    >>> number_of("1.882,82", Notation(decimal=","))
+    1882.82
     """
     if isinstance(value, np.generic):
         value = value.item()
@@ -101,7 +104,9 @@ def _number_of_text(text: str, notation: Notation) -> float:
         return math.nan
     if notation.decimal == ",":
         if "." in text:
-            raise ValueError(text)
+            if not re.fullmatch(GROUPED, text):
+                raise ValueError(text)
+            text = text.replace(".", "")
         text = text.replace(",", ".")
     if not _NUMBER.fullmatch(text) or abs(number := float(text)) > LIMIT:
         raise ValueError(text)
@@ -204,7 +209,9 @@ def _cast(texts: "pl.Series", notation: Notation) -> "pl.Series":
     import polars as pl
 
     if notation.decimal == ",":
-        texts = texts.set(texts.str.contains(".", literal=True), "x").str.replace_all(",", ".", literal=True)
+        grouped = texts.str.contains(f"^{GROUPED}$")
+        texts = texts.set(texts.str.contains(".", literal=True) & ~grouped, "x")
+        texts = texts.str.replace_all(".", "", literal=True).str.replace_all(",", ".", literal=True)
     return texts.cast(pl.Float64, strict=False)
 
 

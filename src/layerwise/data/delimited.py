@@ -392,10 +392,10 @@ def _delimiter(text: bytes, wanted: str) -> str:
 
 
 def _decimal(head: "pl.DataFrame") -> str:
-    """A comma where more fields look like 3,14 than like 3.14."""
+    """A comma where more fields look like 3,14 (or 1.234,5) than like 3.14."""
     counts = {}
-    for sign in (",", "."):
-        pattern = rf"^\s*[+-]?[0-9]+[{sign}][0-9]+\s*$"
+    for sign, whole in ((",", r"([0-9]+|[0-9]{1,3}(\.[0-9]{3})+)"), (".", "[0-9]+")):
+        pattern = rf"^\s*[+-]?{whole}[{sign}][0-9]+\s*$"
         counts[sign] = sum(series.str.contains(pattern).sum() or 0 for series in head.head(1000).iter_columns())
     return "," if counts[","] > counts["."] else "."
 
