@@ -175,3 +175,9 @@ def test_json_lines_row_numbers_count_blank_lines(tmp_path):
     assert open_table(path).place(1) == "t.jsonl, row 3"
     path.write_text("\n", "utf-8")
     assert "holds rows" in refusal(path).rule
+
+
+def test_an_empty_list_holds_no_rows():
+    with pytest.raises(DataError) as refused:
+        frame_of([])
+    assert refused.value.received == "an empty list"
