@@ -11,7 +11,7 @@ from layerwise.errors import RecipeError
 from layerwise.recipe import load
 from layerwise.recipe import records as r
 from layerwise.tuning.search import planned
-from layerwise.tuning.space import Space, described
+from layerwise.tuning.space import Space, axes_in_words
 
 BASE = {"data": {"kind": "toy", "name": "circle", "n": 60}, "network": {"kind": "mlp", "hidden": [4]}}
 RATE = {"log": [1e-3, 1e-1]}
@@ -186,7 +186,7 @@ def test_sobol_leaves_no_large_holes():
 
 def test_an_axis_is_described_in_words():
     axes = {"train.learning_rate": RATE, "train.patience": {"int": [1, 3]}, "network.hidden": {"choice": [[4], [8]]}}
-    assert dict(described(space_of({**axes, "train.noise": {"uniform": [0, 0.5]}}))) == {
+    assert dict(axes_in_words(space_of({**axes, "train.noise": {"uniform": [0, 0.5]}}))) == {
         "train.learning_rate": "0.001 to 0.1, logarithmic",
         "train.patience": "1 to 3, whole",
         "train.noise": "0 to 0.5",

@@ -228,10 +228,10 @@ def _code(value: Any) -> str:
     return json.dumps(value, sort_keys=True)
 
 
-def described(space: Space) -> Iterator[tuple[str, str]]:
+def axes_in_words(space: Space) -> Iterator[tuple[str, str]]:
     """Each path with its axis in words.
 
-    >>> list(described(Space(decode({"data": {"kind": "toy", "name": "xor"}, "search": {"space": {
+    >>> list(axes_in_words(Space(decode({"data": {"kind": "toy", "name": "xor"}, "search": {"space": {
     ...     "train.epochs": {"int": [3, 9]}}}}))))
     [('train.epochs', '3 to 9, whole')]
     """

@@ -31,11 +31,12 @@ from layerwise.training.lanes import Lanes
 from layerwise.training.model import Model
 from layerwise.training.resolve import seconds
 from layerwise.training.run import Run
+from layerwise.training.wording import counted, described, headline
 from layerwise.tuning.cluster import Cluster, ray
 from layerwise.tuning.events import AnyStudyEvent, Best, Finalist, Searching, StudyFinished, StudyStarted
 from layerwise.tuning.folder import StudyFolder
 from layerwise.tuning.ledger import Ledger
-from layerwise.tuning.space import Space, described
+from layerwise.tuning.space import Space, axes_in_words
 from layerwise.tuning.trials import Maker, Trial
 from layerwise.tuning.waves import Waves
 from layerwise.tuning.winner import SEEDS, contenders, judged, verdict
@@ -205,6 +206,10 @@ class Study:
         whole = frame.with_columns(pl.lit(None).alias(name) for name in missing)
         return whole.select(*(pl.col(name).cast(kind) for name, kind in types.items()), *self._space.axes)
 
+    def __repr__(self) -> str:
+        trials = counted(self._search.trials, "trial")
+        return described("Study", self.folder, self.status, trials, headline(self.metrics))
+
     def cancel(self) -> None:
         """End the search after the calls in progress, as Ctrl-C does."""
         self._cancelled = True
@@ -325,7 +330,7 @@ class Study:
             trials=self._ledger.size,
             done=self._ledger.done(),
             monitor=self.monitor,
-            axes=dict(described(self._space)),
+            axes=dict(axes_in_words(self._space)),
             rows={part: int(dataset.part(part).size) for part in ("train", "validation", "test")},
             notes=(*dataset.notes, *maker.written.notes),
             best=Best(*best[0]) if best else None,
