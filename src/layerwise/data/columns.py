@@ -249,15 +249,18 @@ def moments(series: "pl.Series", form: str, notation: Notation) -> Int64[np.ndar
         return known
     distinct, index = codes(series, notation)
     found = np.full(len(distinct) + 1, dates.MISSING, dtype=np.int64)  # the last entry serves index -1
+    bad: list[int] = []
     for i, text in enumerate(distinct):
         try:
             found[i] = moment_of(text, form, notation)
         except ValueError:
-            row = int(np.argmax(index == i))
-            raise BadValue(
-                row, text, f"a date column holds dates ({form or 'year-month-day'})",
-                'mend it; or name it in `missing` if it means none; or set the column to "category" under `columns`',
-            ) from None  # fmt: skip
+            bad.append(i)
+    if bad:
+        row = int(np.argmax(np.isin(index, bad)))  # the first in the file: the distinct texts come in any order
+        raise BadValue(
+            row, distinct[index[row]], f"a date column holds dates ({form or 'year-month-day'})",
+            'mend it; or name it in `missing` if it means none; or set the column to "category" under `columns`',
+        )  # fmt: skip
     every: Int64[np.ndarray, " rows"] = found[index]
     return every
 
