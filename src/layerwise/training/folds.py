@@ -12,11 +12,9 @@ other rows a share of their own decides when training stops, and each fold is sc
 import contextlib
 import hashlib
 import math
-import signal
-import threading
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import Any
 
 import msgspec
@@ -28,6 +26,7 @@ from layerwise.recipe.wording import nearest
 from layerwise.tasks.metrics import Interval
 from layerwise.training.events import AnyEvent, Finished, Scoring
 from layerwise.training.folder import Folder, new_folder
+from layerwise.training.interrupt import Interrupts
 from layerwise.training.result import Metrics
 from layerwise.training.run import OVER, Run, name_of, with_table
 from layerwise.training.wording import described, headline
@@ -110,7 +109,7 @@ class CrossValidation:
         self._resuming = resuming
         self._cancelled = False
         self._run: Run | None = None
-        self._handler: Any = None
+        self._interrupts = Interrupts(self.cancel, lambda: self._cancelled)
         self._events: Generator[AnyEvent, None, None] | None = None
 
     def __repr__(self) -> str:
@@ -161,8 +160,7 @@ class CrossValidation:
     # ── the context and its events ──────────────────────────────────────────────────────────────
 
     def __enter__(self) -> "CrossValidation":
-        if threading.current_thread() is threading.main_thread():
-            self._handler = signal.signal(signal.SIGINT, self._interrupted)
+        self._interrupts.hold()
         return self
 
     def __exit__(
@@ -174,19 +172,12 @@ class CrossValidation:
                 if kind is None and self.status == "running":  # the loop was left
                     self._conclude("interrupted")
         finally:
-            if self._handler is not None:
-                signal.signal(signal.SIGINT, self._handler)
-                self._handler = None
+            self._interrupts.release()
 
     def __iter__(self) -> Generator[AnyEvent, None, None]:
         if self._events is None:
             self._events = self._train()
         return self._events
-
-    def _interrupted(self, number: int, frame: FrameType | None) -> None:
-        if self._cancelled:
-            raise KeyboardInterrupt
-        self.cancel()
 
     # ── the course of it ────────────────────────────────────────────────────────────────────────
 
@@ -212,8 +203,7 @@ class CrossValidation:
         else:
             self._run = Run(fold_of(self._whole, number), out=files.path)
         with contextlib.suppress(_CutShortError), self._run as run:
-            if self._handler is not None:
-                signal.signal(signal.SIGINT, self._interrupted)  # all folds end, not this one alone
+            self._interrupts.again()  # all folds end, not this one alone
             for event in run:
                 self.recipe = run.recipe
                 if not self._files.recipe.is_file():  # not before the data was found good

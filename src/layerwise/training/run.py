@@ -9,12 +9,10 @@ Leaving the loop, Ctrl-C, a time limit, divergence and an ordinary end all come 
 best weights restored, evaluated and saved.
 """
 
-import signal
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import Any
 
 import jax
@@ -34,6 +32,7 @@ from layerwise.training import checkpoint
 from layerwise.training.checkpoint import Mark
 from layerwise.training.events import AnyEvent, Finished, Scoring, Started, TestTouched
 from layerwise.training.folder import Folder, environment, new_folder
+from layerwise.training.interrupt import Interrupts
 from layerwise.training.model import EXAMPLES, Model, anonymous
 from layerwise.training.model import load as load_model
 from layerwise.training.place import place
@@ -102,7 +101,7 @@ class Run:
         self._ended = 0.0
         self._before = 0.0  # seconds of earlier sessions
         self._cancelled = False
-        self._handler: Any = None
+        self._interrupts = Interrupts(self.cancel, lambda: self._cancelled)
         self._events: Iterator[AnyEvent] | None = None
 
     def __repr__(self) -> str:
@@ -153,8 +152,7 @@ class Run:
     # ── the context and its events ──────────────────────────────────────────────────────────────
 
     def __enter__(self) -> "Run":
-        if threading.current_thread() is threading.main_thread():
-            self._handler = signal.signal(signal.SIGINT, self._interrupted)
+        self._interrupts.hold()
         return self
 
     def __exit__(
@@ -168,19 +166,12 @@ class Run:
         finally:
             if self._others is not None:
                 self._others.cancel()
-            if self._handler is not None:
-                signal.signal(signal.SIGINT, self._handler)
-                self._handler = None
+            self._interrupts.release()
 
     def __iter__(self) -> Iterator[AnyEvent]:
         if self._events is None:
             self._events = self._train()
         return self._events  # held here too, so a `break` does not close it and the context can finish the run
-
-    def _interrupted(self, number: int, frame: FrameType | None) -> None:
-        if self._cancelled:
-            raise KeyboardInterrupt
-        self.cancel()
 
     # ── the course of a run ─────────────────────────────────────────────────────────────────────
 

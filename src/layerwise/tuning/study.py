@@ -10,13 +10,11 @@ are trained again on seeds that the search did not see, beside the recipe as it 
 one is named; only that one is scored on the test part, once.
 """
 
-import signal
-import threading
 import time
 import uuid
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -27,6 +25,7 @@ from layerwise.recipe import records as r
 from layerwise.tasks.metrics import Interval
 from layerwise.training.events import Scoring, TestTouched
 from layerwise.training.folder import new_folder
+from layerwise.training.interrupt import Interrupts
 from layerwise.training.lanes import Lanes
 from layerwise.training.model import Model
 from layerwise.training.resolve import seconds
@@ -124,7 +123,7 @@ class Study:
         self._ended = 0.0
         self._before = self._files.seconds()
         self._cancelled = False
-        self._handler: Any = None
+        self._interrupts = Interrupts(self.cancel, lambda: self._cancelled)
         self._events: Iterator[AnyStudyEvent] | None = None
 
     # ── what a study offers ─────────────────────────────────────────────────────────────────────
@@ -219,8 +218,7 @@ class Study:
     # ── the context and its events ──────────────────────────────────────────────────────────────
 
     def __enter__(self) -> "Study":
-        if threading.current_thread() is threading.main_thread():
-            self._handler = signal.signal(signal.SIGINT, self._interrupted)
+        self._interrupts.hold()
         return self
 
     def __exit__(
@@ -240,19 +238,12 @@ class Study:
             if self._ledger is not None:
                 self._ledger.close()
             self._files.release()
-            if self._handler is not None:
-                signal.signal(signal.SIGINT, self._handler)
-                self._handler = None
+            self._interrupts.release()
 
     def __iter__(self) -> Iterator[AnyStudyEvent]:
         if self._events is None:
             self._events = self._logged()
         return self._events
-
-    def _interrupted(self, number: int, frame: FrameType | None) -> None:
-        if self._cancelled:
-            raise KeyboardInterrupt
-        self.cancel()
 
     def _logged(self) -> Iterator[AnyStudyEvent]:
         for event in self._course():
