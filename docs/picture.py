@@ -61,15 +61,7 @@ def shown(recipe: str) -> "list[RenderableType]":
             kept += [Text(sentence, style=style) for sentence, style in said(board, event)]
             if isinstance(event, Progress) and (not moving or event.epoch <= SHOWN_AT * board.started.epochs):
                 moving = live_lines(board, COLUMNS, Text("⠹", style="cyan"))
-    result = results.Result(
-        run=run.folder,
-        model=run.model_path,
-        status=run.status,
-        epochs=run.epochs,
-        seconds=run.seconds,
-        metrics=run.metrics,
-        baselines=run.baselines,
-    )
+    result = results.of(run)
     ending = results.summary(result, COLUMNS)[0]
     rivals = results.rivals_tables(result, "test", COLUMNS, "test part")[0]
     prompt = Text.assemble(("$ ", "bold green"), (f"layerwise train {recipe}", "bold"))

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+    from layerwise.training.run import Run
+
 Figures = Mapping[str, Mapping[str, Interval]]  # part -> metric -> interval
 
 PARTS = ("train", "validation", "test")
@@ -41,6 +43,20 @@ class Result(msgspec.Struct, frozen=True):
     metrics: Figures
     baselines: Mapping[str, Figures]
     remarks: Sequence[str] = ()
+
+
+def of(run: "Run") -> Result:
+    """The end of a run."""
+    return Result(
+        run=run.folder,
+        model=run.model_path,
+        status=run.status,
+        epochs=run.epochs,
+        seconds=run.seconds,
+        metrics=run.metrics,
+        baselines=run.baselines,
+        remarks=run.remarks,
+    )
 
 
 def payload(result: Result) -> dict[str, Any]:

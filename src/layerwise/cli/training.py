@@ -190,16 +190,7 @@ def _go(begin: "Callable[[], Run | CrossValidation]", board: "Board", as_json: b
 def _tell(run: "Run", as_json: bool) -> None:
     from layerwise.cli import results
 
-    result = results.Result(
-        run=run.folder,
-        model=run.model_path,
-        status=run.status,
-        epochs=run.epochs,
-        seconds=run.seconds,
-        metrics=run.metrics,
-        baselines=run.baselines,
-        remarks=run.remarks,
-    )
+    result = results.of(run)
     if as_json:
         console.write_json(results.payload(result))
     else:

@@ -186,6 +186,7 @@ def payload(study: "Study", report: Path | None) -> dict[str, Any]:
 
 def summary(study: "Study", report: Path | None, width: int) -> "list[RenderableType]":
     """What is printed at the end of a search, from top to bottom, for a console of `width` columns."""
+    import msgspec
     from rich.text import Text
 
     from layerwise.cli import results
@@ -209,16 +210,8 @@ def summary(study: "Study", report: Path | None, width: int) -> "list[Renderable
     if study.finalists:
         blocks += ["", _finalists(study)]
     if study.has_winner:
-        run = study.run
-        result = results.Result(
-            run=run.folder,
-            model=run.model_path,
-            status="finished",
-            epochs=run.epochs,
-            seconds=study.seconds,
-            metrics=study.metrics,
-            baselines=study.baselines,
-            remarks=study.remarks,
+        result = msgspec.structs.replace(
+            results.of(study.run), status="finished", seconds=study.seconds, remarks=study.remarks
         )
         blocks += results.summary(result, width)[1:]
     elif study.remarks:
