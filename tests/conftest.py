@@ -152,10 +152,12 @@ def _invented(
 
 
 def _finalist(number: int | None, settings: dict[str, Any], seen: Sequence[float], values: Sequence[Any]) -> Any:
+    import msgspec
+
     from layerwise.tuning.events import Finalist
     from layerwise.tuning.winner import interval
 
-    mean, low, high = interval(list(seen))
+    mean, low, high = msgspec.structs.astuple(interval("", list(seen)))
     return Finalist(
         seconds=len(values) + 1,
         number=number,

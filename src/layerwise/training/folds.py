@@ -23,6 +23,7 @@ from layerwise.errors import LayerwiseError, RunError
 from layerwise.recipe import Recipe, Source, load
 from layerwise.recipe.folds import fold_of, folded, folds_of
 from layerwise.recipe.wording import nearest
+from layerwise.tasks.mean import deviation, mean_within
 from layerwise.tasks.metrics import Interval
 from layerwise.training.events import AnyEvent, Finished, Scoring
 from layerwise.training.folder import Folder, new_folder
@@ -31,12 +32,6 @@ from layerwise.training.result import Metrics
 from layerwise.training.run import OVER, Run, name_of, with_table
 from layerwise.training.wording import described, headline
 
-SHARES = ("accuracy", "exact_match", "balanced_accuracy", "macro_f1", "roc_auc", "calibration_error")
-RANGES = {
-    **dict.fromkeys(SHARES, (0.0, 1.0)),
-    **dict.fromkeys(("log_loss", "rmse", "mae"), (0.0, math.inf)),
-    "r2": (-math.inf, 1.0),
-}
 ENDS = ("diverged", "time_limit", "finished")  # the first that a fold came to is the status of all
 
 
@@ -280,13 +275,7 @@ def mean_interval(metric: str, values: Sequence[float], folds: int) -> Interval:
     >>> [round(x, 4) for x in (found.value, found.low, found.high)]
     [0.94, 0.8811, 0.9989]
     """
-    from scipy.special import stdtrit
-
-    count = len(values)
-    mean = math.fsum(values) / count
-    width = float(stdtrit(count - 1, 0.975)) * _deviation(values) * math.sqrt(1 / count + 1 / (folds - 1))
-    low, high = RANGES.get(metric, (-math.inf, math.inf))
-    return Interval(mean, min(mean, max(low, mean - width)), max(mean, min(high, mean + width)))
+    return mean_within(metric, values, math.sqrt(1 / len(values) + 1 / (folds - 1)))
 
 
 def _beaten(scores: Sequence[Fold], folds: int) -> list[str]:
@@ -311,11 +300,6 @@ def _beaten(scores: Sequence[Fold], folds: int) -> list[str]:
     ]
 
 
-def _deviation(values: Sequence[float]) -> float:
-    mean = math.fsum(values) / len(values)
-    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
-
-
 def _means(scores: Sequence[Metrics], folds: int) -> Metrics:
     """Each metric that all folds define; of a single fold its own bootstrap interval."""
     if len(scores) == 1:
@@ -330,7 +314,7 @@ def _spreads(scores: Sequence[Metrics]) -> dict[str, dict[str, float]]:
     if len(scores) < 2:
         return {}
     return {
-        part: {metric: _deviation(values) for metric, values in figures.items()}
+        part: {metric: deviation(values) for metric, values in figures.items()}
         for part, figures in _values(scores).items()
     }
 

@@ -1,10 +1,11 @@
 """Naming a winner: the best settings and the recipe as written, trained again on seeds the search did not see."""
 
 import math
-import statistics
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from layerwise.tasks.mean import mean_within
+from layerwise.tasks.metrics import Interval
 from layerwise.tuning.events import Finalist
 from layerwise.tuning.ledger import Ledger
 from layerwise.tuning.space import Settings
@@ -12,13 +13,6 @@ from layerwise.tuning.trials import Trial
 
 FINALISTS = 3
 SEEDS = 3  # that each finalist is trained on, beside the search's own
-BOUNDS = {  # beyond which no mean can be
-    "loss": (-math.inf, math.inf),
-    "accuracy": (0.0, 1.0),
-    "balanced_accuracy": (0.0, 1.0),
-    "macro_f1": (0.0, 1.0),
-    "r2": (-math.inf, 1.0),
-}
 
 
 class Contender(NamedTuple):
@@ -45,33 +39,22 @@ def judged(contender: Contender, lanes: Sequence[Trial], monitor: str, seconds: 
     found = tuple(value for value in values if value is not None)
     if len(found) < SEEDS or own.trainer.status == "diverged":
         return None
-    mean, low, high = interval(found)
-    least, most = BOUNDS[monitor]
+    mean = interval(monitor, found)
     return Finalist(
         seconds=seconds,
         number=contender.number,
         settings=contender.settings,
         searched=contender.searched,
         values=found,
-        mean=mean,
-        low=max(low, least),
-        high=min(high, most),
+        mean=mean.value,
+        low=mean.low,
+        high=mean.high,
     )
 
 
-def interval(values: Sequence[float], comparisons: int = 1) -> tuple[float, float, float]:
-    """Mean and 95% interval of the mean by Student's t, of at least two values.
-
-    Of several such intervals, `comparisons` of them, all hold together with 95% (Bonferroni's correction).
-
-    >>> tuple(round(x, 3) for x in interval([1.0, 2.0, 3.0]))
-    (2.0, -0.484, 4.484)
-    """
-    from scipy.special import stdtrit
-
-    mean = statistics.fmean(values)
-    half = float(stdtrit(len(values) - 1, 1 - 0.025 / comparisons)) * statistics.stdev(values) / math.sqrt(len(values))
-    return mean, mean - half, mean + half
+def interval(monitor: str, values: Sequence[float], comparisons: int = 1) -> Interval:
+    """Mean and 95% interval of the monitored quantity over seeds, which are independent; see `mean_within`."""
+    return mean_within(monitor, values, 1 / math.sqrt(len(values)), comparisons)
 
 
 def verdict(finals: Sequence[Finalist], winner: Finalist, sign: int) -> tuple[str, ...]:
@@ -82,10 +65,10 @@ def verdict(finals: Sequence[Finalist], winner: Finalist, sign: int) -> tuple[st
         found.append("the recipe as written did best on further seeds: the search found nothing that is better than it")
     elif written is not None:
         gains = [sign * (a - b) for a, b in zip(written.values, winner.values, strict=True)]
-        mean, low, _ = interval(gains, comparisons=len(finals) - 1)  # the winner is the best of these
-        words = "more" if low > 0 else "no more"
+        gain = interval("", gains, comparisons=len(finals) - 1)  # the winner is the best of these
+        words = "more" if gain.low > 0 else "no more"
         found.append(
-            f"against the recipe as written the winner gains {mean:.3g} on the same {len(gains)} further seeds, "
+            f"against the recipe as written the winner gains {gain.value:.3g} on the same {len(gains)} further seeds, "
             f"{words} than seeds alone make"
         )
     if winner.searched is not None and sign * (winner.mean - winner.searched) > 0:
