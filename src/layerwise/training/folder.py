@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -26,7 +26,9 @@ from layerwise.recipe import Recipe, load, to_toml
 from layerwise.training.checkpoint import Mark
 from layerwise.training.events import AnyEvent, TestTouched
 
-_DECODER = msgspec.json.Decoder(AnyEvent)
+Event = TypeVar("Event")
+
+_DECODER: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
 
 
 class Folder:
@@ -93,15 +95,7 @@ class Folder:
 
     def events(self, start: int = 0) -> list[AnyEvent]:
         """The events logged from byte `start` on; a last line that a crash cut short is left out."""
-        if not self.log.exists():
-            return []
-        found: list[AnyEvent] = []
-        for line in self.log.read_bytes()[start:].splitlines():
-            try:
-                found.append(_DECODER.decode(line))
-            except msgspec.DecodeError:
-                break
-        return found
+        return logged(self.log, _DECODER, start)
 
     def write_metrics(self, result: dict[str, Any]) -> None:
         """Write metrics.json, the environment included. Raises `StorageError`."""
@@ -115,6 +109,19 @@ class Folder:
         except (OSError, ValueError):
             return {}
         return found
+
+
+def logged(log: Path, decoder: msgspec.json.Decoder[Event], start: int = 0) -> list[Event]:
+    """The events in a log from byte `start` on; a last line that a crash cut short is left out."""
+    if not log.exists():
+        return []
+    found: list[Event] = []
+    for line in log.read_bytes()[start:].splitlines():
+        try:
+            found.append(decoder.decode(line))
+        except msgspec.DecodeError:
+            break
+    return found
 
 
 def _lines(events: Iterable[AnyEvent]) -> bytes:

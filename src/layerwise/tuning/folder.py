@@ -22,7 +22,7 @@ from layerwise.recipe import Recipe, load, plain, to_toml
 from layerwise.training import checkpoint
 from layerwise.training.checkpoint import Mark
 from layerwise.training.events import TestTouched
-from layerwise.training.folder import Folder
+from layerwise.training.folder import Folder, logged
 from layerwise.tuning.events import AnyStudyEvent, Finalist, StudyFinished, StudyStarted, TrialEnded
 from layerwise.tuning.storage import without_password
 from layerwise.tuning.trials import Maker, Trial
@@ -176,15 +176,7 @@ class StudyFolder:
 
     def events(self) -> list[AnyStudyEvent]:
         """All logged events; a last line that a crash cut short is left out."""
-        if not self.log.exists():
-            return []
-        found: list[AnyStudyEvent] = []
-        for line in self.log.read_bytes().splitlines():
-            try:
-                found.append(_DECODER.decode(line))
-            except msgspec.DecodeError:
-                break
-        return found
+        return logged(self.log, _DECODER)
 
     def ended(self) -> dict[int, TrialEnded]:
         """The trials that this folder's processes have trained, by number."""
