@@ -4,8 +4,14 @@ A skipped test fails the run unless its reason is one of `EXPECTED_SKIPS` and ho
 the summary says how many were skipped for what.
 """
 
+import json
 import os
 import re
+import select
+import signal
+import subprocess
+import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
@@ -185,3 +191,55 @@ def _ending(status: str, winner: Any, done: int, remarks: Sequence[str]) -> Any:
         baselines=baselines if winner else {},
         remarks=tuple(remarks),
     )
+
+
+# ── processes to be killed ──────────────────────────────────────────────────────────────────────
+
+
+class ForkServer:
+    """A process that runs `script`, which forks a child for each line it reads and says what becomes of it."""
+
+    def __init__(self, script: str) -> None:
+        self._process = subprocess.Popen([sys.executable, "-W", "ignore", "-c", script], stdin=-1, stdout=-1)
+        self._unread = b""
+        assert self.line(60) == "ready"
+
+    def line(self, seconds: float) -> str | None:
+        """The next line that comes within `seconds`, or None."""
+        assert self._process.stdout is not None
+        until = time.monotonic() + seconds
+        while b"\n" not in self._unread:
+            left = max(0.0, until - time.monotonic())
+            if not select.select([self._process.stdout], [], [], left)[0]:
+                return None
+            self._unread += os.read(self._process.stdout.fileno(), 1000)
+        line, _, self._unread = self._unread.partition(b"\n")
+        return line.decode()
+
+    def begin(self, folder: Path, recipe: Mapping[str, Any]) -> int:
+        """Have a child train or resume; its number."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps([str(folder), recipe]).encode() + b"\n")
+        self._process.stdin.flush()
+        return int(self.line(60) or "")
+
+    def end(self, child: int, said: str | None) -> bool:
+        """Kill the child unless it has `said` something; whether it came to its end before."""
+        if said is None:
+            os.kill(child, signal.SIGKILL)
+            said = self.line(60)
+        done = said == "done"
+        assert (self.line(60) if done else said) == "over"
+        return done
+
+    def close(self) -> None:
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait(60)
+        self._process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def fork_server() -> type[ForkServer]:
+    """What starts processes that a test kills."""
+    return ForkServer

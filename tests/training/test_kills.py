@@ -1,12 +1,7 @@
 """No kill, whenever it comes, changes what a run learns: the bits at its end are those of a run left alone."""
 
 import json
-import os
 import random
-import select
-import signal
-import subprocess
-import sys
 import time
 
 import msgspec
@@ -56,44 +51,19 @@ for line in sys.stdin:
 class Server:
     """Starts runs in processes of their own, and kills them."""
 
-    def __init__(self):
-        self._process = subprocess.Popen([sys.executable, "-W", "ignore", "-c", SERVER], stdin=-1, stdout=-1)
-        self._unread = b""
-        assert self._line(60) == "ready"
-
-    def _line(self, seconds):
-        """The next line that comes within `seconds`, or None."""
-        until = time.monotonic() + seconds
-        while b"\n" not in self._unread:
-            left = max(0.0, until - time.monotonic())
-            if not select.select([self._process.stdout], [], [], left)[0]:
-                return None
-            self._unread += os.read(self._process.stdout.fileno(), 1000)
-        line, _, self._unread = self._unread.partition(b"\n")
-        return line.decode()
+    def __init__(self, processes):
+        self._processes = processes
+        self.close = processes.close
 
     def run(self, folder, kill_after=600.0):
         """Train or resume; True where it came to its end before it was killed."""
-        self._process.stdin.write(json.dumps([str(folder), RECIPE]).encode() + b"\n")
-        self._process.stdin.flush()
-        child = int(self._line(60))
-        said = self._line(kill_after)
-        if said is None:
-            os.kill(child, signal.SIGKILL)
-            said = self._line(60)
-        done = said == "done"
-        assert (self._line(60) if done else said) == "over"
-        return done
-
-    def close(self):
-        self._process.stdin.close()
-        self._process.wait(60)
-        self._process.stdout.close()
+        child = self._processes.begin(folder, RECIPE)
+        return self._processes.end(child, self._processes.line(kill_after))
 
 
 @pytest.fixture(scope="module")
-def server():
-    server = Server()
+def server(fork_server):
+    server = Server(fork_server(SERVER))
     yield server
     server.close()
 

@@ -1,12 +1,6 @@
 """No kill, whenever it comes, loses a trial, trains one into the books twice, or changes what is found."""
 
-import json
-import os
 import random
-import select
-import signal
-import subprocess
-import sys
 import time
 
 import msgspec
@@ -54,53 +48,30 @@ for line in sys.stdin:
 class Server:
     """Starts studies in processes of their own, and kills them."""
 
-    def __init__(self, recipe):
-        self._recipe = recipe
-        self._process = subprocess.Popen([sys.executable, "-W", "ignore", "-c", SERVER], stdin=-1, stdout=-1)
-        self._unread = b""
-        assert self._line(60) == "ready"
-
-    def _line(self, seconds):
-        """The next line that comes within `seconds`, or None."""
-        until = time.monotonic() + seconds
-        while b"\n" not in self._unread:
-            left = max(0.0, until - time.monotonic())
-            if not select.select([self._process.stdout], [], [], left)[0]:
-                return None
-            self._unread += os.read(self._process.stdout.fileno(), 1000)
-        line, _, self._unread = self._unread.partition(b"\n")
-        return line.decode()
+    def __init__(self, processes, recipe):
+        self._processes, self._recipe = processes, recipe
+        self.close = processes.close
 
     def run(self, folder, kill_after=600.0):
         """Search or resume; True where it came to its end before it was killed, so long after it had begun."""
-        self._process.stdin.write(json.dumps([str(folder), self._recipe]).encode() + b"\n")
-        self._process.stdin.flush()
-        child = int(self._line(60))
-        said = self._line(60)
+        child = self._processes.begin(folder, self._recipe)
+        said = self._processes.line(60)
         if said == "begun":
             began = time.monotonic()
-            said = self._line(kill_after)
+            said = self._processes.line(kill_after)
             self.took = time.monotonic() - began
-            if said is None:
-                os.kill(child, signal.SIGKILL)
-                said = self._line(60)
-        done = said == "done"
-        assert (self._line(60) if done else said) == "over"
-        return done
-
-    def close(self):
-        self._process.stdin.close()
-        self._process.wait(60)
-        self._process.stdout.close()
+            return self._processes.end(child, said)
+        assert said is not None
+        return self._processes.end(child, said)
 
 
 @pytest.fixture(scope="module")
-def server(recipe_with):
+def server(recipe_with, fork_server):
     """Bayesian search with halving: what is tried next depends on all that was found before."""
     tree = recipe_with(
         train__epochs=16, search__method="bayes", search__halving=True, search__trials=TRIALS, data__n=400
     )
-    server = Server(tree)
+    server = Server(fork_server(SERVER), tree)
     yield server
     server.close()
 
