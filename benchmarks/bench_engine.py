@@ -11,6 +11,7 @@ the usual loop, and, on the first two, Keras and skorch by their `fit`. None of 
 import os
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import Any
 
 from side_by_side import Fewer, installed, race  # first: it clears what would slow NumPy down
 
@@ -255,6 +256,31 @@ def matrix_rate() -> float:
     return 2 * 2048**3 / median["JAX"]
 
 
+def memory_rate(numbers: int) -> float:
+    """Bytes a microsecond that two arrays of so many numbers are read at and a third written."""
+    a, b = jnp.ones(numbers), jnp.ones(numbers)
+    triad = jax.jit(lambda a, b: a + 0.5 * b)
+    title = f"the memory: two arrays of {numbers / 1e6:.1f} million numbers read, one written"
+    median = race(title, 1, "pass", {"JAX": lambda: triad(a, b).block_until_ready()}, rounds=31)
+    return 3 * 4 * numbers / median["JAX"]
+
+
+def products_alone(widths: Sequence[int], batch: int) -> Callable[[], object]:
+    """The matrix products of one step, each on its own, in one program: what XLA makes of these shapes."""
+    pairs = list(pairwise(widths))
+    x = [jnp.ones((batch, inputs)) for inputs, _ in pairs]
+    back = [jnp.ones((batch, units)) for _, units in pairs]
+    w = [jnp.ones((units, inputs)) for inputs, units in pairs]
+
+    @jax.jit
+    def step(x: Any, back: Any, w: Any) -> Any:
+        forward = [a @ b.T for a, b in zip(x, w, strict=True)]
+        gradients = [a.T @ b for a, b in zip(back, x, strict=True)]
+        return forward, gradients, [a @ b for a, b in zip(back[1:], w[1:], strict=True)]
+
+    return lambda: jax.block_until_ready(step(x, back, w))
+
+
 def peers(case: Case, steps: int, few: int) -> dict[str, Callable[[], object] | Fewer]:
     """The engine first, then everyone who is installed; the slowest do `few` steps."""
     runners: dict[str, Callable[[], object] | Fewer] = {
@@ -288,10 +314,18 @@ def digits_size() -> None:
 
 
 def deep_autoencoder() -> None:
-    """Large matrices: how near to the floor. Adam moves three times the memory that plain SGD does."""
-    rate = matrix_rate()
-    for optimizer, name in ((r.Adam(), "Adam"), (r.Sgd(), "SGD")):
-        case = Case((784, 1000, 500, 250, 2, 250, 500, 1000, 784), 256, 4096, r.Relu(), optimizer)
+    """Large matrices: how near to the floor.
+
+    Beside the products an update goes through arrays of the weights' size: with Adam it reads gradient,
+    weights and two moments and writes all but the first, with plain SGD it reads two and writes one.
+    """
+    widths = (784, 1000, 500, 250, 2, 250, 500, 1000, 784)
+    products = [a * b for a, b in pairwise(widths)]
+    rate, memory = matrix_rate(), memory_rate(sum(products))
+    title = "the products of a step alone, batch 256"
+    alone = race(title, 1, "step", {"JAX": products_alone(widths, 256)}, rounds=31)["JAX"]
+    for optimizer, name, streams in ((r.Adam(), "Adam", 7), (r.Sgd(), "SGD", 3)):
+        case = Case(widths, 256, 4096, r.Relu(), optimizer)
         steps = 32
         runners: dict[str, Callable[[], object] | Fewer] = {
             "layerwise": case.ours(steps),
@@ -300,9 +334,12 @@ def deep_autoencoder() -> None:
         if installed("torch"):
             runners["PyTorch, eager"] = case.torch(steps)
         found = race(f"784-1000-500-250-2, mirrored, batch 256, {name}", steps, "step", runners, rounds=5)
-        products = [a * b for a, b in pairwise(case.widths)]
         operations = 2 * 256 * (3 * sum(products) - products[0])  # no gradient goes back into the inputs
-        print(f"  of the matrix product's rate: {operations / found['layerwise'] / rate:.0%}")
+        taken, bare, update = found["layerwise"], operations / rate, streams * 4 * sum(products) / memory
+        print(f"  of the matrix product's rate: {bare / taken:.0%}")
+        print(
+            f"  of the products alone and the update's memory, {alone:.0f} + {update:.0f} us: {(alone + update) / taken:.0%}"
+        )
 
 
 if __name__ == "__main__":
