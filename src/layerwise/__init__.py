@@ -61,12 +61,12 @@ __all__ = [
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "plots", "report", "__version__"]
+    return [*__all__, "inspection", "plots", "report", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOME:
         return getattr(import_module(_HOME[name]), name)
-    if name in ("plots", "report"):
+    if name in ("inspection", "plots", "report"):
         return import_module(f"layerwise.{name}")
     raise AttributeError(f"module 'layerwise' has no attribute {name!r}")

@@ -1,0 +1,11 @@
+"""The `inspect` commands: look inside a network, one file each.
+
+Every command takes a run's folder, a model file or a recipe, and gives a table, JSON, or a page.
+"""
+
+import typer
+
+from layerwise.cli.inspect import summary
+
+app = typer.Typer(help="Look inside a network.", no_args_is_help=True, rich_markup_mode=None)
+app.command("summary")(summary.command)

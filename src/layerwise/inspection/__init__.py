@@ -1,0 +1,11 @@
+"""Look inside a network: what it consists of, what back-propagation computes, where training goes wrong.
+
+Each inspection takes a network and data and returns a named record of arrays; `layerwise.plots` draws
+them. `subject` finds network and data of a run, a model file or a recipe.
+"""
+
+from layerwise.inspection.plain import plain
+from layerwise.inspection.subjects import Subject, initial, subject
+from layerwise.inspection.summaries import Summary, summary
+
+__all__ = ["Subject", "Summary", "initial", "plain", "subject", "summary"]
