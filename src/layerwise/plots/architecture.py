@@ -51,11 +51,10 @@ def _words(found: Summary, layers: list[LayerSummary]) -> list[tuple[str, str, s
 
 def _label(number: int, words: tuple[str, str, str], height: float) -> str:
     x, y = COLUMN * (number + 0.5), height - LABEL + 20
-    name, size, activation = map(escape, words)
-    return (
-        f'<text x="{x:g}" y="{y:g}" text-anchor="middle" style="fill:var(--ink2,{INK2})">{name}</text>'
-        f'<text x="{x:g}" y="{y + 16:g}" text-anchor="middle" font-weight="600" style="fill:var(--ink,{INK})">{size}'
-        f'</text><text x="{x:g}" y="{y + 32:g}" text-anchor="middle" style="fill:var(--ink2,{INK2})">{activation}</text>'
+    styles = (f"fill:var(--ink2,{INK2})", f"fill:var(--ink,{INK});font-weight:600", f"fill:var(--ink2,{INK2})")
+    return "".join(
+        f'<text x="{x:g}" y="{y + 16 * line:g}" text-anchor="middle" style="{style}">{escape(word)}</text>'
+        for line, (word, style) in enumerate(zip(words, styles, strict=True))
     )
 
 
