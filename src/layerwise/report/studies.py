@@ -1,6 +1,5 @@
 """The report of a study: who won and how sure that is, what the test part says, and what was searched."""
 
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,8 +10,9 @@ from layerwise.plots import studies as plots
 from layerwise.plots import style
 from layerwise.plots.trials import DROPPED, FINAL, MOST_LINES, NONE, TRAINED, WINNER, groups
 from layerwise.progress import wording
-from layerwise.recipe import load, to_toml
+from layerwise.recipe import load
 from layerwise.report.page import Figures, Html, page, section, table, tag, text
+from layerwise.report.parts import fact, recipe_text, remark, scores, use_model
 from layerwise.tasks.metrics import Interval
 from layerwise.tuning.events import Finalist
 from layerwise.tuning.folder import StudyFolder
@@ -77,16 +77,17 @@ def _winner(shown: StudyPicture) -> Html:
     facts = []
     if (won := shown.winner) is not None:
         label = f"{style.quantity(shown.monitor)}, mean over {len(won.values)} further seeds"
-        facts.append(_fact(won.mean, Interval(won.mean, won.low, won.high), label, shown.monitor))
+        facts.append(fact(won.mean, Interval(won.mean, won.low, won.high), label, shown.monitor))
     metrics = shown.outcome.metrics if shown.outcome is not None else {}
     if test := metrics.get("test"):
         name = shown.monitor if shown.monitor in test else next(iter(test))
-        facts.append(_fact(test[name].value, test[name], f"{wording.label(name)} on the test part", name))
+        facts.append(fact(test[name].value, test[name], f"{wording.label(name)} on the test part", name))
     if facts:
         content.append(tag("div", *facts, kind="facts"))
+    baselines = shown.outcome.baselines if shown.outcome is not None else {}
     remarks = [*(shown.outcome.remarks if shown.outcome is not None else ()), *shown.notes]
     if remarks:
-        content.append(tag("ul", *(tag("li", text(_sentence(shown, remark))) for remark in remarks)))
+        content.append(tag("ul", *(remark(said, baselines) for said in remarks)))
     aside = "The winner is the finalist with the best mean over seeds that the search did not see."
     return section("Winner", aside if shown.winner is not None else "", *content)
 
@@ -110,19 +111,6 @@ def sentence(shown: StudyPicture) -> str:
 
 def _value(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}"
-
-
-def _fact(value: float, interval: Interval, label: str, metric: str) -> Html:
-    places = wording.decimals(metric, value)
-    shown = wording.figure(value, places)
-    around = f"{wording.figure(interval.low, places)} to {wording.figure(interval.high, places)}"
-    number = tag("b", Html(f"{text(shown)} {tag('small', text(around))}"))
-    return tag("div", number, tag("span", text(f"{label}, with its 95% interval")), kind="fact")
-
-
-def _sentence(shown: StudyPicture, remark: str) -> str:
-    said = wording.readable(remark, shown.outcome.baselines if shown.outcome is not None else ())
-    return said if said.endswith((".", "!", "?")) else f"{said}."
 
 
 def _finalists(shown: StudyPicture, drawn: plots.StudyFigures, figures: Figures) -> list[Html]:
@@ -157,33 +145,9 @@ def _finalist(shown: StudyPicture, final: Finalist) -> list[Html]:
 
 
 def _scores(shown: StudyPicture) -> list[Html]:
-    if shown.outcome is None or not shown.outcome.metrics:
+    if shown.outcome is None:
         return []
-    part = "test" if shown.outcome.metrics.get("test") else next(iter(shown.outcome.metrics))
-    own = shown.outcome.metrics[part]
-    rivals = {name: scores[part] for name, scores in shown.outcome.baselines.items() if scores.get(part)}
-    first, sign = next(iter(own)), 1 if next(iter(own)) in wording.ERRORS else -1
-    order = sorted(
-        (name for name in rivals if first in rivals[name]), key=lambda name: sign * rivals[name][first].value
-    )
-    rows = [[text("the network"), *(_cell(own, metric, own) for metric in own)]]
-    rows += [[text(wording.rival(name)), *(_cell(rivals[name], metric, own) for metric in own)] for name in order]
-    touched = {
-        0: "",
-        1: "It was scored once, after the search was over. ",
-    }.get(shown.touches, f"It was scored {shown.touches} times, so its figures are no longer first-hand. ")
-    aside = f"{touched if part == 'test' else ''}Intervals are 95% bootstrap intervals over its rows."
-    return [section(f"On the {part} part", aside, table([part, *map(wording.label, own)], rows, 0, "scores"))]
-
-
-def _cell(scores: Mapping[str, Interval], metric: str, own: Mapping[str, Interval]) -> Html:
-    if metric not in scores:
-        return text("-")
-    places = wording.decimals(metric, own[metric].value)
-    value, low, high = (
-        wording.figure(v, places) for v in (scores[metric].value, scores[metric].low, scores[metric].high)
-    )
-    return Html(f"{text(value)} {tag('small', text(f'{low} to {high}'))}")
+    return scores(shown.outcome.metrics, shown.outcome.baselines, shown.touches)
 
 
 # ── what was searched ───────────────────────────────────────────────────────────────────────────
@@ -238,32 +202,20 @@ def _importance_words(shown: StudyPicture, drawn: plots.StudyFigures) -> str:
 
 
 def _recipes(shown: StudyPicture, folder: StudyFolder) -> list[Html]:
-    from layerwise.training.model import anonymous
-
     content = []
     won = folder.best / "recipe.toml"
     if won.is_file():
         with suppress(LayerwiseError):  # changed by hand since: the report does not hang on it
-            content.append(tag("pre", text(to_toml(anonymous(load(won)))), tabindex="0"))
-    searched = tag("pre", text(to_toml(anonymous(shown.recipe))), tabindex="0")
+            content.append(recipe_text(load(won)))
+    searched = recipe_text(shown.recipe)
     content.append(tag("details", tag("summary", text("The recipe that was searched")), searched))
     aside = "The winner's recipe, every value written out." if len(content) > 1 else ""
     return [section("Recipe", aside, *content)]
 
 
 def _use(shown: StudyPicture, folder: StudyFolder) -> list[Html]:
-    if not (folder.best / "model.safetensors").is_file():
-        aside = "In the folder of this page."
-        return (
-            []
-            if shown.outcome is not None
-            else [section("Go on", aside, tag("pre", text("layerwise tune --resume .")))]
-        )
-    place = "best/model.safetensors"
-    command = f"layerwise predict {place} DATA --out predictions.csv"
-    code = f'import layerwise\n\nmodel = layerwise.load("{place}")\nmodel.predict(rows)'
-    aside = (
-        "One file; its path is from the folder of this page. It takes raw rows: what was fitted to the "
-        "training part is in it."
-    )
-    return [section("Use the model", aside, tag("pre", text(command)), tag("pre", text(code)))]
+    if (folder.best / "model.safetensors").is_file():
+        return [use_model("best/model.safetensors", "the folder of this page")]
+    if shown.outcome is not None:
+        return []
+    return [section("Go on", "In the folder of this page.", tag("pre", text("layerwise tune --resume .")))]

@@ -1,0 +1,212 @@
+"""How a trained network errs on one part of its data: every kind of mistake, and the worst by themselves.
+
+The figures are of the very predictions that were scored at the end of training. Mistakes are shown one by
+one from the validation part only: whoever looks at rows of the test part and then changes something has
+begun to choose by it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Float64, Int64
+
+from layerwise.data.dataset import Classes, Labels, Quantities, Rows
+from layerwise.inspection.subjects import Subject
+from layerwise.tasks.metrics import BINS
+from layerwise.tasks.objective import decide, probabilities
+from layerwise.training.forward import Forward
+
+POINTS = 200  # of a curve at most
+CHUNK = 65_536
+
+
+@dataclass(frozen=True)
+class Curve:
+    """How well scores tell one class (or label) from all others, over every threshold.
+
+    From the highest threshold to the lowest: the share of the others and of the class itself that score
+    above it (together the ROC curve), and the precision, which is defined from the first row on.
+    """
+
+    name: str
+    positives: int
+    false_positive: Float64[np.ndarray, " thresholds"]
+    true_positive: Float64[np.ndarray, " thresholds"]
+    precision: Float64[np.ndarray, " thresholds"]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Whether the probability of the predicted class is also how often it is right, bin by bin.
+
+    Bins of equal width that hold no row are left out; `confidence` is the mean probability in a bin,
+    `accuracy` the share predicted rightly, `rows` how many.
+    """
+
+    confidence: Float64[np.ndarray, " bins"]
+    accuracy: Float64[np.ndarray, " bins"]
+    rows: Int64[np.ndarray, " bins"]
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """Of classes or labels. `confusion[i, j]` counts the rows of class i that were taken for class j; labels
+    have none, nor has a perceptron `curves` of probability or a `calibration`.
+    """
+
+    part: str
+    names: tuple[str, ...]
+    confusion: Int64[np.ndarray, "true said"]
+    curves: tuple[Curve, ...]
+    calibration: Calibration | None
+
+
+@dataclass(frozen=True)
+class Values:
+    """Of one quantity, in its own unit: what it was and what was predicted, row by row of the part."""
+
+    part: str
+    name: str
+    true: Float64[np.ndarray, " rows"]
+    said: Float64[np.ndarray, " rows"]
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One row that the network got wrong: its number in the data from 1, the row as the user wrote it, what
+    is true and what was said. `badness` orders mistakes: the true class's lack of probability, the share of
+    labels that are wrong and how surely, or the error in standard deviations of the target.
+    """
+
+    row: int
+    raw: Any
+    true: str
+    said: str
+    badness: float
+
+
+def evaluation(subject: Subject, part: str) -> Decisions | tuple[Values, ...]:
+    """How the network decides on a part's rows; for a regression, what it predicts of each quantity."""
+    rows = subject.dataset.part(part)
+    outputs, y = _outputs(subject, rows), subject.dataset.y[rows]
+    match subject.dataset.target:
+        case Classes(names=names):
+            return _of_classes(subject, part, names, outputs, y)
+        case Labels(columns=columns):
+            shares = probabilities(subject.objective, outputs)
+            curves = tuple(curve(name, shares[:, i], y[:, i] > 0.5) for i, name in enumerate(columns))
+            right = (shares > 0.5) == (y > 0.5)
+            sure = np.maximum(shares, 1 - shares).astype(np.float64)
+            none = np.zeros((0, 0), np.int64)
+            return Decisions(part, columns, none, curves, calibration(sure.ravel(), right.ravel()))
+        case Quantities() as target:
+            return tuple(
+                Values(
+                    part,
+                    name,
+                    *(values[:, i].astype(np.float64) * target.scale[i] + target.mean[i] for values in (y, outputs)),
+                )
+                for i, name in enumerate(target.columns)
+            )
+
+
+def mistakes(subject: Subject, part: str, most: int) -> tuple[Mistake, ...]:
+    """The worst mistakes on a part, the worst first."""
+    rows = subject.dataset.part(part)
+    outputs, y = _outputs(subject, rows), subject.dataset.y[rows]
+    badness, true, said = _judged(subject, outputs, y)
+    worst = [int(i) for i in np.argsort(-badness, kind="stable")[:most] if badness[i] > 0]
+    if not worst:
+        return ()
+    raw = subject.dataset.raw(rows[np.array(worst)])
+    return tuple(
+        Mistake(int(rows[i]) + 1, raw[place], true(i), said(i), float(badness[i])) for place, i in enumerate(worst)
+    )
+
+
+def curve(name: str, scores: Float[np.ndarray, " rows"], positive: np.ndarray) -> Curve:
+    """The curve over all thresholds, thinned to `POINTS` points; the first is that of no row at all.
+
+    >>> found = curve("yes", np.array([0.9, 0.8, 0.3, 0.1]), np.array([True, False, True, False]))
+    >>> found.false_positive.tolist(), found.true_positive.tolist()
+    ([0.0, 0.0, 0.5, 0.5, 1.0], [0.0, 0.5, 0.5, 1.0, 1.0])
+    >>> [round(float(value), 2) for value in found.precision]
+    [1.0, 1.0, 0.5, 0.67, 0.5]
+    """
+    order = np.argsort(-scores, kind="stable")
+    ranked, hits = scores[order], positive[order].astype(np.int64)
+    last = np.flatnonzero(np.append(np.diff(ranked) != 0, True)) if ranked.size else np.zeros(0, np.int64)
+    true, above = np.cumsum(hits)[last], last + 1
+    if last.size > POINTS:
+        kept = np.unique(np.linspace(0, last.size - 1, POINTS).astype(int))
+        true, above = true[kept], above[kept]
+    positives, others = int(hits.sum()), int(hits.size - hits.sum())
+    return Curve(
+        name=name,
+        positives=positives,
+        false_positive=np.append(0.0, (above - true) / max(others, 1)),
+        true_positive=np.append(0.0, true / max(positives, 1)),
+        precision=np.append(1.0, true / above),
+    )
+
+
+def calibration(sure: Float64[np.ndarray, " rows"], right: np.ndarray) -> Calibration:
+    """Mean probability and share of right predictions in bins of equal width, as the calibration error has them."""
+    bins = np.minimum((sure * BINS).astype(np.int64), BINS - 1)
+    counts = np.bincount(bins, minlength=BINS)
+    held = counts > 0
+    return Calibration(
+        confidence=np.bincount(bins, sure, BINS)[held] / counts[held],
+        accuracy=np.bincount(bins, right.astype(np.float64), BINS)[held] / counts[held],
+        rows=counts[held].astype(np.int64),
+    )
+
+
+def _outputs(subject: Subject, rows: Rows) -> np.ndarray:
+    forward = Forward(subject.network)
+    chunks = [forward(subject.dataset.x[rows[i : i + CHUNK]]) for i in range(0, rows.size, CHUNK)]
+    return np.concatenate(chunks) if chunks else np.zeros((0, subject.objective.outputs), np.float32)
+
+
+def _of_classes(subject: Subject, part: str, names: tuple[str, ...], outputs: np.ndarray, y: np.ndarray) -> Decisions:
+    said = decide(subject.objective, outputs)
+    confusion = np.bincount(y.astype(np.int64) * len(names) + said, minlength=len(names) ** 2)
+    square = confusion.reshape(len(names), len(names)).astype(np.int64)
+    if subject.objective.kind == "perceptron":
+        return Decisions(part, names, square, (), None)
+    shares = probabilities(subject.objective, outputs)
+    told = (len(names) - 1,) if len(names) == 2 else range(len(names))  # of two classes one tells all
+    curves = tuple(curve(names[i], shares[:, i], y == i) for i in told)
+    sure = shares[np.arange(len(y)), said].astype(np.float64)
+    return Decisions(part, names, square, curves, calibration(sure, said == y))
+
+
+def _judged(subject: Subject, outputs: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, Any, Any]:
+    """How bad each row is (0 where it is right), and the words for what is true and what was said."""
+    match subject.dataset.target:
+        case Classes(names=names):
+            said, shares = decide(subject.objective, outputs), probabilities(subject.objective, outputs)
+            badness = np.where(said == y, 0.0, 1 - shares[np.arange(len(y)), y])
+            return badness, lambda i: names[y[i]], lambda i: f"{names[said[i]]} ({shares[i, said[i]]:.0%})"
+        case Labels(columns=columns):
+            shares = probabilities(subject.objective, outputs)
+            off = np.where((shares > 0.5) == (y > 0.5), 0.0, np.abs(shares - y))
+
+            def labels(values: np.ndarray) -> str:
+                return ", ".join(name for name, on in zip(columns, values > 0.5, strict=True) if on) or "none"
+
+            return off.sum(axis=1), lambda i: labels(y[i]), lambda i: labels(shares[i])
+        case Quantities() as target:
+            scale, mean = np.array(target.scale), np.array(target.mean)
+
+            def words(values: np.ndarray) -> str:
+                return ", ".join(f"{value:.4g}" for value in _in_units(values, scale, mean))
+
+            spread = np.maximum(y.std(axis=0), 1e-12) if len(y) else 1.0
+            return (np.abs(outputs - y) / spread).max(axis=1), lambda i: words(y[i]), lambda i: words(outputs[i])
+
+
+def _in_units(values: np.ndarray, scale: np.ndarray, mean: np.ndarray) -> Iterator[float]:
+    return iter((values.astype(np.float64) * scale + mean).tolist())

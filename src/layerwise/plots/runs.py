@@ -1,0 +1,234 @@
+"""The figures of one run: its course, how it compares, and where it errs."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from layerwise.inspection.evaluations import Calibration, Curve, Decisions, Values
+from layerwise.plots import style
+from layerwise.plots.style import EDGE, FILL, INK, INK2, INK3, LINE, PAPER, RAMP
+from layerwise.progress import wording
+from layerwise.tasks.metrics import Interval
+from layerwise.training.events import AnyEvent, Epoch
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+MOST_EPOCHS = 2000  # that are drawn; more are thinned evenly
+MOST_NUMBERS = 12  # classes up to which a confusion matrix shows its counts
+MOST_VALUES = 2000  # points of predicted against true values
+
+
+def course(events: Sequence[AnyEvent], monitor: str) -> "Figure":
+    """A quantity over the epochs: the loss on the training and the validation part, or a metric on the latter.
+
+    A vertical line stands at the epoch whose weights were kept.
+    """
+    epochs = [event for event in events if isinstance(event, Epoch)]
+    name = wording.label(monitor)
+    if not epochs:
+        return style.say(style.blank(), "Nothing was trained: there are no epochs to draw.")
+    shown = epochs[:: -(-len(epochs) // MOST_EPOCHS)]
+    lines: dict[str, list[float]] = {}
+    if monitor == "loss":
+        lines["training"] = [event.loss for event in shown]
+    held = [event.validation.get(monitor, np.nan) for event in shown]
+    if np.isfinite(held).any():
+        lines["validation"] = held
+    scale = style.Scale(
+        [value for values in lines.values() for value in values], 1 if monitor in wording.ERRORS else -1
+    )
+    figure = style.blank(
+        title={"text": name},
+        xaxis={"title": {"text": "epoch"}, "range": [0, 1.02 * epochs[-1].epoch]},
+        yaxis={**scale.axis, "title": {"text": name}},
+    )
+    for part, values in lines.items():
+        figure.add_trace(
+            _line([event.epoch for event in shown], [scale.place(v) for v in values], part, part == "training")
+        )
+    if best := [event for event in epochs if event.best]:
+        _mark(figure, best[-1].epoch, f"kept: epoch {best[-1].epoch:,}", right=best[-1].epoch > epochs[-1].epoch / 2)
+    return figure
+
+
+def _line(x: Sequence[float], y: Sequence[float], name: str, pale: bool) -> Any:
+    import plotly.graph_objects as go
+
+    line = {"color": INK3 if pale else INK, "width": 1.75 if pale else 2.25, "dash": "dot" if pale else "solid"}
+    hover = f"{name}: %{{y:.4g}} after epoch %{{x}}<extra></extra>"
+    mode = "lines+markers" if len(x) < 3 else "lines"
+    return go.Scatter(x=np.array(x, float), y=np.array(y, float), mode=mode, name=name, line=line, hovertemplate=hover)
+
+
+def _mark(figure: "Figure", x: float, words: str, *, right: bool) -> None:
+    """A vertical line with words beside it."""
+    figure.add_vline(x=x, line={"color": EDGE, "width": 1, "dash": "dash"})
+    figure.add_annotation(
+        x=x, y=1, yref="paper", yanchor="top", xanchor="right" if right else "left", xshift=-5 if right else 5,
+        text=words, showarrow=False, font={"size": 12, "color": INK2},
+    )  # fmt: skip
+
+
+def rivals(own: Interval, baselines: Mapping[str, Interval], metric: str) -> "Figure":
+    """The network's figure beside those of the classical models, each with its 95% interval; the best on top."""
+    import plotly.graph_objects as go
+
+    sign = -1 if metric in wording.ERRORS else 1
+    every = {"the network": own, **{wording.rival(name): value for name, value in baselines.items()}}
+    order = sorted(every, key=lambda name: sign * every[name].value)
+    figure = style.blank(
+        60 + 30 * len(order),
+        title={"text": wording.label(metric)},
+        showlegend=False,
+        xaxis={"title": {"text": wording.label(metric)}, "showgrid": True, "zeroline": False},
+        yaxis={"showgrid": False, "range": [-0.6, len(order) - 0.4], "tickvals": list(range(len(order))),
+               "ticktext": [style.escaped(name) for name in order]},
+    )  # fmt: skip
+    for place, name in enumerate(order):
+        value, first = every[name], name == "the network"
+        ink = INK if first else INK3
+        places = wording.decimals(metric, value.value)
+        words = " to ".join(wording.figure(end, places) for end in (value.low, value.high))
+        figure.add_trace(
+            go.Scatter(
+                x=[value.value],
+                y=[place],
+                mode="markers",
+                marker={"symbol": "diamond" if first else "circle", "size": 12 if first else 8, "color": ink},
+                error_x={
+                    "type": "data", "symmetric": False, "array": [value.high - value.value],
+                    "arrayminus": [value.value - value.low], "color": ink, "thickness": 1.5, "width": 0,
+                },
+                hovertemplate=f"{style.escaped(name)}: {wording.figure(value.value, places)} ({words})<extra></extra>",
+            )
+        )  # fmt: skip
+    return figure
+
+
+def confusion(found: Decisions) -> "Figure":
+    """Rows of each true class (down) that were taken for each class (across); shades are shares of the true class."""
+    import plotly.graph_objects as go
+
+    counts = found.confusion
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    numbered = len(found.names) <= MOST_NUMBERS
+    side = max(320, min(110 + 46 * len(found.names), 640))
+    names = [style.escaped(name) for name in found.names]
+    figure = style.blank(
+        side,
+        title={"text": "confusion"},
+        xaxis={"title": {"text": "predicted"}, "type": "category", "showgrid": False, "side": "bottom"},
+        yaxis={"title": {"text": "true"}, "type": "category", "showgrid": False, "autorange": "reversed"},
+    )
+    figure.add_trace(
+        go.Heatmap(
+            z=shares, x=names, y=names, xgap=1, ygap=1, zmin=0, zmax=1, showscale=False,
+            colorscale=[[0, PAPER], [0.001, FILL], [0.15, RAMP[5]], [0.4, RAMP[3]], [1, INK]],
+            customdata=counts,
+            hovertemplate="true %{y}, predicted %{x}: %{customdata:,} rows (%{z:.1%} of the class)<extra></extra>",
+        )
+    )  # fmt: skip
+    if numbered:
+        for i, j in np.ndindex(counts.shape):
+            if counts[i, j]:
+                figure.add_annotation(
+                    x=names[j], y=names[i], text=f"{counts[i, j]:,}", showarrow=False,
+                    font={"size": 12, "color": PAPER if shares[i, j] > 0.3 else INK},
+                )  # fmt: skip
+    return figure
+
+
+def roc(curves: Sequence[Curve]) -> "Figure":
+    """Of each class against the rest: its rows found, against others taken for it, over all thresholds."""
+    figure = _unit("false positives, share of the others", "true positives, share of the class", "ROC")
+    figure.add_trace(_chance([0, 1], [0, 1]))
+    for number, curve in enumerate(curves):
+        figure.add_trace(_stroke(curve.false_positive, curve.true_positive, curve.name, number, len(curves)))
+    return figure
+
+
+def precision_recall(curves: Sequence[Curve]) -> "Figure":
+    """Of each class against the rest: how many of those found are right, against how many are found."""
+    figure = _unit(
+        "recall: share of the class that is found", "precision: share of those found", "precision and recall"
+    )
+    for number, curve in enumerate(curves):
+        figure.add_trace(_stroke(curve.true_positive, curve.precision, curve.name, number, len(curves)))
+    return figure
+
+
+def _unit(x: str, y: str, title: str) -> "Figure":
+    ends = {"range": [-0.02, 1.02], "dtick": 0.25}
+    return style.blank(
+        360, title={"text": title}, xaxis={**ends, "title": {"text": x}}, yaxis={**ends, "title": {"text": y}}
+    )
+
+
+def _chance(x: Sequence[float], y: Sequence[float]) -> Any:
+    import plotly.graph_objects as go
+
+    line = {"color": LINE, "width": 1.5}
+    return go.Scatter(x=list(x), y=list(y), mode="lines", line=line, hoverinfo="skip", showlegend=False)
+
+
+def _stroke(x: np.ndarray, y: np.ndarray, name: str, number: int, of: int) -> Any:
+    """One class's curve; a few are told apart by their dashes, many only by hovering."""
+    import plotly.graph_objects as go
+
+    few = of <= 4
+    dash = ("solid", "dash", "dot", "dashdot")[number] if few else "solid"
+    line = {"color": INK, "width": 2 if few else 1.25, "dash": dash}
+    return go.Scatter(
+        x=x, y=y, mode="lines", line=line, opacity=1 if few else 0.55, name=style.escaped(name), showlegend=1 < of <= 4,
+        hovertemplate=f"{style.escaped(name)}: %{{x:.3f}}, %{{y:.3f}}<extra></extra>",
+    )  # fmt: skip
+
+
+def calibration(found: Calibration) -> "Figure":
+    """How often predictions of a probability are right; on the diagonal they are as sure as they may be."""
+    import plotly.graph_objects as go
+
+    figure = _unit("mean probability of the predicted class", "share that is right", "calibration")
+    figure.add_trace(_chance([0, 1], [0, 1]))
+    sizes = 5 + 17 * np.sqrt(found.rows / max(int(found.rows.max(initial=1)), 1))
+    figure.add_trace(
+        go.Scatter(
+            x=found.confidence, y=found.accuracy, mode="lines+markers", showlegend=False,
+            line={"color": EDGE, "width": 1}, marker={"color": INK, "size": sizes, "opacity": 0.85},
+            customdata=found.rows,
+            hovertemplate="%{customdata:,} rows: sure %{x:.1%}, right %{y:.1%}<extra></extra>",
+        )
+    )  # fmt: skip
+    return figure
+
+
+def predicted(found: Values) -> "Figure":
+    """Predicted against true values, in the quantity's own unit; on the diagonal they agree."""
+    import plotly.graph_objects as go
+
+    kept = np.linspace(0, found.true.size - 1, min(found.true.size, MOST_VALUES)).astype(int)
+    true, said = found.true[kept], found.said[kept]
+    finite = np.isfinite(said)
+    every = np.concatenate([true, said[finite]]) if true.size else np.array([0.0, 1.0])
+    low, high = float(every.min()), float(every.max())
+    gap = 0.04 * (high - low) or 1.0
+    ends = {"range": [low - gap, high + gap], "nticks": style.TICKS}
+    name = style.escaped(found.name)
+    figure = style.blank(
+        360,
+        title={"text": name},
+        xaxis={**ends, "title": {"text": f"true {name}"}, "showgrid": True},
+        yaxis={**ends, "title": {"text": f"predicted {name}"}},
+    )
+    figure.add_trace(_chance([low, high], [low, high]))
+    opacity = float(np.clip(60 / np.sqrt(max(true.size, 1)) / 4, 0.15, 0.6))
+    figure.add_trace(
+        go.Scatter(
+            x=true[finite], y=said[finite], mode="markers", showlegend=False,
+            marker={"color": INK, "size": 6, "opacity": opacity},
+            hovertemplate="true %{x:.4g}, predicted %{y:.4g}<extra></extra>",
+        )
+    )  # fmt: skip
+    return figure
