@@ -1,0 +1,65 @@
+"""Rows that a loss is measured on, and the loss itself: what the surface, its curvature and its minima are of."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Float32, Shaped
+
+from layerwise.inspection.subjects import MOST_ROWS, Subject
+from layerwise.nets.dense import MLP
+from layerwise.tasks.objective import Objective, example_losses
+from layerwise.training import compile as _  # noqa: F401  (prepares JAX before the first compilation)
+
+
+class Sample(NamedTuple):
+    """Rows with their weights in the loss, and the two numbers that a loss may have of its own.
+
+    `smoothing` is that of the labels, `delta` where Huber's loss turns linear.
+    """
+
+    x: Float[Any, "rows inputs"]
+    y: Shaped[Any, "rows *outputs"]
+    weight: Float[Any, " rows"]
+    smoothing: Float[Any, ""] = np.zeros((), np.float32)
+    delta: Float[Any, ""] = np.ones((), np.float32)
+
+
+def sample(subject: Subject, part: str = "train", most: int = MOST_ROWS) -> Sample:
+    """The rows of a part that weigh anything, evenly spread over it where there are more than `most`.
+
+    >>> from layerwise.inspection.subjects import subject
+    >>> sample(subject({"data": {"kind": "named", "name": "digits"}})).x.shape
+    (1000, 64)
+    """
+    rows, weights = subject.dataset.part(part), subject.weights()
+    rows = rows[weights[rows] > 0]
+    if rows.size > most:
+        rows = rows[np.linspace(0, rows.size - 1, most).astype(int)]
+    task = subject.recipe.task
+    return Sample(
+        *(array[rows] for array in (subject.dataset.x, subject.dataset.y, weights)),
+        smoothing=np.asarray(getattr(task, "label_smoothing", 0.0), np.float32),
+        delta=np.asarray(getattr(task, "delta", 1.0), np.float32),
+    )
+
+
+def mean_loss(objective: Objective, network: MLP, sample: Sample) -> Float[Array, ""]:
+    """The weighted mean of the examples' losses in the deterministic pass, without penalties; NaN over no rows."""
+    each = example_losses(objective, network(sample.x), sample.y, sample.smoothing, sample.delta)
+    return jnp.sum(each * sample.weight) / jnp.sum(sample.weight)
+
+
+def flat(network: MLP) -> Float32[np.ndarray, " parameters"]:
+    """All parameters in a row."""
+    return np.concatenate([np.asarray(leaf, np.float32).ravel() for leaf in jax.tree.leaves(network)])
+
+
+def shaped(vector: Float[np.ndarray, " parameters"], like: MLP) -> MLP:
+    """The network, or direction, that `flat` gives this vector for."""
+    leaves, structure = jax.tree.flatten(like)
+    ends = np.cumsum([leaf.size for leaf in leaves])[:-1]
+    parts = np.split(vector.astype(np.float32), ends)
+    network: MLP = jax.tree.unflatten(structure, [p.reshape(leaf.shape) for p, leaf in zip(parts, leaves, strict=True)])
+    return network
