@@ -8,6 +8,7 @@ import json
 import os
 import re
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -41,6 +42,7 @@ settings.load_profile("ci")
 # A pattern for the reason, and whether a skip for it is right on this machine.
 EXPECTED_SKIPS: list[tuple[str, Callable[[], bool]]] = [
     ("LAYERWISE_DATA", lambda: not os.environ.get("LAYERWISE_DATA")),
+    ("no Chromium is installed", lambda: not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))),
     ("PostgreSQL's server is not installed", lambda: not list(Path("/usr/lib/postgresql").glob("*/bin/postgres"))),
 ]
 

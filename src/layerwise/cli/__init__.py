@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from layerwise.cli import console, data, doctor, inspect, recipes, runs, training, tuning, using
+from layerwise.cli import console, data, doctor, inspect, recipes, reporting, runs, training, tuning, using
 from layerwise.errors import LayerwiseError
 
 PROGRAM = "layerwise"
@@ -38,6 +38,7 @@ app.command("tune")(tuning.tune)
 app.command("resume")(training.resume)
 app.command("evaluate")(using.evaluate)
 app.command("predict")(using.predict)
+app.command("report")(reporting.report)
 app.add_typer(inspect.app, name="inspect")
 app.command("init")(recipes.init)
 app.command("recipes")(recipes.recipes)

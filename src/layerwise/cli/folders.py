@@ -15,8 +15,11 @@ from layerwise.training.events import AnyEvent, Epoch
 from layerwise.tuning.events import AnyStudyEvent, Searching, StudyFinished, StudyStarted
 
 HOME = Path("runs")  # where `layerwise train` puts them
-OWN_FILES = {"recipe.toml", "events.jsonl", "state.safetensors", "model.safetensors", "metrics.json", "data.parquet"}
-STUDY_FILES = OWN_FILES | {"study.json", ".lock", "trials.journal", "report.html"}
+OWN_FILES = {
+    "recipe.toml", "events.jsonl", "state.safetensors", "model.safetensors", "metrics.json", "data.parquet",
+    "report.html",
+}  # fmt: skip
+STUDY_FILES = OWN_FILES | {"study.json", ".lock", "trials.journal"}
 RUNS_IN_STUDY = ("best", ".best", ".old")
 
 

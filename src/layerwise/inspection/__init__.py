@@ -6,6 +6,7 @@ them. `subject` finds network and data of a run, a model file or a recipe.
 
 from layerwise.inspection.cures import Overfitting, overfit
 from layerwise.inspection.decisions import DecisionSurface, surface
+from layerwise.inspection.evaluations import evaluation, mistakes
 from layerwise.inspection.gradients import GradientCheck, gradcheck, miniature
 from layerwise.inspection.plain import plain
 from layerwise.inspection.sheets import BackpropSheet, backprop
@@ -20,9 +21,11 @@ __all__ = [
     "Subject",
     "Summary",
     "backprop",
+    "evaluation",
     "gradcheck",
     "initial",
     "miniature",
+    "mistakes",
     "overfit",
     "plain",
     "subject",

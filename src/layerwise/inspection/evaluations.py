@@ -42,11 +42,13 @@ class Calibration:
     """Whether the probability of the predicted class is also how often it is right, bin by bin.
 
     Bins of equal width that hold no row are left out; `confidence` is the mean probability in a bin,
-    `accuracy` the share predicted rightly, `rows` how many.
+    `accuracy` the share predicted rightly, with its 95% interval (Wilson 1927), `rows` how many.
     """
 
     confidence: Float64[np.ndarray, " bins"]
     accuracy: Float64[np.ndarray, " bins"]
+    low: Float64[np.ndarray, " bins"]
+    high: Float64[np.ndarray, " bins"]
     rows: Int64[np.ndarray, " bins"]
 
 
@@ -157,11 +159,25 @@ def calibration(sure: Float64[np.ndarray, " rows"], right: np.ndarray) -> Calibr
     bins = np.minimum((sure * BINS).astype(np.int64), BINS - 1)
     counts = np.bincount(bins, minlength=BINS)
     held = counts > 0
-    return Calibration(
-        confidence=np.bincount(bins, sure, BINS)[held] / counts[held],
-        accuracy=np.bincount(bins, right.astype(np.float64), BINS)[held] / counts[held],
-        rows=counts[held].astype(np.int64),
-    )
+    rows = counts[held].astype(np.int64)
+    accuracy = np.bincount(bins, right.astype(np.float64), BINS)[held] / rows
+    low, high = wilson(accuracy, rows)
+    return Calibration(np.bincount(bins, sure, BINS)[held] / rows, accuracy, low, high, rows)
+
+
+def wilson(
+    share: Float64[np.ndarray, " shares"], rows: Int64[np.ndarray, " shares"]
+) -> tuple[Float64[np.ndarray, " shares"], Float64[np.ndarray, " shares"]]:
+    """The 95% score interval of a share seen in so many rows (Wilson 1927), which holds also near 0 and 1.
+
+    >>> low, high = wilson(np.array([1.0]), np.array([10]))
+    >>> round(float(low[0]), 4), round(float(high[0]), 4)
+    (0.7225, 1.0)
+    """
+    z = 1.959964
+    middle = (share + z**2 / (2 * rows)) / (1 + z**2 / rows)
+    half = z / (1 + z**2 / rows) * np.sqrt(share * (1 - share) / rows + z**2 / (4 * rows**2))
+    return np.clip(middle - half, 0, share), np.clip(middle + half, share, 1)
 
 
 def _outputs(subject: Subject, rows: Rows) -> np.ndarray:

@@ -1,16 +1,26 @@
 """Figures, all Plotly's, drawn from records of numbers."""
 
+from layerwise.plots.architecture import architecture
+from layerwise.plots.runs import calibration, confusion, course, precision_recall, predicted, rivals, roc
 from layerwise.plots.studies import StudyFigures, best_so_far, finalists, importance, study
 from layerwise.plots.surfaces import surface
 from layerwise.plots.trials import curves, parallel, slice_of
 
 __all__ = [
     "StudyFigures",
+    "architecture",
     "best_so_far",
+    "calibration",
+    "confusion",
+    "course",
     "curves",
     "finalists",
     "importance",
     "parallel",
+    "precision_recall",
+    "predicted",
+    "rivals",
+    "roc",
     "slice_of",
     "study",
     "surface",

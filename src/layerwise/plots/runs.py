@@ -36,21 +36,25 @@ def course(events: Sequence[AnyEvent], monitor: str) -> "Figure":
     held = [event.validation.get(monitor, np.nan) for event in shown]
     if np.isfinite(held).any():
         lines["validation"] = held
-    scale = style.Scale(
-        [value for values in lines.values() for value in values], 1 if monitor in wording.ERRORS else -1
-    )
     figure = style.blank(
         title={"text": name},
         xaxis={"title": {"text": "epoch"}, "range": [0, 1.02 * epochs[-1].epoch]},
-        yaxis={**scale.axis, "title": {"text": name}},
+        yaxis={**_axis([value for values in lines.values() for value in values]), "title": {"text": name}},
     )
     for part, values in lines.items():
-        figure.add_trace(
-            _line([event.epoch for event in shown], [scale.place(v) for v in values], part, part == "training")
-        )
+        figure.add_trace(_line([float(event.epoch) for event in shown], values, part, part == "training"))
     if best := [event for event in epochs if event.best]:
         _mark(figure, best[-1].epoch, f"kept: epoch {best[-1].epoch:,}", right=best[-1].epoch > epochs[-1].epoch / 2)
     return figure
+
+
+def _axis(values: Sequence[float]) -> dict[str, Any]:
+    """Logarithmic where the values differ much; it leaves none out, so that a curve is seen as it was."""
+    known = [value for value in values if np.isfinite(value)]
+    if not known or min(known) <= 0 or max(known) < style.LOGARITHMIC * min(known):
+        return {}
+    ticks = style.log_ticks(min(known), max(known), fine=150.0)
+    return {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
 
 
 def _line(x: Sequence[float], y: Sequence[float], name: str, pale: bool) -> Any:
@@ -59,52 +63,74 @@ def _line(x: Sequence[float], y: Sequence[float], name: str, pale: bool) -> Any:
     line = {"color": INK3 if pale else INK, "width": 1.75 if pale else 2.25, "dash": "dot" if pale else "solid"}
     hover = f"{name}: %{{y:.4g}} after epoch %{{x}}<extra></extra>"
     mode = "lines+markers" if len(x) < 3 else "lines"
-    return go.Scatter(x=np.array(x, float), y=np.array(y, float), mode=mode, name=name, line=line, hovertemplate=hover)
+    return go.Scatter(x=np.array(x), y=np.array(y), mode=mode, name=name, line=line, hovertemplate=hover)
 
 
-def _mark(figure: "Figure", x: float, words: str, *, right: bool) -> None:
+def _mark(figure: "Figure", x: int, words: str, *, right: bool) -> None:
     """A vertical line with words beside it."""
     figure.add_vline(x=x, line={"color": EDGE, "width": 1, "dash": "dash"})
     figure.add_annotation(
-        x=x, y=1, yref="paper", yanchor="top", xanchor="right" if right else "left", xshift=-5 if right else 5,
+        x=x, y=1, yref="paper", yanchor="bottom", xanchor="right" if right else "left", xshift=8 if right else -8,
         text=words, showarrow=False, font={"size": 12, "color": INK2},
     )  # fmt: skip
 
 
 def rivals(own: Interval, baselines: Mapping[str, Interval], metric: str) -> "Figure":
     """The network's figure beside those of the classical models, each with its 95% interval; the best on top."""
-    import plotly.graph_objects as go
-
     sign = -1 if metric in wording.ERRORS else 1
     every = {"the network": own, **{wording.rival(name): value for name, value in baselines.items()}}
     order = sorted(every, key=lambda name: sign * every[name].value)
+    low, high = _ends([every[name] for name in order], sign)
     figure = style.blank(
         60 + 30 * len(order),
         title={"text": wording.label(metric)},
         showlegend=False,
-        xaxis={"title": {"text": wording.label(metric)}, "showgrid": True, "zeroline": False},
+        xaxis={"title": {"text": wording.label(metric)}, "showgrid": True, "range": [low, high], "nticks": style.TICKS},
         yaxis={"showgrid": False, "range": [-0.6, len(order) - 0.4], "tickvals": list(range(len(order))),
                "ticktext": [style.escaped(name) for name in order]},
     )  # fmt: skip
     for place, name in enumerate(order):
-        value, first = every[name], name == "the network"
-        ink = INK if first else INK3
-        places = wording.decimals(metric, value.value)
-        words = " to ".join(wording.figure(end, places) for end in (value.low, value.high))
-        figure.add_trace(
-            go.Scatter(
-                x=[value.value],
-                y=[place],
-                mode="markers",
-                marker={"symbol": "diamond" if first else "circle", "size": 12 if first else 8, "color": ink},
-                error_x={
-                    "type": "data", "symmetric": False, "array": [value.high - value.value],
-                    "arrayminus": [value.value - value.low], "color": ink, "thickness": 1.5, "width": 0,
-                },
-                hovertemplate=f"{style.escaped(name)}: {wording.figure(value.value, places)} ({words})<extra></extra>",
-            )
+        value = every[name]
+        if low <= value.value <= high:
+            figure.add_trace(_rival(place, name, value, metric))
+            continue
+        left, words = value.value < low, wording.figure(value.value, wording.decimals(metric, value.value))
+        figure.add_annotation(
+            x=0 if left else 1, xref="paper", y=place, xanchor="left" if left else "right", showarrow=False,
+            text=f"\N{LEFTWARDS ARROW} {words}" if left else f"{words} \N{RIGHTWARDS ARROW}",
+            font={"size": 12, "color": INK2},
         )  # fmt: skip
     return figure
+
+
+def _ends(values: Sequence[Interval], sign: int) -> tuple[float, float]:
+    """The axis of all figures; the worst ones may lie beyond its end, where they would press the others together.
+
+    `values` come worst first. Beyond is what is farther from the next better one than all better ones are apart.
+    """
+    shown = list(values)
+    while len(shown) > 2 and abs(shown[0].value - shown[1].value) > abs(shown[1].value - shown[-1].value):
+        del shown[0]
+    low, high = min(value.low for value in shown), max(value.high for value in shown)
+    gap = 0.06 * (high - low) or 0.05 * (abs(high) or 1.0)
+    return low - gap, high + gap
+
+
+def _rival(place: int, name: str, value: Interval, metric: str) -> Any:
+    import plotly.graph_objects as go
+
+    first = name == "the network"
+    ink, places = INK if first else INK3, wording.decimals(metric, value.value)
+    words = " to ".join(wording.figure(end, places) for end in (value.low, value.high))
+    return go.Scatter(
+        x=[value.value], y=[place], mode="markers",
+        marker={"symbol": "diamond" if first else "circle", "size": 12 if first else 8, "color": ink},
+        error_x={
+            "type": "data", "symmetric": False, "array": [value.high - value.value],
+            "arrayminus": [value.value - value.low], "color": ink, "thickness": 1.5, "width": 0,
+        },
+        hovertemplate=f"{style.escaped(name)}: {wording.figure(value.value, places)} ({words})<extra></extra>",
+    )  # fmt: skip
 
 
 def confusion(found: Decisions) -> "Figure":
@@ -114,7 +140,7 @@ def confusion(found: Decisions) -> "Figure":
     counts = found.confusion
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     numbered = len(found.names) <= MOST_NUMBERS
-    side = max(320, min(110 + 46 * len(found.names), 640))
+    side = max(360, min(110 + 26 * len(found.names), 720))
     names = [style.escaped(name) for name in found.names]
     figure = style.blank(
         side,
@@ -143,7 +169,7 @@ def confusion(found: Decisions) -> "Figure":
 def roc(curves: Sequence[Curve]) -> "Figure":
     """Of each class against the rest: its rows found, against others taken for it, over all thresholds."""
     figure = _unit("false positives, share of the others", "true positives, share of the class", "ROC")
-    figure.add_trace(_chance([0, 1], [0, 1]))
+    figure.add_trace(_chance([0.0, 1.0], [0.0, 1.0]))
     for number, curve in enumerate(curves):
         figure.add_trace(_stroke(curve.false_positive, curve.true_positive, curve.name, number, len(curves)))
     return figure
@@ -191,13 +217,14 @@ def calibration(found: Calibration) -> "Figure":
     import plotly.graph_objects as go
 
     figure = _unit("mean probability of the predicted class", "share that is right", "calibration")
-    figure.add_trace(_chance([0, 1], [0, 1]))
-    sizes = 5 + 17 * np.sqrt(found.rows / max(int(found.rows.max(initial=1)), 1))
+    figure.add_trace(_chance([0.0, 1.0], [0.0, 1.0]))
+    sizes = 5 + 13 * np.sqrt(found.rows / max(int(found.rows.max(initial=1)), 1))
     figure.add_trace(
         go.Scatter(
-            x=found.confidence, y=found.accuracy, mode="lines+markers", showlegend=False,
-            line={"color": EDGE, "width": 1}, marker={"color": INK, "size": sizes, "opacity": 0.85},
-            customdata=found.rows,
+            x=found.confidence, y=found.accuracy, mode="markers", showlegend=False, cliponaxis=False,
+            marker={"color": INK, "size": sizes, "line": {"width": 0}}, customdata=found.rows,
+            error_y={"type": "data", "symmetric": False, "array": found.high - found.accuracy,
+                     "arrayminus": found.accuracy - found.low, "color": EDGE, "thickness": 1, "width": 0},
             hovertemplate="%{customdata:,} rows: sure %{x:.1%}, right %{y:.1%}<extra></extra>",
         )
     )  # fmt: skip

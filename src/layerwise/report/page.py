@@ -28,6 +28,8 @@ def tag(name: str, *content: str | Html, **attributes: str) -> Html:
     written = "".join(
         f' {"class" if key == "kind" else key.replace("_", "-")}="{escape(value)}"' for key, value in attributes.items()
     )
+    if name == "img":
+        return Html(f"<img{written}>")
     return Html(f"<{name}{written}>{''.join(content)}</{name}>")
 
 

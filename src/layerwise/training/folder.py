@@ -6,6 +6,7 @@ state.safetensors    the exact state of training, for `layerwise resume`
 model.safetensors    the best model
 metrics.json         scores, baselines, rows, environment
 data.parquet         the table, where it was given in memory
+report.html          the report, where one was asked for
 """
 
 import io
@@ -42,6 +43,7 @@ class Folder:
         self.model = path / "model.safetensors"
         self.metrics = path / "metrics.json"
         self.data = path / "data.parquet"
+        self.report = path / "report.html"
 
     def write_recipe(self, recipe: Recipe) -> None:
         """Make the folder and write the resolved recipe. Raises `StorageError`."""

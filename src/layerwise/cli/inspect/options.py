@@ -37,15 +37,17 @@ def look(inspected: str, settings: Sequence[str] | None = None) -> "Subject":
 
     `settings` change a recipe; raises `LayerwiseError` where they are given for anything else.
     """
-    from layerwise.cli.folders import HOME
+    from layerwise.cli.folders import HOME, run_folder
+    from layerwise.cli.using import model_file
 
     with console.importing():
         from layerwise.inspection.subjects import subject
         from layerwise.recipe import load
 
     path = Path(inspected)
-    if not path.exists() and (HOME / path / "recipe.toml").is_file():
-        path = HOME / path
+    if path.is_dir() or (not path.exists() and (HOME / path / "recipe.toml").is_file()):
+        path = run_folder(path)
+        model_file(path)  # says of a cross-validation that it has one for each fold
     trained = path.is_dir() or path.suffix == ".safetensors"
     if settings and trained:
         raise LayerwiseError(

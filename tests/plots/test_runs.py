@@ -1,0 +1,75 @@
+"""The figures of a run show its numbers, all of them, and what they leave out they say."""
+
+import numpy as np
+import pytest
+
+from layerwise.inspection.evaluations import Decisions, Values, calibration, curve
+from layerwise.plots import runs as plots
+from layerwise.tasks.metrics import Interval
+from layerwise.training.events import Epoch
+
+
+def epochs(losses: list[float], best: int) -> list[Epoch]:
+    return [
+        Epoch(
+            seconds=0.0, epoch=n, step=n, loss=loss / 2, validation={"loss": loss}, best=n == best, learning_rate=0.1
+        )
+        for n, loss in enumerate(losses, start=1)
+    ]  # fmt: skip
+
+
+def test_a_course_shows_every_epoch_and_the_one_that_was_kept() -> None:
+    figure = plots.course(epochs([2.0, 1.5, 1.6, 1.7], best=2), "loss")
+    training, validation = figure.data
+    assert list(validation.y) == [2.0, 1.5, 1.6, 1.7] and list(training.y) == [1.0, 0.75, 0.8, 0.85]
+    assert figure.layout.shapes[0].x0 == 2 and "kept: epoch 2" in figure.layout.annotations[0].text
+    assert figure.layout.yaxis.type is None
+
+
+def test_losses_that_fall_far_have_a_logarithmic_axis() -> None:
+    assert plots.course(epochs([2.0, 0.2, 0.02], best=3), "loss").layout.yaxis.type == "log"
+
+
+def test_nothing_trained_is_said() -> None:
+    figure = plots.course([], "loss")
+    assert not figure.data and "Nothing was trained" in figure.layout.annotations[0].text
+
+
+def test_rivals_stand_by_their_worth_and_the_far_worst_is_written_at_the_side() -> None:
+    own = Interval(0.95, 0.93, 0.97)
+    others = {"rbf_svm": Interval(0.97, 0.95, 0.99), "majority_class": Interval(0.1, 0.08, 0.12)}
+    figure = plots.rivals(own, others, "accuracy")
+    assert list(figure.layout.yaxis.ticktext) == ["majority class", "the network", "RBF SVM"]
+    assert figure.layout.xaxis.range[0] > 0.9
+    assert [trace.x[0] for trace in figure.data] == [0.95, 0.97]
+    assert "0.100" in figure.layout.annotations[0].text
+
+
+def test_errors_are_better_when_small() -> None:
+    figure = plots.rivals(Interval(5.0, 4.0, 6.0), {"mean": Interval(7.0, 6.0, 8.0)}, "rmse")
+    assert list(figure.layout.yaxis.ticktext) == ["mean", "the network"]
+
+
+@pytest.mark.parametrize("classes", [2, 40])
+def test_a_confusion_is_drawn_in_shares_and_told_in_counts(classes: int) -> None:
+    counts = np.eye(classes, dtype=np.int64) * 3
+    counts[0, 1] = 1
+    names = tuple(f"<class {n}>" for n in range(classes))
+    figure = plots.confusion(Decisions("test", names, counts, (), None))
+    assert figure.data[0].z[0][:2].tolist() == [0.75, 0.25]
+    numbers = [note.text for note in figure.layout.annotations]
+    assert numbers == (["3", "1", "3"] if classes == 2 else [])
+    assert "<class" not in str(figure.data[0].x[0])
+
+
+def test_curves_and_calibration() -> None:
+    yes = curve("yes", np.array([0.9, 0.2, 0.7]), np.array([True, False, False]))
+    assert plots.roc([yes]).data[1].y.tolist() == yes.true_positive.tolist()
+    assert plots.precision_recall([yes]).data[0].y.tolist() == yes.precision.tolist()
+    drawn = plots.calibration(calibration(np.array([0.95, 0.96]), np.array([True, False]))).data[1]
+    assert drawn.error_y.array[0] > 0 and drawn.error_y.arrayminus[0] > 0
+
+
+def test_predicted_values_that_are_not_finite_are_left_out() -> None:
+    figure = plots.predicted(Values("test", "price", np.array([1.0, 2.0]), np.array([1.5, np.inf])))
+    assert figure.data[1].x.tolist() == [1.0]

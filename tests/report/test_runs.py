@@ -1,0 +1,109 @@
+"""The report of a run: what it says, that it stands alone, and that a browser draws all of it."""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from layerwise import report
+from layerwise.errors import LayerwiseError, RunError
+from layerwise.training.run import Run
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from browser import browse
+
+RECIPES = {
+    "classes": {"data": {"kind": "named", "name": "digits"}, "train": {"epochs": 3}},
+    "two classes": {"data": {"kind": "named", "name": "breast-cancer"}, "train": {"epochs": 3}},
+    "quantities": {"data": {"kind": "named", "name": "diabetes"}, "train": {"epochs": 3}},
+    "perceptron": {"data": {"kind": "toy", "name": "gaussians"}, "network": "perceptron", "train": {"epochs": 2}},
+    "by hand": "xor",
+}
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory) -> dict[str, Path]:
+    """A short run of every kind."""
+    folder = tmp_path_factory.mktemp("runs")
+    found = {}
+    for number, (name, recipe) in enumerate(RECIPES.items()):
+        with Run(recipe, out=folder / f"run-{number}") as run:
+            for _ in run:
+                pass
+        found[name] = run.folder
+    return found
+
+
+def figures(page: str) -> dict:
+    return json.loads(re.search(r'id="figures">(.*?)</script>', page, re.DOTALL)[1])
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_kind_of_run_has_one(runs: dict[str, Path], name: str) -> None:
+    path = report.run(runs[name])
+    page = path.read_text("utf-8")
+    assert path == runs[name] / "report.html" and len(page) < 6_000_000
+    for heading in ("Result", "Where it errs", "Worst mistakes", "Data", "Network", "Recipe", "Again"):
+        assert f"<h2>{heading}</h2>" in page
+    assert "layerwise train recipe.toml --out again" in page
+    assert str(runs[name].parent) not in page
+
+
+def test_its_figures_are_the_runs(runs: dict[str, Path]) -> None:
+    page = report.run(runs["classes"]).read_text("utf-8")
+    metrics = json.loads((runs["classes"] / "metrics.json").read_text())
+    accuracy = metrics["metrics"]["test"]["accuracy"]
+    assert f"{accuracy['value']:.3f} <small>{accuracy['low']:.3f} to {accuracy['high']:.3f}</small>" in page
+    confusion = next(
+        trace for figure in figures(page).values() for trace in figure["data"] if trace["type"] == "heatmap"
+    )
+    assert len(confusion["x"]) == 10
+    assert page.count('class="pixels"') > 0 and "data:image/png;base64," in page
+    assert "It was scored once" in page
+
+
+def test_it_shows_no_row_of_the_test_part(runs: dict[str, Path]) -> None:
+    """Who learns from its rows and then changes something has chosen by them."""
+    from layerwise.inspection import subject
+
+    page = report.run(runs["two classes"]).read_text("utf-8")
+    table = re.search(r'aria-label="worst mistakes">(.*?)</table>', page, re.DOTALL)
+    assert table is not None
+    rows = {int(row.replace(",", "")) for row in re.findall(r'<th scope="row">([\d,]+)</th>', table[1])}
+    found = subject(runs["two classes"])
+    assert rows and rows <= {int(row) + 1 for row in found.dataset.validation}
+
+
+def test_writing_it_touches_no_test_part_again(runs: dict[str, Path]) -> None:
+    log = (runs["classes"] / "events.jsonl").read_bytes()
+    report.run(runs["classes"])
+    assert (runs["classes"] / "events.jsonl").read_bytes() == log
+
+
+def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunError):
+        report.run(tmp_path)
+    (tmp_path / "recipe.toml").write_text('data = { kind = "toy", name = "xor" }')
+    with pytest.raises(LayerwiseError, match="once it has a model"):
+        report.run(tmp_path)
+
+
+@pytest.mark.parametrize("width", [1400, 500])
+@pytest.mark.parametrize("name", ["classes", "quantities"])
+def test_a_browser_draws_all_of_it(runs: dict[str, Path], tmp_path: Path, name: str, width: int) -> None:
+    """Every figure has its drawing; nothing is complained of, nothing is asked for from anywhere."""
+    path = report.run(runs[name])
+    seen = browse(path, tmp_path, width)
+    expected = figures(path.read_text("utf-8"))
+    drawn = re.findall(r'<div id="(figure-\d+)"[^>]*class="js-plotly-plot"', seen.dom)
+    assert sorted(drawn) == sorted(expected)
+    assert seen.complaints == [] and seen.asked == set()
+
+
+def test_the_browser_would_notice(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.html"
+    bad.write_text('<script>console.error("no"); missing();</script><img src="http://127.0.0.1:9/x.png">')
+    seen = browse(bad, tmp_path)
+    assert len(seen.complaints) >= 2 and seen.asked == {"http://127.0.0.1:9/x.png"}
