@@ -17,10 +17,17 @@ PAPER, FILL, LINE, EDGE = "#fcfbf9", "#f1efea", "#e6e3dc", "#8f8a81"
 INK, INK2, INK3 = "#1b1a18", "#57544e", "#706c65"
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'Liberation Sans', Arial, sans-serif"
 RAMP = ("#1b1a18", "#57544e", "#86817a", "#aaa59c", "#c6c2b9", "#dad7cf")  # best to worst
+NEGATIVE, ZERO, POSITIVE = "#bf5208", "#f6f4f0", "#1d5db6"  # of numbers; also class 1 and 2 of two
+CLASSES = ("#0a8f7a", "#7d1f74", "#bd8600", "#416407", "#944ec1", "#453c2b", NEGATIVE, POSITIVE)  # of more
 DARK = {  # what the Studio's dark page has in place of each color
     PAPER: "#131416", FILL: "#202226", LINE: "#2a2c31", EDGE: "#75777c", INK: "#f1f0ed", INK2: "#b5b3ad",
     INK3: "#989690", RAMP[2]: "#83858a", RAMP[3]: "#66686d", RAMP[4]: "#4c4e53", RAMP[5]: "#393b40",
     "#ffffff": "#1b1d20",
+    # the blues of `surfaces.COLORS`
+    "#f6f4f0": "#1b1d20", "#dde2ea": "#232a33", "#c3d0e2": "#2c3747", "#a6bcda": "#34445b", "#85a5d2": "#3d5271",
+    "#6b93ca": "#466087",
+    NEGATIVE: "#f39a4b", POSITIVE: "#74acff", CLASSES[0]: "#34c6a8", CLASSES[1]: "#bb5ab0", CLASSES[2]: "#f7d774",
+    CLASSES[3]: "#59880a", CLASSES[4]: "#95f4f9", CLASSES[5]: "#d3a813",
 }  # fmt: skip
 HEIGHT = 320
 TICKS = 6
