@@ -49,8 +49,9 @@ class Minima:
 
     `losses` and `validation` are mean losses of the training and the validation rows, NaN where there are
     none. `basin` numbers the basins by their lowest loss, from 0. `scores` are accuracies on the training
-    rows, or R2 of a regression. A start is `stuck` where its loss is nearer than `bound` to `constant`, the
-    loss of the best constant output: it misses more than a tenth of what the best start gained.
+    rows, or R2 of a regression. A start is `stuck` where its loss is above `bound`, a tenth of the way from
+    the best start's to `constant`, the loss of the best constant output: it misses more than a tenth of what the best start gained. That may
+    also be because its training was not done yet: more epochs tell.
     """
 
     score: str

@@ -1,0 +1,209 @@
+"""`layerwise inspect landscape`: the loss around the solution, how curved it is, and where other starts end."""
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from layerwise.cli import console
+from layerwise.cli.inspect.options import Html, Inspected, check, give, look
+from layerwise.cli.inspect.waiting import waiting
+from layerwise.cli.training import Changes, Json
+from layerwise.errors import LayerwiseError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from layerwise.inspection.basins import Minima
+    from layerwise.inspection.curvatures import Curvature
+    from layerwise.inspection.landscapes import Landscape
+    from layerwise.inspection.subjects import Subject
+    from layerwise.inspection.trajectories import Trajectory
+    from layerwise.nets.dense import MLP
+
+SHADES = "█▓▒░· "  # high to low
+MOST_STARTS = 10_000
+
+
+def command(
+    inspected: Inspected,
+    starts: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=2, max=MOST_STARTS, show_default=False, help="Train from N random starts, too."),
+    ] = None,
+    directions: Annotated[
+        str | None,
+        typer.Option(
+            metavar="path|random", show_default=False, help="The plane: through the path of training, or random."
+        ),
+    ] = None,
+    settings: Changes = None,
+    as_json: Json = False,
+    html: Html = None,
+) -> None:
+    """The loss over a plane through the solution, with the path of training, and its largest curvature.
+
+    A recipe is trained first; a run is trained again from its seed, which goes the same way, to see its path.
+
+    \b
+    Examples:
+      layerwise inspect landscape runs/digits-1 --html surface.html
+      layerwise inspect landscape xor --starts 50
+    """
+    if directions not in (None, "path", "random"):
+        raise LayerwiseError(
+            "directions are those of the path, or random ones",
+            received=f"--directions {directions}",
+            remedy="give path or random",
+        )
+    if html is not None:
+        check(html)
+    subject = look(inspected, settings)
+    seen, curved, notes = _measured(subject, "path" if directions == "path" else "random" if directions else None)
+    found = _started(subject, starts) if starts is not None else None
+    record = {"landscape": seen, "curvature": curved, "minima": found, "notes": notes}
+
+    def page() -> bytes:
+        from layerwise.report import landscapes
+
+        return landscapes.landscape(subject.name, seen, curved, found, notes)
+
+    give(record, as_json, html, lambda: tables(seen, curved, found, notes), page)
+
+
+def _measured(
+    subject: "Subject", directions: Literal["path", "random"] | None
+) -> "tuple[Landscape, Curvature, list[str]]":
+    """The surface and the curvature, with what there is to say about them."""
+    from layerwise.inspection import landscapes
+    from layerwise.inspection.curvatures import curvature, stability
+    from layerwise.inspection.samples import flat, sample
+
+    trains = subject.recipe.train != "none"
+    directions = directions or ("path" if trains else "random")
+    notes: list[str] = []
+    trajectory, network = None, subject.network
+    if directions == "path" or (trains and not subject.trained):
+        trajectory, network = _trained(subject, notes)
+    parameters = flat(network).size
+    points, rows = landscapes.affordable(parameters, subject.dataset.train.size)
+    measured = sample(subject, "train", min(rows, 1000))
+    with waiting(f"measuring {points * points:,} networks of {parameters:,} parameters"):
+        if directions == "path" and trajectory is not None:
+            plane = landscapes.path_plane(trajectory, points)
+        else:
+            plane, trajectory = landscapes.random_plane(network, subject.recipe.seed, points), None
+        seen = landscapes.landscape(network, subject.objective, measured, plane, trajectory)
+        curved = curvature(network, subject.objective, measured)
+    if seen.examples < subject.dataset.train.size:
+        notes.append(f"Measured on {seen.examples:,} of {subject.dataset.train.size:,} training rows, evenly spread.")
+    if curved.smallest < -curved.error - 1e-3 * abs(curved.largest):
+        notes.append(
+            f"The Hessian has a negative eigenvalue, too ({curved.smallest:.3g} or less): in some direction the loss "
+            "still falls, so this is no minimum in the strict sense. At the end of trainings that is usual."
+        )
+    if said := stability(curved, subject.recipe.train):
+        notes.append(said)
+    return seen, curved, notes
+
+
+def _trained(subject: "Subject", notes: list[str]) -> "tuple[Trajectory, MLP]":
+    """The path of training, by training (again)."""
+    from layerwise.inspection.samples import flat
+    from layerwise.inspection.trajectories import Retraining
+    from layerwise.training.events import Progress
+
+    training = Retraining(subject)
+    words = f"training {subject.name}{' again, for its path' if subject.trained else ''}"
+    with waiting(words) as tell:
+        for event in training:
+            if isinstance(event, Progress):
+                tell(event.epoch / training.end)
+    trajectory = training.trajectory
+    if subject.trained and (flat(trajectory.network) != flat(subject.network)).any():
+        notes.append(
+            "Training again came to other weights than the run has (another machine, other versions or another split "
+            "of the work): what is shown is the new training."
+        )
+    return trajectory, trajectory.network
+
+
+def _started(subject: "Subject", count: int) -> "Minima":
+    """Where many starts end."""
+    from layerwise.inspection.basins import Starts, minima
+    from layerwise.inspection.samples import sample
+    from layerwise.training.events import Progress
+
+    starts = Starts(subject, count)
+    epochs: dict[int, float] = {}
+    with waiting(f"training {count:,} starts") as tell:
+        for report in starts:
+            reached = [event.epoch for event in report.events if isinstance(event, Progress)]
+            epochs[report.lane] = starts.epochs if report.over else max(reached, default=0.0)
+            tell(sum(epochs.values()) / (count * starts.epochs))
+    return minima(starts.networks, subject.objective, sample(subject, "train"), sample(subject, "validation"))
+
+
+# ── on the terminal ─────────────────────────────────────────────────────────────────────────────
+
+
+def tables(
+    seen: "Landscape", curved: "Curvature", found: "Minima | None", notes: list[str]
+) -> "list[RenderableType]":
+    """The facts, then a small map of the surface, or the basins of many starts."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from layerwise.cli.results import bullet
+    from layerwise.progress import wording
+
+    facts = Table(box=None, pad_edge=False, show_header=False)
+    facts.add_row("loss at the solution", f"{seen.loss:.4g}, on {wording.counted(seen.examples, 'training row')}")
+    how = f"after {wording.counted(curved.products, 'product')} with the Hessian"
+    sure = how if curved.converged else f"or more: not settled {how}"
+    facts.add_row("largest curvature", f"{curved.largest:.4g}, {sure}")
+    facts.add_row("norm of the gradient", f"{curved.gradient:.3g}")
+    if seen.directions == "path":
+        words = f"{wording.counted(int(seen.epochs[-1]), 'epoch')}; the plane holds {sum(seen.shares):.1%} of its variance"
+        facts.add_row("path of training", words)
+    blocks: list[RenderableType] = [facts, "", *(bullet(note) for note in notes), *[""] * bool(notes)]
+    if found is None:
+        return [*blocks, *contour(seen)]
+    from layerwise.report import landscapes
+
+    heading, rows = landscapes.basins(found)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for word in heading:
+        table.add_column(word, justify="left" if word in ("basin", "") else "right")
+    for row in rows:
+        table.add_row(*row)
+    return [*blocks, Text(landscapes.stuck(found), style="bold"), "", table]
+
+
+def contour(seen: "Landscape") -> "list[RenderableType]":
+    """A map of the surface in letters: every second row, since letters are twice as high as wide."""
+    import numpy as np
+    from rich.text import Text
+
+    from layerwise.plots.landscapes import Heights
+
+    heights = Heights(seen.losses)
+    low, high = heights.ends
+    center = (int(np.abs(seen.ys).argmin()), int(np.abs(seen.xs).argmin()))
+    kept = np.arange(center[0] % 2, seen.ys.size, 2)
+    level = (high - heights.of(seen.losses[kept])) / (high - low) * len(SHADES)
+    drawn = np.array(list(SHADES))[np.clip(np.nan_to_num(level), 0, len(SHADES) - 1).astype(int)]
+    signs = {(int(kept.searchsorted(center[0])), center[1]): "◆"}
+    for number, (x, y) in enumerate(seen.path[:-1]):
+        place = int(np.abs(seen.ys[kept] - y).argmin()), int(np.abs(seen.xs - x).argmin())
+        signs.setdefault(place, "○" if number == 0 else "•")
+    lines = []
+    for row in reversed(range(len(kept))):
+        line = Text()
+        for column, shade in enumerate(drawn[row]):
+            sign = signs.get((row, column))
+            line.append(sign or str(shade), style="bold" if sign else "dim")
+        lines.append(line)
+    steps = [heights.loss(high - (high - low) * step / len(SHADES)) for step in range(len(SHADES) + 1)]
+    legend = "   ".join(f"{shade} {steps[n + 1]:.2g}" if shade != " " else "" for n, shade in enumerate(SHADES))
+    words = "◆ solution" + ("   ○ before training   • on the way" if len(seen.path) else "")
+    return [*lines, "", Text(words), Text(f"loss above: {legend.rstrip()}", style="dim")]

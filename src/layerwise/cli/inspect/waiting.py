@@ -1,0 +1,25 @@
+"""How far an inspection that takes its time is: a bar on a terminal, a line in a log."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from layerwise.progress.screen import messages, redraws
+
+
+@contextmanager
+def waiting(words: str) -> Iterator[Callable[[float], None]]:
+    """Show `words` on standard error within the block, which tells the function it gets what share is done.
+
+    Where the share is never told, only a sign of life moves.
+    """
+    console = messages()
+    if not redraws(console):
+        console.print(f"{words} ...", soft_wrap=True)
+        yield lambda share: None
+        return
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+    columns = (SpinnerColumn("dots", style="cyan"), TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, redirect_stdout=False) as bar:
+        task = bar.add_task(words, total=None)
+        yield lambda share: bar.update(task, completed=share, total=1.0)
