@@ -4,30 +4,48 @@ Each inspection takes a network and data and returns a named record of arrays; `
 them. `subject` finds network and data of a run, a model file or a recipe.
 """
 
+from layerwise.inspection.basins import Minima, Starts, minima
 from layerwise.inspection.cures import Overfitting, overfit
+from layerwise.inspection.curvatures import Curvature, curvature
 from layerwise.inspection.decisions import DecisionSurface, surface
 from layerwise.inspection.evaluations import evaluation, mistakes
 from layerwise.inspection.gradients import GradientCheck, gradcheck, miniature
+from layerwise.inspection.landscapes import Landscape, landscape, path_plane, random_plane
 from layerwise.inspection.plain import plain
+from layerwise.inspection.samples import Sample, sample
 from layerwise.inspection.sheets import BackpropSheet, backprop
 from layerwise.inspection.subjects import Subject, initial, subject
 from layerwise.inspection.summaries import Summary, summary
+from layerwise.inspection.trajectories import Retraining, Trajectory
 
 __all__ = [
     "BackpropSheet",
+    "Curvature",
     "DecisionSurface",
     "GradientCheck",
+    "Landscape",
+    "Minima",
     "Overfitting",
+    "Retraining",
+    "Sample",
+    "Starts",
     "Subject",
     "Summary",
+    "Trajectory",
     "backprop",
+    "curvature",
     "evaluation",
     "gradcheck",
     "initial",
+    "landscape",
     "miniature",
+    "minima",
     "mistakes",
     "overfit",
+    "path_plane",
     "plain",
+    "random_plane",
+    "sample",
     "subject",
     "summary",
     "surface",

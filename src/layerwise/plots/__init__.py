@@ -1,6 +1,7 @@
 """Figures, all Plotly's, drawn from records of numbers."""
 
 from layerwise.plots.architecture import architecture
+from layerwise.plots.landscapes import curvature, landscape, minima
 from layerwise.plots.runs import calibration, confusion, course, precision_recall, predicted, rivals, roc
 from layerwise.plots.studies import StudyFigures, best_so_far, finalists, importance, study
 from layerwise.plots.surfaces import surface
@@ -13,9 +14,12 @@ __all__ = [
     "calibration",
     "confusion",
     "course",
+    "curvature",
     "curves",
     "finalists",
     "importance",
+    "landscape",
+    "minima",
     "parallel",
     "precision_recall",
     "predicted",

@@ -67,12 +67,18 @@ def _starts(found: Minima, figures: Figures) -> Html:
     caption = "A dot each, by its final training loss; those that are stuck are rings."
     place = figures.add(plots.minima(found), f"Where {found.losses.size:,} starts ended", caption, wide=True)
     heading, rows = basins(found)
-    shown = table(heading, [[text(cell) for cell in row] for row in rows], name="basins")
+    shown = table(heading, [[_cell(cell) for cell in row] for row in rows], name="basins")
     aside = (
         "The same network from other random weights. Starts are in one basin where the networks compute the same on the "
         "training rows: order and signs of hidden units do not count."
     )
     return section("Starts", aside, tag("p", text(stuck(found)), kind="lead"), place, shown)
+
+
+def _cell(words: str) -> Html:
+    """A range as its lower end and, small, its upper one."""
+    first, to, rest = words.partition(" to ")
+    return Html(f"{text(first)} {tag('small', text(f'to {rest}'))}") if to else text(words)
 
 
 # ── in words, for the terminal, too ─────────────────────────────────────────────────────────────
