@@ -256,8 +256,8 @@ def _check(recipe: r.Recipe, objective: Objective, dataset: Dataset, seeds: int)
     """Refuse what there is nothing to be learnt from."""
     if seeds < LEAST_SEEDS:
         raise LayerwiseError("an interval needs at least 2 seeds", received=str(seeds), remedy="e.g. --seeds 5")
-    train, network = recipe.train, recipe.network
-    if not isinstance(train, r.Train) or getattr(network, "weights", ()):
+    train, by_hand = recipe.train, bool(getattr(recipe.network, "weights", ()))
+    if not isinstance(train, r.Train) or by_hand:
         raise RecipeError(
             "the over-fitting laboratory trains a network from several initializations",
             received="a recipe with its weights set by hand",

@@ -23,9 +23,10 @@ Grid = Float32[np.ndarray, "ys xs outputs"]
 
 @dataclass(frozen=True)
 class Points:
-    """Rows of a part where they stand on the plane: their numbers and encoded targets.
+    """Rows of a part where they stand on the plane: their numbers, and their targets.
 
-    NaN where a row has no place, since a value is missing or of a category that is not shown.
+    A target is the number of a class, 0 or 1 for each label, or quantities in their own unit. Places are NaN
+    where a row has none, since a value is missing or of a category that is not shown.
     """
 
     part: str
@@ -104,7 +105,11 @@ def surface(
         values=values.reshape(found.y.values.size, found.x.values.size, -1),
         points=tuple(
             Points(
-                part, rows, found.spots[start:, 0][: rows.size], found.spots[start:, 1][: rows.size], dataset.y[rows]
+                part,
+                rows,
+                found.spots[start:, 0][: rows.size],
+                found.spots[start:, 1][: rows.size],
+                _targets(dataset, rows),
             )
             for (part, rows), start in zip(parts.items(), starts, strict=False)
         ),
@@ -124,12 +129,22 @@ def _names(target: Target) -> tuple[str, ...]:
     return target.names if isinstance(target, Classes) else target.columns
 
 
+def _targets(dataset: Dataset, rows: Int64[np.ndarray, " rows"]) -> Shaped[np.ndarray, "rows *outputs"]:
+    """What is true of some rows; quantities in their own unit."""
+    y = dataset.y[rows]
+    return _in_units(dataset.target, y) if isinstance(dataset.target, Quantities) else y
+
+
+def _in_units(target: Quantities, y: Float32[np.ndarray, "rows values"]) -> Float32[np.ndarray, "rows values"]:
+    return np.asarray(y * np.array(target.scale) + np.array(target.mean), np.float32)
+
+
 def _meaning(
     objective: Objective, target: Target, outputs: Float32[np.ndarray, "rows outputs"]
 ) -> Float32[np.ndarray, "rows values"]:
     """Probabilities, or quantities in their own unit."""
     if isinstance(target, Quantities):
-        return np.asarray(outputs * np.array(target.scale) + np.array(target.mean), np.float32)
+        return _in_units(target, outputs)
     return probabilities(objective, outputs)
 
 

@@ -77,7 +77,7 @@ class Plane:
     def inputs(self, lines: slice, step: int = 1) -> Encoded:
         """The inputs at some lines of constant y, every `step`-th point of each: of shape (ys * xs, width)."""
         ys, xs = self.along_y[lines, None], self.along_x[None, ::step]
-        return np.asarray((self.origin + xs + ys).reshape(-1, self.origin.size), np.float32)
+        return np.reshape(self.origin + xs + ys, (-1, self.origin.size))
 
 
 def plane(network: MLP, dataset: Dataset, over: Over, rows: Rows) -> Plane:
@@ -97,7 +97,8 @@ def _looked_at(dataset: Dataset) -> Encoded:
     rows = dataset.train
     if rows.size > LOOKED_AT:
         rows = rows[np.linspace(0, rows.size - 1, LOOKED_AT).astype(int)]
-    return dataset.x[rows]
+    found: Encoded = dataset.x[rows]
+    return found
 
 
 def _span(spots: Spots) -> Float64[np.ndarray, " points"]:

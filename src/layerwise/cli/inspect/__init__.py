@@ -5,7 +5,10 @@ Every command takes a run's folder, a model file or a recipe, and gives a table,
 
 import typer
 
-from layerwise.cli.inspect import summary
+from layerwise.cli.inspect import landscape, overfit, summary, surface
 
 app = typer.Typer(help="Look inside a network.", no_args_is_help=True, rich_markup_mode=None)
 app.command("summary")(summary.command)
+app.command("landscape")(landscape.command)
+app.command("overfit")(overfit.command)
+app.command("surface")(surface.command)
