@@ -1,7 +1,9 @@
 """Figures, all Plotly's, drawn from records of numbers."""
 
 from layerwise.plots.architecture import architecture
+from layerwise.plots.decision import decision_surface, hidden_units
 from layerwise.plots.landscapes import curvature, landscape, minima
+from layerwise.plots.overfitting import differences, learning
 from layerwise.plots.runs import calibration, confusion, course, precision_recall, predicted, rivals, roc
 from layerwise.plots.studies import StudyFigures, best_so_far, finalists, importance, study
 from layerwise.plots.surfaces import surface
@@ -16,9 +18,13 @@ __all__ = [
     "course",
     "curvature",
     "curves",
+    "decision_surface",
+    "differences",
     "finalists",
+    "hidden_units",
     "importance",
     "landscape",
+    "learning",
     "minima",
     "parallel",
     "precision_recall",

@@ -130,8 +130,9 @@ def _points(
 
     hollow = points.part != "train"
     x, y = (_spots(axis, _apart(axis, spots, points)[own]) for axis, spots in _pairs(found, points))
+    symbol = SYMBOLS[(number + number // len(CLASSES)) % len(SYMBOLS)]  # classes of one color differ by it
     marker = {
-        "symbol": SYMBOLS[(number + number // len(CLASSES)) % len(SYMBOLS)], "size": 7.5, "color": PAPER if hollow else color,
+        "symbol": symbol, "size": 7.5, "color": PAPER if hollow else color,
         "line": {"color": color if hollow else PAPER, "width": 1.75 if hollow else 0.75},
     }  # fmt: skip
     words = style.escaped(name)
@@ -226,7 +227,7 @@ def _layer(found: DecisionSurface, layer: Float32[np.ndarray, "ys xs units"]) ->
         })  # fmt: skip
         same = float(z.max() - z.min()) <= 1e-6 * max(most, 1e-12)
         figure.add_annotation(
-            text=f"{unit + 1}{' constant' if same else ''}", x=across[0], y=down[0], xref="paper", yref="paper",
+            text=f"{unit + 1}{' flat' if same else ''}", x=across[0], y=down[0], xref="paper", yref="paper",
             xanchor="left", yanchor="top", showarrow=False, font={"size": 11, "color": INK3},
         )  # fmt: skip
     return figure

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float64
 
 from layerwise.inspection.cures import Arm, Comparison, Overfitting
 from layerwise.plots import style
-from layerwise.plots.style import EDGE, INK, INK2, INK3, LINE
+from layerwise.plots.style import EDGE, INK, INK3, LINE
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -63,7 +63,8 @@ def _interval(place: int, comparison: Comparison) -> Any:
 
 def learning(found: Overfitting) -> "dict[str, Figure]":
     """The curves of each way to train, by its name, all on the same axes: means over seeds in bands from the
-    lowest to the highest seed. A dashed line stands where early stopping took its weights, on average.
+    lowest to the highest seed. With early stopping each seed has its own lines, since they end at different
+    epochs; a dot stands where its weights were taken.
     """
     shown = [curve for arm in found.arms for curve in (arm.training_curve, arm.validation_curve)]
     values = np.concatenate([curve[np.isfinite(curve)] for curve in shown])
@@ -85,11 +86,35 @@ def _learning(arm: Arm, axis: dict[str, Any]) -> "Figure":
         yaxis={**axis, "gridcolor": LINE},
         showlegend=arm.name == "none",
     )
-    _band(figure, "training", arm.training_curve, {"color": INK3, "width": 1.5, "dash": "dot"})
-    _band(figure, "validation", arm.validation_curve, {"color": INK, "width": 2.25})
+    draw = _seeds if "patience" in arm.settings else _band
+    draw(figure, "training", arm.training_curve, {"color": INK3, "width": 1.5, "dash": "dot"})
+    draw(figure, "validation", arm.validation_curve, {"color": INK, "width": 2.25})
     if "patience" in arm.settings:
-        figure.add_vline(x=float(arm.epoch.mean()), line={"color": INK2, "width": 1, "dash": "dash"})
+        _kept(figure, arm)
     return figure
+
+
+def _seeds(figure: "Figure", name: str, curves: Float64[np.ndarray, "seeds epochs"], line: dict[str, Any]) -> None:
+    """A thin line for each seed."""
+    import plotly.graph_objects as go
+
+    thin = {**line, "width": 1}
+    for curve in curves:
+        y = curve[np.isfinite(curve)]
+        hover = f"{name}: %{{y:.4g}} after epoch %{{x}}<extra></extra>"
+        figure.add_trace(
+            go.Scatter(x=np.arange(1, y.size + 1), y=y, mode="lines", name=name, line=thin, hovertemplate=hover)
+        )
+
+
+def _kept(figure: "Figure", arm: Arm) -> None:
+    """Where the weights of each seed were taken."""
+    import plotly.graph_objects as go
+
+    y = arm.validation_curve[np.arange(arm.epoch.size), np.maximum(arm.epoch, 1) - 1]
+    hover = "weights of epoch %{x}<extra></extra>"
+    marker = {"size": 7, "color": INK}
+    figure.add_trace(go.Scatter(x=arm.epoch, y=y, mode="markers", name="kept", marker=marker, hovertemplate=hover))
 
 
 def _band(figure: "Figure", name: str, curves: Float64[np.ndarray, "seeds epochs"], line: dict[str, Any]) -> None:

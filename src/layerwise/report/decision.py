@@ -86,8 +86,11 @@ def facts(found: DecisionSurface) -> dict[str, str]:
         told[axis.name] = component_of(component)
     if found.components:
         told["variance on the plane"] = f"{sum(component.share for component in found.components):.1%}"
-    names = {"train": "training", "validation": "validation"}
-    counts = [f"{points.rows.size:,} {names[points.part]} rows" for points in found.points if points.rows.size]
+    counts = [
+        f"{points.rows.size:,} {'training' if points.part == 'train' else points.part} rows"
+        for points in found.points
+        if points.rows.size
+    ]
     told["points"] = f"{wording.listed(counts)}; the test part is left out"
     if found.kind == "quantities":
         told["fidelity"] = f"R2 {found.fidelity:.3g} of the plane's values for the network's own at these rows"

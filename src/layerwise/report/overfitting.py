@@ -40,7 +40,8 @@ def _findings(found: Overfitting, figures: Figures) -> Html:
 def _curves(found: Overfitting, figures: Figures) -> Html:
     aside = (
         "The mean over seeds, within a band from the lowest to the highest. With dropout the training loss is that of "
-        "the thinned network, so it lies higher. A dashed line stands where early stopping took its weights."
+        "the thinned network, so it lies higher. With early stopping each seed has its own lines, and a dot where its "
+        "weights were taken."
     )
     places = [figures.add(figure, name) for name, figure in plots.learning(found).items()]
     return section("Curves", aside, tag("div", *places, kind="figures"))
