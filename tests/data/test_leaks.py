@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layerwise.data import leaks
-from layerwise.data.leaks import check_duplicates, check_groups
+from layerwise.data.leaks import Repeated, check_duplicates, check_groups, duplicates
 from layerwise.data.split import Parts
 from layerwise.errors import DataError
 
@@ -34,13 +34,14 @@ def test_counts_agree_with_brute_force(width, seed, kind):
     y = generator.integers(0, 2, 25)
     parts = parts_of(generator.integers(0, 3, 25))
     expected = [
-        leaks._sentence(name, len(rows), repeated, agreeing)
+        Repeated(name, len(rows), repeated, agreeing)
         for name, rows, (repeated, agreeing) in zip(
             ("validation", "test"), parts[2:4], brute_force(x, y, parts), strict=True
         )
         if repeated
     ]
-    assert check_duplicates(x, y, parts) == expected
+    assert duplicates(x, y, parts) == expected
+    assert check_duplicates(x, y, parts) == [found.sentence for found in expected]
 
 
 def test_sentences_say_how_many_and_whether_the_targets_agree():

@@ -1,6 +1,7 @@
 """Checks that nothing leaks from one part into another: rows seen twice, groups on two sides."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Int64, Shaped, UInt64
@@ -39,18 +40,47 @@ def check_groups(groups: Shaped[np.ndarray, " rows"], parts: Parts) -> None:
         )
 
 
+class Repeated(NamedTuple):
+    """Of the `rows` of a held-out part, `repeated` also stand in the training part, `agreeing` with the same target."""
+
+    part: str
+    rows: int
+    repeated: int
+    agreeing: int
+
+    @property
+    def sentence(self) -> str:
+        """The same in words."""
+        stand = "stands" if self.repeated == 1 else "stand"
+        if self.agreeing == self.repeated:
+            targets = "with the same target"
+        elif self.agreeing == 0:
+            targets = "with another target"
+        else:
+            targets = f"{self.agreeing} with the same target, {self.repeated - self.agreeing} with another"
+        return f"{self.repeated} of {self.rows} {self.part} rows also {stand} in the training part, {targets}"
+
+
 def check_duplicates(
     x: Shaped[np.ndarray, "rows width"], y: Shaped[np.ndarray, "rows *outputs"], parts: Parts
 ) -> list[str]:
-    """Sentences on held-out rows whose `x` also stands in the training part; none is good news.
-
-    A score on such rows measures memory. Rows are compared exactly, but only where their 64-bit
-    hashes agree: besides a chunk at a time, it takes 16 bytes a row whatever the width.
+    """A sentence for each part that `duplicates` finds something in; none is good news.
 
     >>> x = np.array([[0.0], [1.0], [1.0]], np.float32)
     >>> parts = Parts("given", np.array([0, 1]), np.array([], np.int64), np.array([2]))
     >>> check_duplicates(x, np.array([0, 1, 1]), parts)
     ['1 of 1 test rows also stands in the training part, with the same target']
+    """
+    return [repeated.sentence for repeated in duplicates(x, y, parts)]
+
+
+def duplicates(
+    x: Shaped[np.ndarray, "rows width"], y: Shaped[np.ndarray, "rows *outputs"], parts: Parts
+) -> list[Repeated]:
+    """Which held-out parts have rows whose `x` also stands in the training part.
+
+    A score on such rows measures memory. Rows are compared exactly, but only where their 64-bit
+    hashes agree: besides a chunk at a time, it takes 16 bytes a row whatever the width.
     """
     inputs = _hash_rows(x)
     both = _hash_rows(y.reshape(len(y), -1), inputs)
@@ -61,19 +91,8 @@ def check_duplicates(
         repeated = repeated[_same_rows(x, inputs, repeated, parts.train)]
         if len(repeated):
             agreeing = int(_contains(known_pairs, both[repeated]).sum())
-            found.append(_sentence(name, len(rows), len(repeated), agreeing))
+            found.append(Repeated(name, len(rows), len(repeated), agreeing))
     return found
-
-
-def _sentence(part: str, rows: int, repeated: int, agreeing: int) -> str:
-    stand = "stands" if repeated == 1 else "stand"
-    if agreeing == repeated:
-        targets = "with the same target"
-    elif agreeing == 0:
-        targets = "with another target"
-    else:
-        targets = f"{agreeing} with the same target, {repeated - agreeing} with another"
-    return f"{repeated} of {rows} {part} rows also {stand} in the training part, {targets}"
 
 
 def _chunks(rows: int, row_bytes: int) -> Iterator[slice]:

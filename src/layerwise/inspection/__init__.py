@@ -7,8 +7,11 @@ them. `subject` finds network and data of a run, a model file or a recipe.
 from layerwise.inspection.basins import Minima, Starts, minima
 from layerwise.inspection.cures import Overfitting, overfit
 from layerwise.inspection.curvatures import Curvature, curvature
+from layerwise.inspection.curves import KINDS, Curve, activation
 from layerwise.inspection.decisions import DecisionSurface, surface
+from layerwise.inspection.diagnoses import diagnose
 from layerwise.inspection.evaluations import evaluation, mistakes
+from layerwise.inspection.findings import Diagnosis, Finding, Healthy, Unseen
 from layerwise.inspection.gradients import GradientCheck, gradcheck, miniature
 from layerwise.inspection.landscapes import Landscape, landscape, path_plane, random_plane
 from layerwise.inspection.plain import plain
@@ -17,12 +20,20 @@ from layerwise.inspection.sheets import BackpropSheet, backprop
 from layerwise.inspection.subjects import Subject, initial, subject
 from layerwise.inspection.summaries import Summary, summary
 from layerwise.inspection.trajectories import Retraining, Trajectory
+from layerwise.inspection.units import Activations, activations
+from layerwise.inspection.updates import Update, update
 
 __all__ = [
+    "KINDS",
+    "Activations",
     "BackpropSheet",
     "Curvature",
+    "Curve",
     "DecisionSurface",
+    "Diagnosis",
+    "Finding",
     "GradientCheck",
+    "Healthy",
     "Landscape",
     "Minima",
     "Overfitting",
@@ -32,8 +43,13 @@ __all__ = [
     "Subject",
     "Summary",
     "Trajectory",
+    "Unseen",
+    "Update",
+    "activation",
+    "activations",
     "backprop",
     "curvature",
+    "diagnose",
     "evaluation",
     "gradcheck",
     "initial",
@@ -49,4 +65,5 @@ __all__ = [
     "subject",
     "summary",
     "surface",
+    "update",
 ]

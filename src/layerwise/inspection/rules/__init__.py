@@ -1,0 +1,1 @@
+"""The rules of the diagnosis, by what they judge. Each takes a `Case` and gives one verdict."""

@@ -1,0 +1,168 @@
+"""Rules on a run's scores: beside what knows nothing, beside classical methods, and what the test part can tell."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from layerwise.data.dataset import Quantities
+from layerwise.inspection.findings import Finding, Healthy, Unseen, Verdict
+from layerwise.inspection.rules.case import Case
+from layerwise.tasks.metrics import Interval
+
+TRIVIAL = ("majority_class", "mean")
+ROWS_SAID = 10_000_000  # beyond so many rows "more rows" is no advice
+Scores = Mapping[str, Mapping[str, Interval]]
+
+
+class Judged(NamedTuple):
+    """The network's figures on a part and those of the baselines there; `sign` is 1 where larger is better."""
+
+    part: str
+    rows: int
+    metric: str
+    sign: int
+    own: Mapping[str, Interval]
+    rivals: Scores
+
+    def better(self, one: Interval, other: Interval) -> bool:
+        """Whether one interval lies wholly on the better side of another."""
+        return one.low > other.high if self.sign > 0 else one.high < other.low
+
+
+def trivial(case: Case) -> Verdict:
+    """A network that scores no better than an answer which never looks at the inputs."""
+    rule = "a constant answer"
+    if isinstance(judged := _judged(case), str):
+        return Unseen(rule, judged)
+    name = next((name for name in judged.rivals if name.partition(" (")[0] in TRIVIAL), "")
+    rival = judged.rivals.get(name, {})
+    # Where classes are unbalanced, a network may know much and still not beat the accuracy of the commonest.
+    metrics = [metric for metric in (judged.metric, "balanced_accuracy") if metric in rival and metric in judged.own]
+    if not metrics:
+        return Unseen(rule, f"the {judged.part} part has no figures of a constant answer")
+    own, other = judged.own[judged.metric], rival[judged.metric]
+    seen = (
+        f"on {judged.rows:,} {judged.part} rows {_label(judged.metric)} is {_interval(own)}, of "
+        f"{'the mean' if name.startswith('mean') else 'the commonest class'} {other.value:.3g}"
+    )
+    if any(judged.sign * (_worst(judged, metric) - rival[metric].value) > 0 for metric in metrics):
+        return Healthy(rule, seen)
+    ahead = any(judged.sign * (judged.own[metric].value - rival[metric].value) > 0 for metric in metrics)
+    return Finding(
+        rule,
+        "warning" if ahead else "grave",
+        f"{seen}: {'that may be chance' if ahead else 'the inputs were of no use to it'}",
+        "an interval that holds what the constant answer has; grave where the network is not ahead at all",
+        "look for other findings first; else the inputs may say nothing about this target, or the targets may "
+        "stand beside the wrong rows: look at some under data",
+        "data",
+    )
+
+
+def baselines(case: Case) -> Verdict:
+    """A classical method that is clearly better."""
+    rule = "classical methods"
+    if isinstance(judged := _judged(case), str):
+        return Unseen(rule, judged)
+    best = _best(judged)
+    if not best:
+        return Unseen(rule, "no classical method was scored")
+    own, rival = judged.own[judged.metric], judged.rivals[best][judged.metric]
+    seen = f"{_label(judged.metric)} is {_interval(own)}, that of {_rival(best)}, the best of them, {_interval(rival)}"
+    if not judged.better(rival, own):
+        return Healthy(rule, seen)
+    return Finding(
+        rule,
+        "warning",
+        f"on {judged.rows:,} {judged.part} rows {seen}: the intervals do not touch",
+        "intervals that do not touch",
+        f"mend what else was found; then search for better settings: layerwise tune; or use {_rival(best)} itself",
+        "search",
+    )
+
+
+def test_size(case: Case) -> Verdict:
+    """A difference to the best classical method that so few rows cannot show."""
+    rule = "size of the test part"
+    if isinstance(judged := _judged(case), str):
+        return Unseen(rule, judged)
+    best = _best(judged)
+    if not best:
+        return Unseen(rule, "no classical method was scored")
+    own, rival = judged.own[judged.metric], judged.rivals[best][judged.metric]
+    difference = judged.sign * (own.value - rival.value)
+    widths = (own.high - own.low + rival.high - rival.low) / 2
+    seen = (
+        f"{_label(judged.metric)} {own.value:.3g} against {rival.value:.3g} of {_rival(best)}, and on "
+        f"{judged.rows:,} {judged.part} rows either is known within {widths / 2:.2g}"
+    )
+    if judged.better(own, rival) or judged.better(rival, own):
+        return Healthy(rule, seen)
+    if difference:
+        rows = judged.rows * (widths / difference) ** 2
+        about = f"; about {_round(rows):,} rows would tell them apart" if rows < ROWS_SAID else ""
+        seen += f": {'ahead' if difference > 0 else 'behind'} by {abs(difference):.2g}, which may be chance{about}"
+    else:
+        seen += ": equal, as far as so few rows can tell"
+    return Finding(
+        rule,
+        "note",
+        seen,
+        "intervals that touch",
+        f"claim no difference; or keep more rows for the {judged.part} part, or train folds: "
+        'data.split = { kind = "kfold" }',
+        "data.split",
+    )
+
+
+test_size.__test__ = False  # type: ignore[attr-defined]  # not pytest's
+
+
+def _judged(case: Case) -> Judged | str:
+    """The scores of a finished run on its test part, or else its validation part; or why there are none."""
+    finished = case.finished
+    if finished is None:
+        return "only a run that has ended has scores"
+    part = next((name for name in ("test", "validation") if finished.metrics.get(name)), "")
+    if not part:
+        return "no rows are held out"
+    rivals = {name: parts[part] for name, parts in finished.baselines.items() if parts.get(part)}
+    if not rivals:
+        return "no baseline was scored beside the network"
+    quantity = isinstance(case.subject.dataset.target, Quantities)
+    metric = "rmse" if quantity else "accuracy"
+    own = finished.metrics[part]
+    if metric not in own:
+        return f"the {part} part has no {metric}"
+    return Judged(part, case.subject.dataset.part(part).size, metric, -1 if quantity else 1, own, rivals)
+
+
+def _best(judged: Judged) -> str:
+    """The best method that looks at the inputs."""
+    known = {
+        name: figures[judged.metric].value
+        for name, figures in judged.rivals.items()
+        if judged.metric in figures and name.partition(" (")[0] not in TRIVIAL
+    }
+    return max(known, key=lambda name: judged.sign * known[name], default="")
+
+
+def _worst(judged: Judged, metric: str) -> float:
+    """The worse end of the network's interval."""
+    return judged.own[metric].low if judged.sign > 0 else judged.own[metric].high
+
+
+def _label(metric: str) -> str:
+    return {"rmse": "the RMSE", "accuracy": "the accuracy"}[metric]
+
+
+def _rival(name: str) -> str:
+    return name.replace("_", " ").replace("svm", "SVM").replace("rbf", "RBF").replace("bayes", "Bayes")
+
+
+def _interval(figure: Interval) -> str:
+    return f"{figure.value:.3g} ({figure.low:.3g} to {figure.high:.3g})"
+
+
+def _round(rows: float) -> int:
+    """To one digit that counts: it is an estimate."""
+    return int(float(f"{max(rows, 1.0):.0e}"))

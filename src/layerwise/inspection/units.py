@@ -1,0 +1,192 @@
+"""What the units of a network do on data: their values, which are saturated or dead, how errors reach them.
+
+All of it belongs to the deterministic pass, without dropout and noise.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Float64, Int64
+
+from layerwise.inspection.curves import Zone, name, zones
+from layerwise.inspection.samples import Sample
+from layerwise.inspection.updates import Update
+from layerwise.nets.activation import activate
+from layerwise.nets.dense import MLP
+from layerwise.recipe import records as r
+from layerwise.tasks.objective import Objective, example_losses
+from layerwise.training import compile as _  # noqa: F401  (prepares JAX before the first compilation)
+
+BINS = 40  # of a histogram
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """How many values lie between one edge and the next; the last bin holds its upper edge, too."""
+
+    edges: Float64[np.ndarray, " edges"]
+    counts: Int64[np.ndarray, " bins"]
+
+
+@dataclass(frozen=True)
+class LayerActivations:
+    """One layer on the rows looked at.
+
+    `sums` are the weighted sums z of all units and rows, `values` are g(z). `saturated` is the share of all
+    (unit, row) pairs whose slope g'(z) is at most a twentieth of the function's largest, on a side where it
+    tends to 0; `off` that of those where it is exactly 0. `dead` are the units, from 1, that are off on
+    every row, and `stuck` those that are saturated or off on every row.
+
+    `gradient_norm` is the Euclidean norm of the loss's gradient with respect to the layer's weights and
+    biases, the loss being the mean over the rows. `weight_norm` is that of weights and biases, and
+    `update_norm` that of what one training step changes them by (NaN where nothing is trained).
+    """
+
+    name: str
+    activation: str
+    units: int
+    sums: Histogram
+    values: Histogram
+    saturated: float
+    off: float
+    dead: tuple[int, ...]
+    stuck: tuple[int, ...]
+    gradient_norm: float
+    weight_norm: float
+    update_norm: float
+
+    @property
+    def update_ratio(self) -> float:
+        """The size of a step beside that of the weights; NaN where there is either none."""
+        return self.update_norm / self.weight_norm if self.weight_norm else float("nan")
+
+
+@dataclass(frozen=True)
+class Activations:
+    """The layers of a network, the output last, on `rows` rows, and the mean loss over these.
+
+    `step` says which training step the update norms are of, in words; empty where nothing is trained.
+    """
+
+    rows: int
+    loss: float
+    step: str
+    layers: tuple[LayerActivations, ...]
+
+    @property
+    def gradient_ratio(self) -> float:
+        """The gradient's norm in the first layer beside that in the last; NaN where the last has none."""
+        first, last = self.layers[0].gradient_norm, self.layers[-1].gradient_norm
+        return first / last if last else float("nan")
+
+
+class Pass(NamedTuple):
+    """Weighted sums and values of every layer, of shape (rows, units), the mean loss and its gradient."""
+
+    sums: tuple[Float[Array, "rows units"], ...]
+    values: tuple[Float[Array, "rows units"], ...]
+    loss: Float[Array, ""]
+    gradient: MLP
+
+
+def activations(network: MLP, objective: Objective, rows: Sample, update: Update | None = None) -> Activations:
+    """The statistics of every layer on some rows. `update` is the training step that the update norms are of.
+
+    >>> from layerwise.inspection import subject
+    >>> from layerwise.inspection.samples import sample
+    >>> found = subject("xor-by-hand")
+    >>> seen = activations(found.network, found.objective, sample(found))
+    >>> int(seen.layers[0].values.counts.sum()), seen.layers[0].off
+    (8, 1.0)
+    """
+    measured = _measured(objective, network, rows)
+    last = len(network.layers)
+    layers = tuple(
+        _layer(
+            "output" if number == last else f"hidden {number}",
+            kind,
+            np.asarray(measured.sums[number - 1], np.float64),
+            np.asarray(measured.values[number - 1], np.float64),
+            gradient_norm=norm(measured.gradient.layers[number - 1]),
+            weight_norm=norm(network.layers[number - 1]),
+            update_norm=float("nan") if update is None else norm(update.change.layers[number - 1]),
+        )
+        for number, kind in enumerate(network.activations, start=1)
+    )
+    return Activations(len(rows.x), float(measured.loss), "" if update is None else update.words, layers)
+
+
+@partial(jax.jit, static_argnums=0)
+def _measured(objective: Objective, network: MLP, rows: Sample) -> Pass:
+    def loss(network: MLP) -> tuple[Float[Array, ""], tuple[list[Array], list[Array]]]:
+        h, sums, values = network.inputs(rows.x), [], []
+        for layer, kind in zip(network.layers, network.activations, strict=True):
+            z = layer(h)
+            h = activate(kind, z)
+            sums.append(z)
+            values.append(h)
+        each = example_losses(objective, h, rows.y, rows.smoothing, rows.delta)
+        return jnp.sum(each * rows.weight) / jnp.sum(rows.weight), (sums, values)
+
+    (mean, (sums, values)), gradient = jax.value_and_grad(loss, has_aux=True)(network)
+    return Pass(tuple(sums), tuple(values), mean, gradient)
+
+
+def _layer(
+    title: str,
+    kind: r.Activation,
+    sums: Float64[np.ndarray, "rows units"],
+    values: Float64[np.ndarray, "rows units"],
+    *,
+    gradient_norm: float,
+    weight_norm: float,
+    update_norm: float,
+) -> LayerActivations:
+    saturated, off = (_within(some, sums) for some in zones(kind))
+    return LayerActivations(
+        name=title,
+        activation=name(kind),
+        units=int(sums.shape[1]),
+        sums=histogram(sums),
+        values=histogram(values),
+        saturated=float(saturated.mean()),
+        off=float(off.mean()),
+        dead=_numbers(off),
+        stuck=_numbers(off | saturated),
+        gradient_norm=gradient_norm,
+        weight_norm=weight_norm,
+        update_norm=update_norm,
+    )
+
+
+def _within(some: Iterable[Zone], z: Float64[np.ndarray, "rows units"]) -> Bool[np.ndarray, "rows units"]:
+    found = np.zeros(z.shape, np.bool_)
+    for zone in some:
+        found |= (z >= zone.low) & (z <= zone.high)
+    return found
+
+
+def _numbers(condition: Bool[np.ndarray, "rows units"]) -> tuple[int, ...]:
+    """The units, from 1, that it holds for on every row."""
+    return tuple((np.flatnonzero(condition.all(axis=0)) + 1).tolist())
+
+
+def histogram(values: Float64[np.ndarray, "*shape"]) -> Histogram:
+    """Forty bins over the values that are finite; those of an activation's bounds have bins of their own.
+
+    >>> histogram(np.array([0.0, 0.0, 1.0])).counts[[0, -1]]
+    array([2, 1])
+    """
+    finite = values[np.isfinite(values)]
+    counts, edges = np.histogram(finite, BINS) if finite.size else np.histogram([0.0], BINS, weights=[0])
+    return Histogram(edges.astype(np.float64), counts.astype(np.int64))
+
+
+def norm(tree: object) -> float:
+    """The Euclidean norm over all arrays of a tree."""
+    return float(np.sqrt(sum(np.square(np.asarray(leaf, np.float64)).sum() for leaf in jax.tree.leaves(tree))))
