@@ -1,6 +1,6 @@
 """Over-fitting, and what helps against it: few noisy points, a large network, and five cures.
 
-The network has some 4,400 weights for 45 points: it can learn every one of them by heart, the wrong ones too. Each cure
+The network has 4,417 parameters for 45 points: it can learn every one by heart, the wrong ones too. Each cure
 is trained on five seeds, as lanes of one program. Prints a table and what is real of it; with --html it
 writes the page that `layerwise inspect overfit` would write, as overfitting.html.
 """
