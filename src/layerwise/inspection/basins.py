@@ -9,6 +9,7 @@ besides be joined by a path of low loss: Garipov et al. 2018.)
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import jax.numpy as jnp
 import msgspec
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64
@@ -17,7 +18,7 @@ from layerwise.errors import LayerwiseError
 from layerwise.inspection.landscapes import loss_of
 from layerwise.inspection.samples import Sample
 from layerwise.inspection.subjects import Subject, initial
-from layerwise.nets.dense import MLP
+from layerwise.nets.dense import MLP, Dense
 from layerwise.recipe import records as r
 from layerwise.tasks.metrics import Interval
 from layerwise.tasks.objective import Objective, decide, probabilities
@@ -167,8 +168,6 @@ def minima(networks: Sequence[MLP], objective: Objective, train: Sample, validat
 
 def constant_loss(objective: Objective, sample: Sample) -> float:
     """The mean loss of the constant output that fits the rows best (of mean and median, for Huber's loss)."""
-    from layerwise.nets.dense import Dense
-
     weight = np.asarray(sample.weight, np.float64) / np.sum(sample.weight, dtype=np.float64)
     y, keep = np.asarray(sample.y), 1 - float(sample.smoothing)
     tiny = 1e-12
@@ -183,7 +182,7 @@ def constant_loss(objective: Objective, sample: Sample) -> float:
         middles = [shares if objective.kind == "probability" else np.log(smooth / (1 - smooth))]
     bare = sample._replace(x=np.zeros((y.shape[0], 1), np.float32))
     constants = [
-        Dense(np.zeros((middle.size, 1), np.float32), middle.astype(np.float32)) for middle in middles
+        Dense(jnp.zeros((middle.size, 1)), jnp.asarray(middle, jnp.float32)) for middle in middles
     ]
     return min(loss_of(objective, MLP((), (constant,), (), (r.Linear(),)), bare) for constant in constants)
 

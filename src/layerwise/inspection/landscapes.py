@@ -43,17 +43,19 @@ Directions = Literal["path", "random"]
 class Plane:
     """Where the loss is looked at: two directions from the solution, and how far along each.
 
-    `path` are the places of the snapshots at `epochs` on the plane, the solution at (0, 0) among them;
-    `shares` the directions' shares in the path's variance. Both are empty or zero without a path.
+    `path` are the places on the plane of the weights in `snapshots`, at `epochs`, the last of them the
+    solution at (0, 0); `shares` the directions' shares in the path's variance. Without a path all of
+    them are empty, or zero.
     """
 
     directions: Directions
     axes: Float32[np.ndarray, "2 parameters"]
     xs: Float64[np.ndarray, " columns"]
     ys: Float64[np.ndarray, " rows"]
-    path: Float64[np.ndarray, "snapshots 2"]
+    snapshots: Float32[np.ndarray, "snapshots parameters"]
     epochs: Int64[np.ndarray, " snapshots"]
-    shares: tuple[float, float] = (0.0, 0.0)
+    path: Float64[np.ndarray, "snapshots 2"]
+    shares: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,8 @@ def random_plane(network: MLP, seed: int, points: int = POINTS) -> Plane:
     random = np.random.default_rng([seed, *b"plane"])
     axes = np.stack([_normalized(network, random) for _ in range(2)])
     steps = _through_zero(-RADIUS, RADIUS, points)
-    return Plane("random", axes, steps, steps, np.zeros((0, 2)), np.zeros(0, np.int64))
+    none = np.zeros((0, axes.shape[1]), np.float32)
+    return Plane("random", axes, steps, steps, none, np.zeros(0, np.int64), np.zeros((0, 2)), (0.0, 0.0))
 
 
 def path_plane(trajectory: Trajectory, points: int = POINTS) -> Plane:
@@ -106,33 +109,38 @@ def path_plane(trajectory: Trajectory, points: int = POINTS) -> Plane:
     They come from the Gram matrix of the snapshots, which are far fewer than the weights. Where the path
     is a straight line, the second direction is a random one.
     """
-    centered = trajectory.weights - trajectory.weights.mean(axis=0)
-    # Summed in double precision, but without a copy of all snapshots in it.
-    gram = np.array([np.einsum("sp,p->s", centered, row, dtype=np.float64) for row in centered])
-    values, vectors = np.linalg.eigh((gram + gram.T) / 2)
-    variances = np.maximum(values[::-1], 0)
-    axes = (vectors[:, ::-1][:, :2].T @ centered).astype(np.float64)
-    random = np.random.default_rng([*b"plane"])
-    for number in range(2):
-        if len(variances) <= number or variances[number] <= 1e-10 * variances[0] or not axes[number].any():
-            axes[number] = random.standard_normal(axes.shape[1])
-        for earlier in axes[:number]:
-            axes[number] -= (axes[number] @ earlier) * earlier
-        axes[number] /= np.linalg.norm(axes[number])
-    path = (trajectory.weights - trajectory.weights[-1]).astype(np.float64) @ axes.T
+    snapshots = trajectory.weights
+    axes, shares = _components(snapshots - snapshots.mean(axis=0))
+    path = (snapshots - snapshots[-1]).astype(np.float64) @ axes.T
     # A path has no sign of its own: let it come from the left and from below.
     signs = np.where(path[0] > 0, -1.0, 1.0)
     path, axes = path * signs + 0.0, axes * signs[:, None]
-    first, second = (variances[:2] / (variances.sum() or 1.0)).tolist()
     reach = max(np.ptp(path, axis=0).max(), 1e-3)
     xs, ys = (_around(path[:, number], 0.05 * reach, points) for number in range(2))
-    return Plane("path", axes.astype(np.float32), xs, ys, path, trajectory.epochs, (first, second))
+    return Plane("path", axes.astype(np.float32), xs, ys, snapshots, trajectory.epochs, path, shares)
 
 
-def landscape(
-    network: MLP, objective: Objective, sample: Sample, plane: Plane, trajectory: Trajectory | None = None
-) -> Landscape:
-    """The loss over `plane`, whose (0, 0) is `network`; `trajectory` is the one that the plane was laid through.
+def _components(
+    centered: Float32[np.ndarray, "snapshots parameters"],
+) -> tuple[Float64[np.ndarray, "2 parameters"], tuple[float, float]]:
+    """The first two principal components, and their shares in the variance."""
+    # Summed in double precision, but without a copy of all snapshots in it.
+    gram = np.array([np.einsum("sp,p->s", centered, row, dtype=np.float64) for row in centered])
+    values, vectors = np.linalg.eigh((gram + gram.T) / 2)
+    variances = np.append(np.maximum(values[::-1], 0), [0.0, 0.0])[:2]
+    shares = variances / (np.maximum(values, 0).sum() or 1.0)
+    axes = np.random.default_rng([*b"plane"]).standard_normal((2, centered.shape[1]))
+    for number in range(2):
+        if shares[number] > 1e-10:
+            axes[number] = vectors[:, -1 - number] @ centered
+        for earlier in axes[:number]:
+            axes[number] -= (axes[number] @ earlier) * earlier
+        axes[number] /= np.linalg.norm(axes[number])
+    return axes, (float(shares[0]), float(shares[1]))
+
+
+def landscape(network: MLP, objective: Objective, sample: Sample, plane: Plane) -> Landscape:
+    """The loss over `plane`, whose (0, 0) is `network`.
 
     All points are measured by one compiled program, in as many threads as there are cores.
 
@@ -140,11 +148,11 @@ def landscape(
     >>> from layerwise.inspection.subjects import subject
     >>> found = subject("xor-by-hand")
     >>> seen = landscape(found.network, found.objective, sample(found), random_plane(found.network, seed=0))
-    >>> seen.losses.shape, seen.loss, seen.losses[20, 20]
+    >>> seen.losses.shape, seen.loss, float(seen.losses[20, 20])
     ((41, 41), 0.0, 0.0)
     """
     grid = np.stack(np.meshgrid(plane.xs, plane.ys), axis=-1)
-    snapshots = [] if trajectory is None else [shaped(weights, network) for weights in trajectory.weights]
+    snapshots = (shaped(weights, network) for weights in plane.snapshots)
     return Landscape(
         directions=plane.directions,
         parameters=plane.axes.shape[1],

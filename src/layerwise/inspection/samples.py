@@ -61,5 +61,6 @@ def shaped(vector: Float[np.ndarray, " parameters"], like: MLP) -> MLP:
     leaves, structure = jax.tree.flatten(like)
     ends = np.cumsum([leaf.size for leaf in leaves])[:-1]
     parts = np.split(vector.astype(np.float32), ends)
-    network: MLP = jax.tree.unflatten(structure, [p.reshape(leaf.shape) for p, leaf in zip(parts, leaves, strict=True)])
+    placed = jax.device_put([part.reshape(leaf.shape) for part, leaf in zip(parts, leaves, strict=True)])
+    network: MLP = jax.tree.unflatten(structure, placed)
     return network

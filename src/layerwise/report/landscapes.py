@@ -64,7 +64,7 @@ def _curvature(curved: Curvature, figures: Figures) -> Html:
 
 
 def _starts(found: Minima, figures: Figures) -> Html:
-    caption = "A dot each, by its final training loss; those that are stuck are rings."
+    caption = "A dot each, by its final training loss; those that end far above the best one are rings."
     place = figures.add(plots.minima(found), f"Where {found.losses.size:,} starts ended", caption, wide=True)
     heading, rows = basins(found)
     shown = table(heading, [[_cell(cell) for cell in row] for row in rows], name="basins")
@@ -118,7 +118,7 @@ def basins(found: Minima) -> tuple[list[str], list[list[str]]]:
             losses += f" to {wording.loss(basin.highest)}"
         held_out = wording.loss(basin.validation) if basin.validation == basin.validation else "-"
         cells = [str(number), f"{basin.starts:,}", losses, held_out, f"{basin.score:.3f}"]
-        rows.append([*cells, "stuck" if basin.stuck else ""])
+        rows.append([*cells, "stuck, or not done" if basin.stuck else ""])
     if rest := found.basins[MOST_BASINS:]:
         rows.append([f"{len(rest):,} more", f"{sum(basin.starts for basin in rest):,}", *[""] * 4])
     return heading, rows

@@ -91,8 +91,8 @@ def _measured(
         if directions == "path" and trajectory is not None:
             plane = landscapes.path_plane(trajectory, points)
         else:
-            plane, trajectory = landscapes.random_plane(network, subject.recipe.seed, points), None
-        seen = landscapes.landscape(network, subject.objective, measured, plane, trajectory)
+            plane = landscapes.random_plane(network, subject.recipe.seed, points)
+        seen = landscapes.landscape(network, subject.objective, measured, plane)
         curved = curvature(network, subject.objective, measured)
     if seen.examples < subject.dataset.train.size:
         notes.append(f"Measured on {seen.examples:,} of {subject.dataset.train.size:,} training rows, evenly spread.")
