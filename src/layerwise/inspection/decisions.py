@@ -42,7 +42,7 @@ class HiddenUnits:
 
     x: Float64[np.ndarray, " xs"]
     y: Float64[np.ndarray, " ys"]
-    layers: tuple[Float32[np.ndarray, "ys xs units"], ...]
+    layers: tuple[Float32[np.ndarray, "ys xs _"], ...]  # layers differ in width
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ def _fidelity(
 
 
 @jax.jit
-def _activations(network: MLP, x: Float[Array, "rows inputs"]) -> list[Float[Array, "rows units"]]:
+def _activations(network: MLP, x: Float[Array, "rows inputs"]) -> list[Float[Array, "rows _"]]:
     """The deterministic outputs of every hidden layer."""
     found, h = [], network.inputs(x)
     for layer, kind in zip(network.layers[:-1], network.activations[:-1], strict=True):

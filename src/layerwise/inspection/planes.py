@@ -250,7 +250,12 @@ def _date(column: DateColumn, where: slice) -> _Column:
 
 def _two_words(missing: bool) -> Callable[[Encoded], Spots]:
     """0 or 1 as they are; 2 where there is no value."""
-    return lambda encoded: np.where(encoded[:, -1] > 0, 2.0, encoded[:, 0]) if missing else encoded[:, 0].astype(float)
+
+    def spots(encoded: Encoded) -> Spots:
+        found = encoded[:, 0].astype(np.float64)
+        return np.where(encoded[:, -1] > 0, 2.0, found) if missing else found
+
+    return spots
 
 
 def _category(column: CategoryColumn, where: slice, known: Encoded) -> _Column:
