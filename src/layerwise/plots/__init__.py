@@ -1,5 +1,6 @@
 """Figures, all Plotly's, drawn from records of numbers."""
 
+from layerwise.plots.activations import activation, layer, norms
 from layerwise.plots.architecture import architecture
 from layerwise.plots.decision import decision_surface, hidden_units
 from layerwise.plots.landscapes import curvature, landscape, minima
@@ -11,6 +12,7 @@ from layerwise.plots.trials import curves, parallel, slice_of
 
 __all__ = [
     "StudyFigures",
+    "activation",
     "architecture",
     "best_so_far",
     "calibration",
@@ -24,8 +26,10 @@ __all__ = [
     "hidden_units",
     "importance",
     "landscape",
+    "layer",
     "learning",
     "minima",
+    "norms",
     "parallel",
     "precision_recall",
     "predicted",
