@@ -32,28 +32,28 @@ def stream(parent: Key, number: Int[Array, ""] | UInt32[Array, ""] | int) -> Key
     return jnp.stack([first, mix(parent[1] + mix(n ^ jnp.uint32(0xBB67AE85)) + first)])
 
 
-def bits(key: Key, shape: tuple[int, ...]) -> UInt32[Array, "*shape"]:
-    """32 random bits a value.
+def bits(key: Key, shape: tuple[int, ...], first: Int[Array, ""] | int = 0) -> UInt32[Array, "*shape"]:
+    """32 random bits a value, for the rows from `first` on.
 
     A value depends on its row and column alone, not on how many columns there are, so that a layer
     padded with units that do nothing draws what it would draw without them. Rows are a golden section of
     2^32 apart: their columns meet only beyond 10^9 values.
     """
     *leading, columns = shape if shape else (1,)
-    row = jax.lax.iota(jnp.uint32, math.prod(leading)) * jnp.uint32(GOLDEN)
+    row = (jax.lax.iota(jnp.uint32, math.prod(leading)) + jnp.asarray(first).astype(jnp.uint32)) * jnp.uint32(GOLDEN)
     counter = (row[:, None] + jax.lax.iota(jnp.uint32, columns)).reshape(shape)
     return mix(mix(counter + key[0]) ^ key[1])
 
 
-def uniform(key: Key, shape: tuple[int, ...]) -> Float32[Array, "*shape"]:
+def uniform(key: Key, shape: tuple[int, ...], first: Int[Array, ""] | int = 0) -> Float32[Array, "*shape"]:
     """Uniform on the open interval (0, 1), in steps of 2^-23."""
-    upper: Float32[Array, "*shape"] = (bits(key, shape) >> 9).astype(jnp.float32)
+    upper: Float32[Array, "*shape"] = (bits(key, shape, first) >> 9).astype(jnp.float32)
     return (upper + 0.5) * 2.0**-23
 
 
-def normal(key: Key, shape: tuple[int, ...]) -> Float32[Array, "*shape"]:
+def normal(key: Key, shape: tuple[int, ...], first: Int[Array, ""] | int = 0) -> Float32[Array, "*shape"]:
     """Standard normal, by the inverse of the distribution function."""
-    return math.sqrt(2) * jax.lax.erf_inv(2 * uniform(key, shape) - 1)
+    return math.sqrt(2) * jax.lax.erf_inv(2 * uniform(key, shape, first) - 1)
 
 
 def mix(x: UInt32[Array, "*shape"]) -> UInt32[Array, "*shape"]:

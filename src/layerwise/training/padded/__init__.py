@@ -1,0 +1,59 @@
+"""One compiled program for every small network: up to six hidden layers of eight units, changed while it runs.
+
+Everything that a player of the Studio may move is an argument of it: depth and widths by masks, each
+layer's activation by its number, the optimizer by the coefficients of one update law, the schedule, the
+loss, the penalties, dropout, the batch size and the rows themselves. So nothing compiles while someone plays.
+
+It computes what `training.loop` computes for the same network: the same order of batches, the same
+dropout, the same updates, to float32 rounding. Two things differ. The backward pass is the chain rule
+written out, since that costs a third of differentiating through eleven activations. And the training
+loss of an epoch is that of the whole training part after it, beside the validation loss, as in
+TensorFlow Playground, not the mean over its batches.
+"""
+
+from layerwise.training.padded.packing import fits, fresh, pack, settings, shape, table, unpack
+from layerwise.training.padded.program import advance_purely, compiled
+from layerwise.training.padded.records import (
+    BATCH,
+    DIVERGED,
+    FINISHED,
+    LAYERS,
+    ROWS,
+    RUNNING,
+    STOPPED_EARLY,
+    UNITS,
+    History,
+    Parameters,
+    Point,
+    Settings,
+    Shape,
+    State,
+    Table,
+)
+
+__all__ = [
+    "BATCH",
+    "DIVERGED",
+    "FINISHED",
+    "LAYERS",
+    "ROWS",
+    "RUNNING",
+    "STOPPED_EARLY",
+    "UNITS",
+    "History",
+    "Parameters",
+    "Point",
+    "Settings",
+    "Shape",
+    "State",
+    "Table",
+    "advance_purely",
+    "compiled",
+    "fits",
+    "fresh",
+    "pack",
+    "settings",
+    "shape",
+    "table",
+    "unpack",
+]

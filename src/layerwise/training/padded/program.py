@@ -1,0 +1,216 @@
+"""The padded program: one update, many of them, and what every epoch came to."""
+
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from layerwise.nets import noise
+from layerwise.training.compile import options
+from layerwise.training.optimizer import rate_factor
+from layerwise.training.padded.network import gradient, losses, outputs
+from layerwise.training.padded.records import (
+    BATCH,
+    CHUNK,
+    DIVERGED,
+    EPOCHS_A_CALL,
+    FINISHED,
+    RUNNING,
+    SCHEDULES,
+    SEGMENT,
+    STOPPED_EARLY,
+    UNITS,
+    History,
+    Law,
+    Parameters,
+    Point,
+    Rows,
+    Settings,
+    Shape,
+    State,
+    Table,
+)
+from layerwise.training.shuffle import shuffled
+
+
+def step(now: Point, shape: Shape, settings: Settings, batch: Rows, rate: Array, key: noise.Key) -> Point:
+    """One update on a batch, whose `real` rows are told from those that only fill it up."""
+    weight = now.parameters.weight
+    found = gradient(now.parameters, shape, settings, batch, key)
+    found = found._replace(weight=found.weight + settings.hyper.l2 * weight + settings.hyper.l1 * jnp.sign(weight))
+    parameters, m, v = updated(now, settings.law, found, rate)
+    shrunk = parameters.weight - rate * settings.hyper.weight_decay * weight
+    return Point(parameters._replace(weight=shrunk), m, v, now.updates + 1, now.step + 1)
+
+
+def updated(
+    now: Point, law: Law, gradient: Parameters, rate: Float[Array, ""]
+) -> tuple[Parameters, Parameters, Parameters]:
+    """The parameters and both moments after one update."""
+    t = (now.updates + 1).astype(jnp.float32)
+    corrected = law.division == 2
+    by_m = jnp.where(corrected, 1 / (1 - law.m_keep**t), 1.0)
+    by_v = jnp.where(corrected, 1 / (1 - law.v_keep**t), 1.0)
+
+    def one(p: Array, g: Array, m: Array, v: Array) -> tuple[Array, Array, Array]:
+        new_m, new_v = law.m_keep * m + law.m_take * g, law.v_keep * v + law.v_take * g * g
+        d = law.from_old * m + law.from_new * by_m * new_m + law.from_g * g
+        branches = (
+            lambda d: d,
+            lambda d: d * jnp.where(new_v > 0, jax.lax.rsqrt(new_v + law.epsilon), 0.0),
+            lambda d: d / (jnp.sqrt(new_v * by_v) + law.epsilon),
+            jnp.sign,
+        )
+        return p - rate * jax.lax.switch(law.division, branches, d), new_m, new_v
+
+    weight = one(now.parameters.weight, gradient.weight, now.m.weight, now.v.weight)
+    bias = one(now.parameters.bias, gradient.bias, now.m.bias, now.v.bias)
+    p, m, v = (Parameters(a, b) for a, b in zip(weight, bias, strict=True))
+    return p, m, v
+
+
+# ── many steps ──────────────────────────────────────────────────────────────────────────────────
+
+
+class _Carry(NamedTuple):
+    state: State
+    history: History
+    done: Int[Array, ""]
+
+
+def advance_purely(
+    state: State, shape: Shape, settings: Settings, table: Table, seed: noise.Key, limit: Int[Array, ""]
+) -> tuple[State, History]:
+    """Train for up to `limit` steps; to be compiled, or stacked as lanes. How long a call is changes nothing."""
+    order_key, step_key = noise.stream(seed, 1), noise.stream(seed, 2)
+    batch = settings.batch_size
+    per_epoch = (table.train_rows + batch - 1) // batch
+
+    def one_step(rows: Rows, i: Array, now: Point) -> Point:
+        x, y, real = (jax.lax.dynamic_slice_in_dim(part, i * batch, BATCH) for part in rows)
+        own = Rows(x, y, real * (jnp.arange(BATCH) < batch))
+        rate = settings.hyper.learning_rate * _scheduled(settings, now.step, per_epoch)
+        return step(now, shape, settings, own, rate, noise.stream(step_key, now.step))
+
+    def some_steps(carry: _Carry) -> _Carry:
+        epoch, base = carry.state.now.step // per_epoch, carry.state.now.step % per_epoch
+        count = jnp.minimum(jnp.minimum(per_epoch - base, SEGMENT), limit - carry.done)
+        rows = _segment(table, noise.stream(order_key, epoch), base * batch)
+        now = jax.lax.fori_loop(0, count, partial(one_step, rows), carry.state.now)
+        carry = _Carry(carry.state._replace(now=now), carry.history, carry.done + count)
+        ended = base + count == per_epoch
+        # A loop of one round or none, as in the plain program: `cond` would copy the state.
+        after: _Carry = jax.lax.fori_loop(
+            0, ended.astype(jnp.int32), lambda _, c: _end_epoch(shape, settings, table, ended, per_epoch, c), carry
+        )
+        return after
+
+    def more(carry: _Carry) -> Array:
+        return (carry.done < limit) & (carry.state.status == RUNNING) & (carry.history.rows < EPOCHS_A_CALL)
+
+    empty = History(
+        jnp.int32(0),
+        jnp.zeros(EPOCHS_A_CALL, jnp.int32),
+        jnp.full((EPOCHS_A_CALL, 2), jnp.nan),
+        jnp.full((EPOCHS_A_CALL, 2), jnp.nan),
+        jnp.zeros(EPOCHS_A_CALL, bool),
+    )
+    carry = jax.lax.while_loop(more, some_steps, _Carry(state, empty, jnp.int32(0)))
+    return carry.state, carry.history
+
+
+def _scheduled(settings: Settings, step: Array, per_epoch: Array) -> Array:
+    """The factor of the schedule with number `settings.schedule`."""
+    branches = [partial(lambda kind, s: rate_factor(kind, s, per_epoch, settings.hyper), kind) for kind in SCHEDULES]
+    factor: Array = jax.lax.switch(settings.schedule, branches, step)
+    return factor
+
+
+def _segment(table: Table, order: noise.Key, first: Array) -> Rows:
+    """The rows of the next steps, in the epoch's order."""
+    places = first + jnp.arange(SEGMENT * BATCH, dtype=jnp.int32)
+    rows = _take(table.train, shuffled(order, first, SEGMENT * BATCH, table.train_rows))
+    return Rows(_take(table.x, rows), _take(table.y, rows), (places < table.train_rows).astype(jnp.float32))
+
+
+def _take(array: Array, rows: Array) -> Array:
+    return array.at[rows].get(mode="promise_in_bounds")
+
+
+def _end_epoch(shape: Shape, settings: Settings, table: Table, ended: Array, per_epoch: Array, carry: _Carry) -> _Carry:
+    """Evaluate both parts, keep the best, count patience; what is not finite goes back to the last good epoch."""
+    state, now = carry.state, carry.state.now
+    train = evaluate(now.parameters, shape, settings, table, table.train, jnp.where(ended, table.train_rows, 0))
+    count = jnp.where(ended, table.validation_rows, 0)
+    held_out = evaluate(now.parameters, shape, settings, table, table.validation, count)
+    sound = jnp.isfinite(train[0]) & jnp.all(jnp.isfinite(now.parameters.weight))
+    value = jnp.where(table.validation_rows > 0, held_out[0], train[0])
+    better = sound & (value < state.best_value)
+    # Until an epoch was evaluated nothing can have been improved upon.
+    aim = jnp.where(jnp.isfinite(state.best_value), state.best_value * (1 - settings.hyper.tolerance), jnp.inf)
+    waited = jnp.where(value < aim, 0, state.waited + 1)
+    over = jnp.where(now.step // per_epoch >= settings.hyper.epochs, jnp.int32(FINISHED), jnp.int32(RUNNING))
+    stop = (settings.hyper.patience > 0) & (waited >= settings.hyper.patience) & (over == RUNNING)
+
+    def either(new: Point, old: Point) -> Point:
+        chosen: Point = jax.tree.map(lambda a, b: jnp.where(sound, a, b), new, old)
+        return chosen
+
+    kept = either(now, state.good)
+    history, row = carry.history, carry.history.rows
+    return carry._replace(
+        state=State(
+            now=kept,
+            good=kept,
+            best=jax.tree.map(lambda a, b: jnp.where(better, a, b), now.parameters, state.best),
+            best_value=jnp.where(better, value, state.best_value),
+            best_step=jnp.where(better, now.step, state.best_step),
+            waited=waited,
+            status=jnp.where(sound, jnp.where(stop, STOPPED_EARLY, over), DIVERGED),
+        ),
+        history=History(
+            row + 1,
+            history.step.at[row].set(now.step),
+            history.train.at[row].set(train),
+            history.validation.at[row].set(held_out),
+            history.best.at[row].set(better),
+        ),
+    )
+
+
+def evaluate(
+    parameters: Parameters, shape: Shape, settings: Settings, table: Table, rows: Array, count: Array
+) -> Float[Array, " 2"]:
+    """Mean loss, and accuracy or R2, over the first `count` of `rows`; NaN where there are none."""
+
+    def sums_of(i: Array) -> Array:
+        chosen = jax.lax.dynamic_slice_in_dim(rows, i * CHUNK, CHUNK)
+        real = (i * CHUNK + jnp.arange(CHUNK) < count).astype(jnp.float32)
+        y = _take(table.y, chosen)
+        z = outputs(parameters, shape, _take(table.x, chosen))
+        each, _ = losses(settings, shape.outputs, z, y)
+        right = jnp.where(settings.loss == 0, (z[:, 0] > 0) == (y[:, 0] > 0.5), _picked(shape, z) == _picked(shape, y))
+        residual, square = (((z - y) ** 2) * shape.outputs).sum(1), ((y**2) * shape.outputs).sum(1)
+        total = (y * shape.outputs).sum(1)
+        return jnp.stack([(real * a).sum() for a in (each, right, residual, square, total)])
+
+    chunks = (count + CHUNK - 1) // CHUNK
+    loss, right, residual, square, total = jax.lax.fori_loop(0, chunks, lambda i, sums: sums + sums_of(i), jnp.zeros(5))
+    n = count.astype(jnp.float32)
+    spread = jnp.maximum(square - total**2 / jnp.maximum(n * shape.outputs.sum(), 1), 1e-12)
+    return jnp.stack([loss / n, jnp.where(settings.loss < 2, right / n, 1 - residual / spread)])
+
+
+def _picked(shape: Shape, z: Array) -> Array:
+    """The place of the largest of the outputs that are there, the first of equals."""
+    known = jnp.where(shape.outputs > 0, z, -jnp.inf)
+    places = jnp.where(known == known.max(axis=1, keepdims=True), jnp.arange(UNITS), UNITS)
+    return places.min(axis=1)
+
+
+@lru_cache(maxsize=1)
+def compiled() -> Any:
+    """`advance_purely`, compiled; the state is donated."""
+    return jax.jit(advance_purely, donate_argnums=0, compiler_options=options(tiny=True))

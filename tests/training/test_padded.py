@@ -1,0 +1,156 @@
+"""The padded program computes what the plain one does: the same network, batches, dropout, updates."""
+
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+from layerwise.data import load as load_data
+from layerwise.nets import noise
+from layerwise.nets.build import build
+from layerwise.recipe import load
+from layerwise.tasks.objective import training_weights
+from layerwise.training import padded
+from layerwise.training.place import place
+from layerwise.training.resolve import resolve
+from layerwise.training.trainer import Trainer
+
+MOONS = {"kind": "toy", "name": "moons", "n": 60, "noise": 0.1}
+SIX = [8, 7, 6, 5, 4, 3]
+
+
+def both(recipe: dict[str, Any], epochs: int = 3) -> tuple[Trainer, padded.State, padded.History]:
+    """The same recipe trained by the plain program and by the padded one."""
+    recipe = {"data": MOONS, **recipe, "train": {"epochs": epochs, "patience": 0, **recipe.get("train", {})}}
+    written = load(recipe)
+    dataset = load_data(written.data, written.task, written.seed)
+    resolved = resolve(written, dataset)
+    width = dataset.x.shape[1]
+    network = build(resolved.recipe.network, inputs=width, outputs=resolved.objective.outputs, codes=(), seed=0)
+    copy = build(resolved.recipe.network, inputs=width, outputs=resolved.objective.outputs, codes=(), seed=0)
+    weight = training_weights(resolved.recipe.task, dataset)
+    plain = Trainer(resolved.recipe, resolved.objective, place(dataset, weight), network)
+    while plain.running:
+        plain.advance(0.0)
+    train = resolved.recipe.train
+    assert not isinstance(train, str)
+    state, history = padded.compiled()(
+        padded.fresh(padded.pack(copy)),
+        padded.shape(copy),
+        padded.settings(train, resolved.recipe.task, resolved.objective),
+        padded.table(dataset.x, dataset.y, dataset.train, dataset.validation, resolved.objective),
+        noise.key(written.seed),
+        np.int32(1_000_000),
+    )
+    return plain, state, history
+
+
+def assert_equal(plain: Trainer, state: padded.State, tolerance: float = 2e-5) -> None:
+    ours = padded.unpack(state.now.parameters, plain.state.weights.network)
+    assert int(state.now.step) == plain.step
+    for a, b in zip(jax.tree.leaves(plain.state.weights.network), jax.tree.leaves(ours), strict=True):
+        np.testing.assert_allclose(np.asarray(b), np.asarray(a), rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", "lion"])
+def test_every_optimizer(optimizer: str) -> None:
+    plain, state, _ = both({"network": {"kind": "mlp", "hidden": [4, 3]}, "train": {"optimizer": optimizer}})
+    assert_equal(plain, state, 2e-4 if optimizer in ("adam", "adamw", "rmsprop", "adagrad") else 2e-5)
+
+
+@pytest.mark.parametrize(
+    "activation",
+    ["tanh", "sigmoid", "relu", {"kind": "leaky_relu", "slope": 0.2}, "linear", {"kind": "elu", "alpha": 0.7}, "silu",
+     "softplus", "gelu", "noisy_relu"],
+)  # fmt: skip
+def test_every_activation(activation: Any) -> None:
+    network = {"kind": "mlp", "hidden": [5, 4], "activation": activation}
+    assert_equal(*both({"network": network, "train": {"optimizer": "momentum"}})[:2])
+
+
+@pytest.mark.parametrize(
+    "train",
+    [{"l1": 0.02}, {"l2": 0.05}, {"dropout": 0.4}, {"l1": 0.01, "l2": 0.02, "dropout": 0.2}, {"batch_size": 1},
+     {"batch_size": 7}, {"batch_size": 32}, {"schedule": "cosine"}, {"schedule": {"kind": "step", "every": 1}},
+     {"schedule": "exponential"}, {"schedule": "one_cycle"}, {"warmup": 2},
+     {"optimizer": "adamw", "weight_decay": 0.3, "learning_rate": 0.01}],
+)  # fmt: skip
+def test_every_setting(train: dict[str, Any]) -> None:
+    assert_equal(
+        *both({"network": {"kind": "mlp", "hidden": [6, 5]}, "train": {"optimizer": "sgd", **train}})[:2], 1e-4
+    )
+
+
+@pytest.mark.parametrize("hidden", [[], [1], [8], SIX])
+def test_every_depth(hidden: list[int]) -> None:
+    network: Any = {"kind": "mlp", "hidden": hidden} if hidden else "linear"
+    assert_equal(*both({"network": network, "train": {"optimizer": "sgd"}})[:2])
+
+
+@pytest.mark.parametrize("loss", ["mse", "mae", "huber"])
+def test_quantities(loss: str) -> None:
+    data = {"kind": "toy", "name": "plane", "n": 60}
+    recipe = {"data": data, "task": {"kind": "regress", "loss": loss}, "network": {"kind": "mlp", "hidden": [4]}}
+    assert_equal(*both({**recipe, "train": {"optimizer": "sgd"}})[:2])
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_many_classes(smoothing: float) -> None:
+    recipe = {
+        "data": {"kind": "named", "name": "iris"},
+        "task": {"kind": "classify", "label_smoothing": smoothing},
+        "network": {"kind": "mlp", "hidden": [4]},
+        "train": {"optimizer": "sgd"},
+    }
+    assert_equal(*both(recipe)[:2])
+
+
+def test_figures_are_the_plain_ones() -> None:
+    """The validation loss and accuracy of every epoch, the best epoch and its weights."""
+    plain, state, history = both({"network": {"kind": "mlp", "hidden": [4]}, "train": {"optimizer": "adam"}}, epochs=9)
+    rows = int(history.rows)
+    assert rows == 9 and int(state.best_step) // plain.steps_per_epoch == plain.seen.best_epoch
+    ours = padded.unpack(state.best, plain.state.best)
+    for a, b in zip(jax.tree.leaves(plain.state.best), jax.tree.leaves(ours), strict=True):
+        np.testing.assert_allclose(np.asarray(b), np.asarray(a), atol=2e-4)
+    np.testing.assert_allclose(float(state.best_value), plain.seen.best_value, rtol=1e-4)
+
+
+def test_the_length_of_a_call_changes_nothing() -> None:
+    """Bit for bit, since going back in time replays steps in calls of other lengths."""
+    network = build(
+        load({"data": MOONS, "network": {"kind": "mlp", "hidden": [5]}}).network, inputs=2, outputs=1, codes=(), seed=3
+    )
+    written = load({"data": MOONS, "train": {"dropout": 0.3, "optimizer": "adam"}})
+    dataset = load_data(written.data, written.task, 0)
+    resolved = resolve(written, dataset)
+    arguments = (
+        padded.shape(network),
+        padded.settings(resolved.recipe.train, resolved.recipe.task, resolved.objective),
+        padded.table(dataset.x, dataset.y, dataset.train, dataset.validation, resolved.objective),
+        noise.key(5),
+    )
+    whole, _ = padded.compiled()(padded.fresh(padded.pack(network)), *arguments, np.int32(53))
+    parts = padded.fresh(padded.pack(network))
+    for count in (1, 30, 2, 20):
+        parts, _ = padded.compiled()(parts, *arguments, np.int32(count))
+    for a, b in zip(jax.tree.leaves(whole), jax.tree.leaves(parts), strict=True):
+        assert np.asarray(a).tobytes() == np.asarray(b).tobytes()
+
+
+def test_what_diverges_goes_back_to_the_last_good_epoch() -> None:
+    network = {"kind": "mlp", "hidden": [4], "activation": "relu"}
+    data, train = {"kind": "toy", "name": "plane", "n": 60}, {"optimizer": "sgd", "learning_rate": 1e6}
+    recipe = {"network": network, "data": data, "train": train}
+    _, state, history = both(recipe, epochs=50)
+    assert int(state.status) == padded.DIVERGED
+    assert all(np.isfinite(np.asarray(leaf)).all() for leaf in jax.tree.leaves(state.now.parameters))
+    assert int(history.rows) < 50
+
+
+def test_what_does_not_fit_is_told() -> None:
+    assert padded.fits(load({"data": MOONS, "network": {"kind": "mlp", "hidden": [8]}}).network, 2, 1)
+    assert not padded.fits(load({"data": MOONS, "network": {"kind": "mlp", "hidden": [9]}}).network, 2, 1)
+    assert not padded.fits(load({"data": MOONS, "network": {"kind": "mlp", "hidden": [2] * 7}}).network, 2, 1)
+    assert not padded.fits(load({"data": MOONS, "network": "linear"}).network, 9, 1)
