@@ -127,13 +127,14 @@ class _Column(NamedTuple):
 
 def _over_columns(network: MLP, dataset: Dataset, names: tuple[str, str], rows: Rows) -> Plane:
     encoder = dataset.encoder
-    for name in names:
-        if name not in encoder.names or names[0] == names[1]:
-            raise DataError(
-                "a decision surface is over two different input columns",
-                received=", ".join(names),
-                remedy=nearest(name, encoder.names) or f"the columns are: {', '.join(encoder.names[:20])}",
-            )
+    unknown = [name for name in names if name not in encoder.names]
+    if unknown or names[0] == names[1]:
+        near = nearest(unknown[0], encoder.names) if unknown else ""
+        raise DataError(
+            "a decision surface is over two different input columns",
+            received=", ".join(names),
+            remedy=near or f"the columns are: {', '.join(encoder.names[:20])}",
+        )
     columns = _columns(dataset)
     base = {name: column.usual for name, column in columns.items()}
     usual = encoder.encode([base])[0]
