@@ -115,6 +115,14 @@ def test_the_test_part_is_not_touched(small: Overfitting) -> None:
         np.testing.assert_array_equal(arm.validation, other.validation)
 
 
+def test_lanes_that_find_no_room_together_come_one_after_the_other(
+    small: Overfitting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("layerwise.inspection.cures.memory_budget", lambda: 1)
+    for arm, other in zip(small.arms, laboratory(SMALL).arms, strict=True):
+        np.testing.assert_array_equal(arm.validation, other.validation)
+
+
 # ── the halves ──────────────────────────────────────────────────────────────────────────────────
 
 
