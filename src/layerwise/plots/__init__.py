@@ -2,6 +2,7 @@
 
 from layerwise.plots.activations import activation, layer, norms
 from layerwise.plots.architecture import architecture
+from layerwise.plots.backprop import backprop_picture
 from layerwise.plots.decision import decision_surface, hidden_units
 from layerwise.plots.landscapes import curvature, landscape, minima
 from layerwise.plots.overfitting import differences, learning
@@ -14,6 +15,7 @@ __all__ = [
     "StudyFigures",
     "activation",
     "architecture",
+    "backprop_picture",
     "best_so_far",
     "calibration",
     "confusion",

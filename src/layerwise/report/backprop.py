@@ -11,7 +11,6 @@ from layerwise.inspection.sheets import (
     FORWARD,
     GRADIENT,
     BackpropSheet,
-    Checked,
     LayerSheet,
     TableSheet,
 )
@@ -166,14 +165,6 @@ def _units(layer: LayerSheet, most: int) -> tuple[list[int], str]:
     return units, f"... and {left:,} units with smaller errors" if left else ""
 
 
-def _apart(*pairs: Checked) -> list[float]:
-    """The largest relative difference of each unit over some arrays of (batch, units)."""
-    found = []
-    for unit in range(pairs[0].worked.shape[1]):
-        found.append(max(Checked(pair.worked[:, unit], pair.automatic[:, unit]).difference for pair in pairs))
-    return found
-
-
 def _forward(sheet: BackpropSheet, layer: LayerSheet, most: Most) -> Block:
     units, left_out = _units(layer, most.units)
     mean = "mean " if len(sheet.y) > 1 else ""
@@ -269,14 +260,13 @@ def _table_step(one: TableSheet, most: Most) -> Block:
 
 def backprop(name: str, told: dict[str, str], sheet: BackpropSheet) -> bytes:
     """The sheet as one page: the facts, both passes in a picture, and every stage with its equations."""
-    picture = tag(
-        "div", Html(backprop_picture(sheet)), kind="scroll", tabindex="0", role="region", aria_label="picture"
-    )
+    drawing = Html(backprop_picture(sheet))
+    picture = tag("div", drawing, kind="scroll", tabindex="0", role="region", aria_label="picture")
     aside = (
         "What each unit computes on the way forward, and what comes back to it: how the loss changes with its weighted "
-        "sum. All of that is known before the first weight moves. Where there are too many units for boxes, a cell is "
-        "fuller the larger its number is in size."
+        "sum. All of that is known before the first weight moves."
     )
+    aside += " A cell is fuller the larger its number is in size." if "<title>" in drawing else ""
     content = [
         section("Example" if "example" in told else "Batch", "", _table(("", ""), list(told.items()), "facts")),
         section("Both passes", aside, picture),
@@ -290,7 +280,7 @@ def _section(part: Part) -> Html:
     blocks = []
     for block in part.blocks:
         blocks.append(tag("h3", text(block.caption), style="margin-top:1.5rem"))
-        blocks += [tag("p", tag("code", text(",   ".join(block.equations))))] if block.equations else []
+        blocks += [tag("p", tag("code", text(",   ".join(block.equations))), kind="small")] if block.equations else []
         blocks.append(_table(block.heading, block.rows, block.caption))
         blocks += [tag("p", text(block.left_out), kind="small")] if block.left_out else []
     return section(part.title, "", _equations(part.equations), *blocks)
