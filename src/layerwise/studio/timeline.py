@@ -1,0 +1,266 @@
+"""Time travel: a run that can be taken back to any step, and forward again to the same bits, in bounded memory.
+
+Everything random follows from (seed, step), so a step is reached by replaying from the nearest state
+that was kept. What was changed on the way is journaled as *eras*: from a step on, training had these
+settings, or went on from weights that were typed in. Training on after a way back drops the eras ahead:
+it is a branch, and the curve that is left stays as a ghost.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float64
+
+from layerwise.nets import noise
+from layerwise.training import padded
+from layerwise.training.padded import Parameters, Settings, Shape, State, Table
+
+MEMORY = 8 << 20  # bytes of a timeline, about
+CURVE_POINTS = 4096  # epochs that are kept; beyond, every second one goes
+
+Host = Any  # a State of NumPy's arrays
+
+
+class Arguments(NamedTuple):
+    """What the padded program trains with, beside the state."""
+
+    shape: Shape
+    settings: Settings
+    table: Table
+    seed: noise.Key
+
+
+@dataclass
+class Era:
+    """From step `first` on: what is trained with, and the states that were kept, the first one among them."""
+
+    first: int
+    arguments: Arguments
+    kept: list[Host]
+
+    def steps(self) -> list[int]:
+        """The steps of the states kept, in order."""
+        return [int(state.now.step) for state in self.kept]
+
+
+Row = tuple[float, float, float, float, float]
+
+
+@dataclass
+class Curve:
+    """An epoch a row: step, training loss and figure, validation loss and figure; thinned evenly when it grows long."""
+
+    rows: list[Row] = field(default_factory=list)
+    every: int = 1
+    seen: int = 0
+    last: float = -1.0  # the step of the last epoch, kept or not
+
+    def add(self, row: Row) -> None:
+        """Append an epoch, unless it is known from a first time; thin where there are too many."""
+        if row[0] <= self.last:
+            return
+        if self.seen % self.every == 0:
+            self.rows.append(row)
+        self.seen, self.last = self.seen + 1, row[0]
+        if len(self.rows) > CURVE_POINTS:
+            self.rows, self.every = self.rows[::2], 2 * self.every
+
+    def array(self) -> Float64[np.ndarray, "epochs 5"]:
+        """All rows."""
+        return np.array(self.rows, np.float64).reshape(-1, 5)
+
+    def until(self, step: int) -> "Curve":
+        """The part up to a step."""
+        rows = self.rows[: bisect_right([row[0] for row in self.rows], step)]
+        return Curve(rows, self.every, len(rows) * self.every, rows[-1][0] if rows else -1.0)
+
+
+class Timeline:
+    """One training from its first step on. `step` is where it stands, `end` how far it has come.
+
+    `curve` has the epochs until `end`, `ghost` those of the branch that was left last.
+    """
+
+    def __init__(self, parameters: Parameters, arguments: Arguments) -> None:
+        start = padded.fresh(parameters)
+        self._state = start
+        self._eras = [Era(0, arguments, [_host(start)])]
+        self.end = 0
+        self.curve, self.ghost = Curve(), Curve()
+
+    # ── where it stands ─────────────────────────────────────────────────────────────────────────
+
+    @property
+    def step(self) -> int:
+        """Steps done."""
+        return int(self._state.now.step)
+
+    @property
+    def status(self) -> int:
+        """One of the padded program's."""
+        return int(self._state.status)
+
+    @property
+    def state(self) -> Host:
+        """Where training stands, on the host."""
+        return _host(self._state)
+
+    @property
+    def arguments(self) -> Arguments:
+        """What is trained with at this step."""
+        return self._era().arguments
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches of an epoch, the last and incomplete one included."""
+        arguments = self.arguments
+        return -(-int(arguments.table.train_rows) // int(arguments.settings.batch_size))
+
+    @property
+    def edits(self) -> list[int]:
+        """The steps at which something was changed."""
+        return [era.first for era in self._eras[1:]]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the states and curves that are kept."""
+        states = sum(_nbytes(state) for era in self._eras for state in era.kept)
+        return states + 40 * (len(self.curve.rows) + len(self.ghost.rows))
+
+    # ── on, back, and otherwise ─────────────────────────────────────────────────────────────────
+
+    def advance(self, limit: int) -> int:
+        """Train for up to `limit` steps and say how many were made; fewer at an end or where history fills up."""
+        if self.step < self.end and self._ahead():
+            self._branch()
+        before = self.step
+        if self.status == padded.DIVERGED:
+            return 0
+        self._run(limit)
+        if self.step > before:
+            era = self._era()
+            if self.step > int(era.kept[-1].now.step):
+                era.kept.append(_host(self._state))
+                self._thin()
+        self.end = max(self.end, self.step)
+        return self.step - before
+
+    def seek(self, step: int) -> None:
+        """Go to any step from 0 to `end`; the state is the very one that was there, bit by bit."""
+        step = min(max(step, 0), self.end)
+        era = self._era(step)
+        place = bisect_right(era.steps(), step) - 1
+        self._state = _device(era.kept[place])
+        while self.step < step:
+            if not self._run(step - self.step):
+                break
+
+    def edit(self, arguments: Arguments | None = None, parameters: Parameters | None = None) -> None:
+        """From this step on train with other `arguments`, or from other `parameters`; what lay ahead is left behind.
+
+        With other parameters, or another optimizer, the optimizer's moments begin anew.
+        """
+        if self.step < self.end:
+            self._branch()
+        now = self._era().arguments
+        then = arguments or now
+        state = self.state
+        point = state.now
+        if parameters is not None:
+            point = point._replace(parameters=_floats(parameters))
+        if parameters is not None or not _same(now.settings.law, then.settings.law):
+            zeros = jax.tree.map(np.zeros_like, point.m)
+            point = point._replace(m=zeros, v=zeros, updates=np.int32(0))
+        # A halt by patience, the last epoch or a loss that was not finite is over: what follows is new.
+        fresh = state._replace(now=point, good=point, waited=np.int32(0), status=np.int32(padded.RUNNING))
+        if parameters is not None or not _same(now.shape, then.shape):
+            fresh = fresh._replace(best=point.parameters, best_value=np.float32(np.inf), best_step=point.step)
+        era = Era(self.step, then, [fresh])
+        if self._eras[-1].first == self.step and len(self._eras) > 1:
+            self._eras[-1] = era  # two changes at one step are one
+        elif self.step == 0:
+            self._eras = [Era(0, then, [fresh])]
+        else:
+            self._eras.append(era)
+        self._state = _device(fresh)
+        self._thin()
+
+    # ── inside ──────────────────────────────────────────────────────────────────────────────────
+
+    def _run(self, limit: int) -> int:
+        """Up to `limit` steps with this era's arguments; epochs beyond the curve's end are added to it."""
+        before, era = self.step, self._era()
+        program = padded.compiled()
+        self._state, history = program(self._state, *era.arguments, np.int32(limit))
+        rows = int(history.rows)
+        parts = [np.asarray(part)[:rows] for part in (history.step[:, None], history.train, history.validation)]
+        for step, loss, figure, held_out, its_figure in np.concatenate(parts, axis=1).tolist():
+            self.curve.add((step, loss, figure, held_out, its_figure))
+        return self.step - before
+
+    def _era(self, step: int | None = None) -> Era:
+        """The era that a step belongs to; at its first step a change has been made already."""
+        step = self.step if step is None else step
+        return self._eras[bisect_right([era.first for era in self._eras], step) - 1]
+
+    def _ahead(self) -> list[Era]:
+        return [era for era in self._eras if era.first > self.step]
+
+    def _branch(self) -> None:
+        """Leave what lies ahead; its curve stays as a ghost."""
+        step = self.step
+        self.ghost = self.curve
+        self.curve = self.curve.until(step)
+        self._eras = [era for era in self._eras if era.first <= step]
+        era = self._eras[-1]
+        era.kept = era.kept[: max(1, bisect_right(era.steps(), step))]
+        self.end = step
+
+    def _thin(self) -> None:
+        """Within the memory, keep recent states close together and older ones farther apart."""
+        while self.nbytes > MEMORY and (era := max(self._eras, key=lambda e: len(e.kept))) and len(era.kept) > 3:
+            half = len(era.kept) // 2
+            era.kept = era.kept[:1] + era.kept[1:half:2] + era.kept[half:] if half > 2 else era.kept[::2]
+
+    def keyframes(self) -> Iterator[int]:
+        """The steps of all states kept."""
+        return (step for era in self._eras for step in era.steps())
+
+
+def _host(state: State) -> Host:
+    copied: Host = jax.tree.map(np.array, jax.device_get(state))
+    return copied
+
+
+def _device(state: Host) -> State:
+    """On the device, each array its own: the program will take it over."""
+    placed: State = jax.tree.map(lambda leaf: jax.device_put(np.array(leaf)), state)
+    return placed
+
+
+def _floats(parameters: Parameters) -> Parameters:
+    found: Parameters = jax.tree.map(lambda leaf: np.array(leaf, np.float32), parameters)
+    return found
+
+
+def _same(a: Any, b: Any) -> bool:
+    return all(np.array_equal(x, y) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
+
+
+def _nbytes(state: Host) -> int:
+    return sum(int(np.asarray(leaf).nbytes) for leaf in jax.tree.leaves(state))
+
+
+def parameters_with(parameters: Parameters, layer: int, unit: int, source: int | None, value: float) -> Parameters:
+    """A copy in which one weight, or with `source` None one bias, has another value."""
+    weight, bias = (np.array(part) for part in parameters)
+    if source is None:
+        bias[layer, unit] = value
+    else:
+        weight[layer, unit, source] = value
+    changed: tuple[Array, Array] = (weight, bias)  # type: ignore[assignment]
+    return Parameters(*changed)

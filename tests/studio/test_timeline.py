@@ -1,0 +1,179 @@
+"""Back in time and forward again: the same bits, through every edit, in bounded memory."""
+
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from layerwise.data import load as load_data
+from layerwise.inspection import initial
+from layerwise.nets import noise
+from layerwise.recipe import load
+from layerwise.studio import timeline as module
+from layerwise.studio.timeline import Arguments, Timeline, parameters_with
+from layerwise.training import padded
+from layerwise.training.resolve import resolve
+
+RECIPE: dict[str, Any] = {
+    "data": {"kind": "toy", "name": "moons", "n": 60, "noise": 0.1},
+    "network": {"kind": "mlp", "hidden": [4, 2], "activation": "tanh"},
+    "train": {"batch_size": 7, "dropout": 0.1, "optimizer": "adam", "patience": 0, "epochs": 10**6},
+}
+
+
+def arguments(**train: Any) -> tuple[padded.Parameters, Arguments]:
+    recipe = load({**RECIPE, "train": {**RECIPE["train"], **train}})
+    dataset = load_data(recipe.data, recipe.task, recipe.seed)
+    resolved = resolve(recipe, dataset)
+    network = initial(resolved.recipe, resolved.objective, dataset)
+    return padded.pack(network), Arguments(
+        padded.shape(network),
+        padded.settings(resolved.recipe.train, resolved.recipe.task, resolved.objective),
+        padded.table(dataset.x, dataset.y, dataset.train, dataset.validation, resolved.objective),
+        noise.key(0),
+    )
+
+
+def bits(timeline: Timeline) -> bytes:
+    return b"".join(np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(timeline.state))
+
+
+def test_any_step_is_the_one_that_was_there() -> None:
+    line = Timeline(*arguments())
+    seen = {0: bits(line)}
+    for _ in range(40):
+        line.advance(3)
+        seen[line.step] = bits(line)
+    assert line.end == 120 and line.curve.array()[-1][0] <= 120
+    for step in (117, 3, 60, 0, 120):
+        line.seek(step)
+        assert bits(line) == seen[step]
+    line.seek(61)
+    line.seek(60)
+    assert bits(line) == seen[60]
+
+
+def test_forward_again_without_a_change_is_no_branch() -> None:
+    line = Timeline(*arguments())
+    line.advance(50)
+    there, curve = bits(line), line.curve.array()
+    line.seek(20)
+    line.advance(30)
+    assert bits(line) == there and line.end == 50
+    np.testing.assert_array_equal(line.curve.array(), curve)
+    assert not line.ghost.rows
+
+
+def test_an_edit_acts_from_its_step_on_and_is_replayed() -> None:
+    _, other = arguments(learning_rate=0.1, l2=0.01)
+    line = Timeline(*arguments())
+    line.advance(20)
+    line.edit(other)
+    line.advance(20)
+    end = bits(line)
+    assert line.edits == [20]
+    line.seek(0)
+    line.seek(40)
+    assert bits(line) == end
+    line.seek(19)
+    assert float(line.arguments.settings.hyper.l2) == 0
+    line.seek(20)
+    assert float(line.arguments.settings.hyper.l2) == pytest.approx(0.01)
+
+
+def test_training_on_after_a_way_back_is_a_branch() -> None:
+    _, other = arguments(learning_rate=0.5)
+    line = Timeline(*arguments())
+    line.advance(30)
+    line.edit(other)
+    line.advance(70)
+    old = line.curve.array()
+    line.seek(10)
+    line.advance(5)
+    assert line.end == 15 and line.edits == []
+    np.testing.assert_array_equal(line.ghost.array(), old)
+    alone = Timeline(*arguments())
+    alone.advance(15)
+    assert bits(alone) == bits(line)
+
+
+def test_a_typed_weight_stays_and_the_moments_begin_anew() -> None:
+    line = Timeline(*arguments())
+    line.advance(10)
+    line.edit(parameters=parameters_with(line.state.now.parameters, 0, 1, 0, 2.5))
+    assert line.state.now.parameters.weight[0, 1, 0] == 2.5
+    assert not line.state.now.m.weight.any() and int(line.state.now.updates) == 0 and line.step == 10
+    line.edit(parameters=parameters_with(line.state.now.parameters, 6, 0, None, -1.0))
+    assert line.edits == [10] and line.state.now.parameters.weight[0, 1, 0] == 2.5
+    line.advance(5)
+    end = bits(line)
+    line.seek(0)
+    line.seek(15)
+    assert bits(line) == end
+
+
+def test_at_the_first_step_an_edit_is_the_beginning() -> None:
+    line = Timeline(*arguments())
+    _, other = arguments(learning_rate=0.2)
+    line.edit(other)
+    assert line.edits == []
+    line.seek(0)
+    assert float(line.arguments.settings.hyper.learning_rate) == pytest.approx(0.2)
+
+
+@settings(max_examples=15)
+@given(st.lists(st.tuples(st.sampled_from(["advance", "seek", "edit"]), st.integers(0, 60)), max_size=12))
+def test_whatever_is_done_every_step_replays(moves: list[tuple[str, int]]) -> None:
+    line, rates = Timeline(*arguments()), [arguments(learning_rate=rate)[1] for rate in (0.01, 0.3)]
+    for what, number in moves:
+        match what:
+            case "advance":
+                line.advance(number)
+            case "seek":
+                line.seek(number)
+            case _:
+                line.edit(rates[number % 2])
+    here, step = bits(line), line.step
+    line.seek(0)
+    line.seek(line.end)
+    line.seek(step)
+    assert bits(line) == here
+    assert line.edits == sorted(line.edits) and all(0 < edit <= line.end for edit in line.edits)
+
+
+def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MEMORY", 300_000)
+    line = Timeline(*arguments())
+    for _ in range(150):
+        line.advance(1)
+    there = bits(line)
+    assert line.nbytes <= 300_000
+    steps = list(line.keyframes())
+    assert steps[0] == 0 and steps[-1] == 150
+    line.seek(77)
+    line.seek(150)
+    assert bits(line) == there
+
+
+def test_curves_are_thinned_evenly() -> None:
+    curve = module.Curve()
+    for n in range(20_000):
+        curve.add((float(n), 0.0, 0.0, 0.0, 0.0))
+    steps = curve.array()[:, 0]
+    assert len(steps) <= module.CURVE_POINTS + 1 and set(np.diff(steps)) == {curve.every}
+
+
+def test_what_diverged_can_be_taken_back() -> None:
+    line = Timeline(*arguments())
+    line.advance(20)
+    _, wild = arguments(optimizer="sgd", learning_rate=3e38)
+    line.edit(wild)
+    line.advance(200)
+    assert line.status == padded.DIVERGED
+    assert np.isfinite(line.state.now.parameters.weight).all()
+    assert line.advance(10) == 0
+    line.seek(19)
+    assert line.advance(5) == 5
