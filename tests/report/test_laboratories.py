@@ -26,18 +26,13 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder, found = tmp_path_factory.mktemp("pages"), subject(MOONS)
     cures = overfit(found.recipe, found.objective, found.dataset, 2)
     seen = surface(found.network, found.objective, found.dataset, units=True)
-    iris = subject({"data": {"kind": "named", "name": "iris"}})
-    components = surface(iris.network, iris.objective, iris.dataset)
-    written = {
-        "cures": overfitting("<b>moons</b>", cures), "surface": decision("moons", seen),
-        "components": decision("iris", components),
-    }  # fmt: skip
+    written = {"cures": overfitting("<b>moons</b>", cures), "surface": decision("moons", seen)}
     for name, content in written.items():
         (folder / f"{name}.html").write_bytes(content)
     return {name: folder / f"{name}.html" for name in written}
 
 
-@pytest.mark.parametrize(("name", "figures"), [("cures", 7), ("surface", 3), ("components", 1)])
+@pytest.mark.parametrize(("name", "figures"), [("cures", 7), ("surface", 3)])
 def test_a_browser_draws_all_of_it(pages: dict[str, Path], tmp_path: Path, name: str, figures: int) -> None:
     seen = browse(pages[name], tmp_path, 400)
     assert seen.complaints == [] and seen.asked == set()
