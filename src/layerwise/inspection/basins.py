@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 import msgspec
 import numpy as np
-from jaxtyping import Bool, Float, Float64, Int64
+from jaxtyping import Bool, Float, Float32, Float64, Int64
 
 from layerwise.errors import LayerwiseError
 from layerwise.inspection.landscapes import loss_of
@@ -51,8 +51,8 @@ class Minima:
     `losses` and `validation` are mean losses of the training and the validation rows, NaN where there are
     none. `basin` numbers the basins by their lowest loss, from 0. `scores` are accuracies on the training
     rows, or R2 of a regression. A start is `stuck` where its loss is above `bound`, a tenth of the way from
-    the best start's to `constant`, the loss of the best constant output: it misses more than a tenth of what the best start gained. That may
-    also be because its training was not done yet: more epochs tell.
+    the best start's to `constant`, the loss of the best constant output: it misses more than a tenth of what
+    the best start gained. That may also be because its training was not done yet: more epochs tell.
     """
 
     score: str
@@ -181,9 +181,7 @@ def constant_loss(objective: Objective, sample: Sample) -> float:
         smooth = np.clip(shares * keep + (1 - keep) / 2, tiny, 1 - 1e-9)
         middles = [shares if objective.kind == "probability" else np.log(smooth / (1 - smooth))]
     bare = sample._replace(x=np.zeros((y.shape[0], 1), np.float32))
-    constants = [
-        Dense(jnp.zeros((middle.size, 1)), jnp.asarray(middle, jnp.float32)) for middle in middles
-    ]
+    constants = [Dense(jnp.zeros((middle.size, 1)), jnp.asarray(middle, jnp.float32)) for middle in middles]
     return min(loss_of(objective, MLP((), (constant,), (), (r.Linear(),)), bare) for constant in constants)
 
 
@@ -206,16 +204,18 @@ def _median(values: Float[np.ndarray, " rows"], weight: Float64[np.ndarray, " ro
     return float(values[order][np.searchsorted(np.cumsum(weight[order]), 0.5)])
 
 
-def _function(objective: Objective, outputs: Float[np.ndarray, "rows outputs"], sample: Sample) -> np.ndarray:
+def _function(
+    objective: Objective, outputs: Float32[np.ndarray, "rows outputs"], sample: Sample
+) -> Float64[np.ndarray, "rows values"]:
     """What a network computes, so that the root mean square over rows tells how far two are apart."""
     if objective.kind == "quantities":
         spread = np.asarray(sample.y).std(axis=0)
-        return outputs / np.where(spread > 0, spread, 1) / np.sqrt(outputs.shape[1])
+        return np.asarray(outputs / np.where(spread > 0, spread, 1) / np.sqrt(outputs.shape[1]), np.float64)
     found = probabilities(objective, outputs)
-    return found / np.sqrt(found.shape[1] if objective.kind == "labels" else 2)
+    return np.asarray(found / np.sqrt(found.shape[1] if objective.kind == "labels" else 2), np.float64)
 
 
-def _score(objective: Objective, outputs: Float[np.ndarray, "rows outputs"], sample: Sample) -> float:
+def _score(objective: Objective, outputs: Float32[np.ndarray, "rows outputs"], sample: Sample) -> float:
     """The accuracy, of labels their mean, or R2."""
     weight, y = np.asarray(sample.weight, np.float64), np.asarray(sample.y)
     if objective.kind == "quantities":
@@ -227,14 +227,14 @@ def _score(objective: Objective, outputs: Float[np.ndarray, "rows outputs"], sam
     return float(np.average(decide(objective, outputs) == y, weights=weight))
 
 
-def _alike(functions: Float[np.ndarray, "starts rows values"]) -> Int64[np.ndarray, " starts"]:
+def _alike(functions: Float64[np.ndarray, "starts rows values"]) -> Int64[np.ndarray, " starts"]:
     """A number for each group of like functions; what is not finite is like nothing."""
     from scipy.cluster.hierarchy import fcluster, linkage
 
     starts, rows = functions.shape[:2]
     finite = np.isfinite(functions).all(axis=(1, 2))
-    groups = np.arange(starts) + starts
-    vectors = functions[finite].reshape(int(finite.sum()), -1).astype(np.float64)
+    groups: Int64[np.ndarray, " starts"] = np.arange(starts) + starts
+    vectors = functions[finite].reshape(int(finite.sum()), -1)
     if len(vectors) > 1:
         groups[finite] = fcluster(linkage(vectors, "complete"), ALIKE * np.sqrt(rows), "distance")
     return groups
@@ -246,6 +246,6 @@ def _numbered(
     """The groups' numbers in the order of their lowest losses."""
     order = np.argsort(np.where(np.isfinite(losses), losses, np.inf), kind="stable")
     numbers: dict[int, int] = {}
-    for place in order:
-        numbers.setdefault(int(groups[place]), len(numbers))
+    for start in order:
+        numbers.setdefault(int(groups[start]), len(numbers))
     return np.array([numbers[int(group)] for group in groups], np.int64)

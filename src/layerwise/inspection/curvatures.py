@@ -77,8 +77,8 @@ def curvature(network: MLP, objective: Objective, sample: Sample, seed: int = 0)
     >>> seen.converged, seen.products, bool(np.allclose(seen.losses, seen.parabola, atol=1e-5))
     (True, 3, True)
     """
-    placed = jax.device_put((network, sample))
-    multiply = partial(_product(objective), *placed)
+    placed_network, placed_sample = jax.device_put((network, sample))
+    multiply = partial(_product(objective), placed_network, placed_sample)
     gradient = np.zeros(flat(network).size)
 
     def product(vector: Vector) -> Vector:
@@ -161,20 +161,22 @@ def largest_eigenvalue(product: Callable[[Vector], Vector], size: int, seed: int
 
 
 def stability(found: Curvature, train: r.Train | str) -> str:
-    """What the curvature means for plain gradient descent, in a sentence; "" for other optimizers.
+    """What the curvature means for plain gradient descent, in a sentence; "" for another optimizer, or without any.
 
     On L = lambda t^2 / 2 a step is t <- (1 - rate lambda) t, which grows once lambda > 2 / rate.
     """
-    if not isinstance(train, r.Train) or not isinstance(train.optimizer, r.Sgd) or isinstance(train.learning_rate, str):
+    if not isinstance(train, r.Train) or not isinstance(train.optimizer, r.Sgd) or found.largest <= 0:
+        return ""
+    if isinstance(train.learning_rate, str):
         return ""
     bound = 2 / train.learning_rate
-    says = f"Gradient descent at a learning rate of {train.learning_rate:g} is stable up to a curvature of {bound:.3g}"
+    says = (
+        f"Gradient descent at a learning rate of {train.learning_rate:.3g} is stable up to a curvature of {bound:.3g} "
+        f"(2 / rate); here it is {found.largest:.3g}"
+    )
     if found.largest > bound:
-        return f"{says} (2 / rate); here it is {found.largest:.3g}: steps along the sharpest direction overshoot."
-    times = bound / found.largest if found.largest > 0 else float("inf")
-    if times > 1000:
-        return f"{says} (2 / rate), far above what it is here."
-    return f"{says} (2 / rate); here it is {found.largest:.3g}: a rate up to {times:.2g} times as large would be."
+        return f"{says}: steps along the sharpest direction overshoot."
+    return f"{says}: a rate up to {bound / found.largest:.2g} times as large would be."
 
 
 @lru_cache(maxsize=32)

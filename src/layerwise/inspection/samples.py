@@ -39,7 +39,9 @@ def sample(subject: Subject, part: str = "train", most: int = MOST_ROWS) -> Samp
         rows = rows[np.linspace(0, rows.size - 1, most).astype(int)]
     task = subject.recipe.task
     return Sample(
-        *(array[rows] for array in (subject.dataset.x, subject.dataset.y, weights)),
+        subject.dataset.x[rows],
+        subject.dataset.y[rows],
+        weights[rows],
         smoothing=np.asarray(getattr(task, "label_smoothing", 0.0), np.float32),
         delta=np.asarray(getattr(task, "delta", 1.0), np.float32),
     )

@@ -51,6 +51,13 @@ class Retraining:
                 received="weights set by hand, which no training changes",
                 remedy="look at random directions: --directions random",
             )
+        best = max((event.epoch for event in subject.events if isinstance(event, Epoch) and event.best), default=0)
+        if subject.folder is not None and not best:
+            raise LayerwiseError(
+                "a path is that of whole epochs",
+                received="a run that ended within its first one",
+                remedy="look at random directions: --directions random",
+            )
         network = initial(subject.recipe, subject.objective, subject.dataset)
         self._room = min(SNAPSHOTS, MOST_BYTES // flat(network).nbytes)
         if self._room < LEAST:
@@ -61,8 +68,7 @@ class Retraining:
             )
         data = place(subject.dataset, subject.weights())
         self.trainer = Trainer(subject.recipe, subject.objective, data, network)
-        self.end = max((e.epoch for e in subject.events if isinstance(e, Epoch) and e.best), default=0)
-        self.end = self.end or self.trainer.epochs
+        self.end = best or self.trainer.epochs
         self._limit = float("inf") if subject.trained else seconds(train.time_limit)
         self._snapshots = [(0, flat(network))]
 

@@ -175,7 +175,7 @@ def minima(found: Minima) -> "Figure":
         )
     for name, stuck, marker in (
         ("trained well", False, {"symbol": "circle", "color": INK}),
-        ("stuck, or not done", True, {"symbol": "circle-open", "color": INK, "line": {"width": 1.5}}),
+        ("far off", True, {"symbol": "circle-open", "color": INK, "line": {"width": 1.5}}),
     ):
         here = found.stuck[order] == stuck
         if not here.any():

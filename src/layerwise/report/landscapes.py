@@ -27,7 +27,9 @@ def _solution(seen: Landscape, curved: Curvature, remarks: list[str]) -> Html:
         (f"{curved.largest:.4g}", "largest eigenvalue of the Hessian" + ("" if curved.converged else ", at least")),
         (f"{curved.gradient:.2g}", "norm of the gradient, zero at a critical point"),
     ]
-    shown = tag("div", *(tag("div", tag("b", text(n)), tag("span", text(s)), kind="fact") for n, s in facts), kind="facts")
+    shown = tag(
+        "div", *(tag("div", tag("b", text(n)), tag("span", text(s)), kind="fact") for n, s in facts), kind="facts"
+    )
     said = [tag("ul", *(tag("li", text(remark)) for remark in remarks))] if remarks else []
     return section("Solution", "", shown, *said)
 
@@ -55,8 +57,8 @@ def _surface(seen: Landscape, figures: Figures) -> Html:
 
 def _curvature(curved: Curvature, figures: Figures) -> Html:
     aside = (
-        "Along the eigenvector of the Hessian's largest eigenvalue the loss bends the most. How much depends on how the "
-        "network is written down: a ReLU network can be rescaled to any curvature (Dinh et al. 2017)."
+        "Along the eigenvector of the Hessian's largest eigenvalue the loss bends the most. How much depends on how "
+        "the network is written down: a ReLU network can be rescaled to any curvature (Dinh et al. 2017)."
     )
     caption = f"The parabola has the curvature {curved.largest:.4g}, the largest eigenvalue."
     place = figures.add(plots.curvature(curved), "The cut along the sharpest direction", caption)
@@ -64,13 +66,13 @@ def _curvature(curved: Curvature, figures: Figures) -> Html:
 
 
 def _starts(found: Minima, figures: Figures) -> Html:
-    caption = "A dot each, by its final training loss; those that end far above the best one are rings."
+    caption = "A dot each, by its final training loss; those that end far off the best one are rings."
     place = figures.add(plots.minima(found), f"Where {found.losses.size:,} starts ended", caption, wide=True)
     heading, rows = basins(found)
     shown = table(heading, [[_cell(cell) for cell in row] for row in rows], name="basins")
     aside = (
-        "The same network from other random weights. Starts are in one basin where the networks compute the same on the "
-        "training rows: order and signs of hidden units do not count."
+        "The same network from other random weights. Starts are in one basin where the networks compute the same on "
+        "the training rows: order and signs of hidden units do not count."
     )
     return section("Starts", aside, tag("p", text(stuck(found)), kind="lead"), place, shown)
 
@@ -90,16 +92,19 @@ def stuck(found: Minima) -> str:
     >>> import numpy as np
     >>> zeros = np.zeros(4)
     >>> stuck(Minima("accuracy", zeros, zeros, zeros, zeros.astype(int), zeros > 1, constant=0.69, bound=0.07))
-    'None of 4 starts gets stuck (95% interval 0% to 60.2%): each comes within a tenth of what the best start gained.'
+    'None of 4 starts gets stuck (95% interval 0% to 60.2%): each has nine tenths of what the best start gained.'
     """
     share, starts = found.share, wording.counted(found.losses.size, "start")
     count = int(found.stuck.sum())
     around = f"95% interval {_percent(share.low)} to {_percent(share.high)}"
+    if found.bound >= found.constant:
+        return f"None of {starts} came below {found.constant:.3g}, the loss of the best constant output."
     if not count:
-        return f"None of {starts} gets stuck ({around}): each comes within a tenth of what the best start gained."
+        return f"None of {starts} gets stuck ({around}): each has nine tenths of what the best start gained."
     return (
-        f"{count:,} of {starts} {'is' if count == 1 else 'are'} stuck, or not done ({_percent(share.value)}; {around}): "
-        f"a loss above {found.bound:.3g} misses over a tenth of what the best start gained."
+        f"{count:,} of {starts} {'ends' if count == 1 else 'end'} far off, stuck or not done "
+        f"({_percent(share.value)}; {around}): a loss above {found.bound:.3g} misses over a tenth of what the best "
+        "start gained."
     )
 
 
@@ -110,7 +115,7 @@ def _percent(share: float) -> str:
 
 def basins(found: Minima) -> tuple[list[str], list[list[str]]]:
     """The table of basins: its heading, and a row each; the many last ones are put into one."""
-    heading = ["basin", "starts", "training loss", "validation loss", "accuracy" if found.score == "accuracy" else "R2", ""]
+    heading = ["basin", "starts", "training loss", "validation loss", wording.label(found.score), ""]
     rows = []
     for number, basin in enumerate(found.basins[:MOST_BASINS], start=1):
         losses = wording.loss(basin.loss)
@@ -118,7 +123,7 @@ def basins(found: Minima) -> tuple[list[str], list[list[str]]]:
             losses += f" to {wording.loss(basin.highest)}"
         held_out = wording.loss(basin.validation) if basin.validation == basin.validation else "-"
         cells = [str(number), f"{basin.starts:,}", losses, held_out, f"{basin.score:.3f}"]
-        rows.append([*cells, "stuck, or not done" if basin.stuck else ""])
+        rows.append([*cells, "far off" if basin.stuck else ""])
     if rest := found.basins[MOST_BASINS:]:
         rows.append([f"{len(rest):,} more", f"{sum(basin.starts for basin in rest):,}", *[""] * 4])
     return heading, rows

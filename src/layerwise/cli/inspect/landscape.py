@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from layerwise.cli import console
 from layerwise.cli.inspect.options import Html, Inspected, check, give, look
 from layerwise.cli.inspect.waiting import waiting
 from layerwise.cli.training import Changes, Json
@@ -13,7 +12,7 @@ from layerwise.errors import LayerwiseError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from layerwise.inspection.basins import Minima
+    from layerwise.inspection.basins import Minima, Starts
     from layerwise.inspection.curvatures import Curvature
     from layerwise.inspection.landscapes import Landscape
     from layerwise.inspection.subjects import Subject
@@ -58,8 +57,9 @@ def command(
     if html is not None:
         check(html)
     subject = look(inspected, settings)
+    lanes = _starts(subject, starts) if starts is not None else None  # refused before anything is trained
     seen, curved, notes = _measured(subject, "path" if directions == "path" else "random" if directions else None)
-    found = _started(subject, starts) if starts is not None else None
+    found = _ended(lanes) if lanes is not None else None
     record = {"landscape": seen, "curvature": curved, "minima": found, "notes": notes}
 
     def page() -> bytes:
@@ -77,9 +77,11 @@ def _measured(
     from layerwise.inspection import landscapes
     from layerwise.inspection.curvatures import curvature, stability
     from layerwise.inspection.samples import flat, sample
+    from layerwise.training.events import Epoch
 
     trains = subject.recipe.train != "none"
-    directions = directions or ("path" if trains else "random")
+    begun = subject.folder is None or any(isinstance(event, Epoch) for event in subject.events)
+    directions = directions or ("path" if trains and begun else "random")
     notes: list[str] = []
     trajectory, network = None, subject.network
     if directions == "path" or (trains and not subject.trained):
@@ -119,36 +121,42 @@ def _trained(subject: "Subject", notes: list[str]) -> "tuple[Trajectory, MLP]":
             if isinstance(event, Progress):
                 tell(event.epoch / training.end)
     trajectory = training.trajectory
+    if training.trainer.status == "diverged":
+        notes.append("Training diverged: what is shown are its last sound weights.")
     if subject.trained and (flat(trajectory.network) != flat(subject.network)).any():
         notes.append(
-            "Training again came to other weights than the run has (another machine, other versions or another split "
-            "of the work): what is shown is the new training."
+            "Training again came to other weights than the run has (another machine, other versions, or a training "
+            "that was cut short): what is shown is the new one."
         )
     return trajectory, trajectory.network
 
 
-def _started(subject: "Subject", count: int) -> "Minima":
+def _starts(subject: "Subject", count: int) -> "Starts":
+    from layerwise.inspection.basins import Starts
+
+    return Starts(subject, count)
+
+
+def _ended(starts: "Starts") -> "Minima":
     """Where many starts end."""
-    from layerwise.inspection.basins import Starts, minima
+    from layerwise.inspection.basins import minima
     from layerwise.inspection.samples import sample
     from layerwise.training.events import Progress
 
-    starts = Starts(subject, count)
+    subject = starts.subject
     epochs: dict[int, float] = {}
-    with waiting(f"training {count:,} starts") as tell:
+    with waiting(f"training {starts.count:,} starts") as tell:
         for report in starts:
             reached = [event.epoch for event in report.events if isinstance(event, Progress)]
             epochs[report.lane] = starts.epochs if report.over else max(reached, default=0.0)
-            tell(sum(epochs.values()) / (count * starts.epochs))
+            tell(sum(epochs.values()) / (starts.count * starts.epochs))
     return minima(starts.networks, subject.objective, sample(subject, "train"), sample(subject, "validation"))
 
 
 # ── on the terminal ─────────────────────────────────────────────────────────────────────────────
 
 
-def tables(
-    seen: "Landscape", curved: "Curvature", found: "Minima | None", notes: list[str]
-) -> "list[RenderableType]":
+def tables(seen: "Landscape", curved: "Curvature", found: "Minima | None", notes: list[str]) -> "list[RenderableType]":
     """The facts, then a small map of the surface, or the basins of many starts."""
     from rich.table import Table
     from rich.text import Text
@@ -163,7 +171,9 @@ def tables(
     facts.add_row("largest curvature", f"{curved.largest:.4g}, {sure}")
     facts.add_row("norm of the gradient", f"{curved.gradient:.3g}")
     if seen.directions == "path":
-        words = f"{wording.counted(int(seen.epochs[-1]), 'epoch')}; the plane holds {sum(seen.shares):.1%} of its variance"
+        words = (
+            f"{wording.counted(int(seen.epochs[-1]), 'epoch')}; the plane holds {sum(seen.shares):.1%} of its variance"
+        )
         facts.add_row("path of training", words)
     blocks: list[RenderableType] = [facts, "", *(bullet(note) for note in notes), *[""] * bool(notes)]
     if found is None:
