@@ -10,6 +10,7 @@ import numpy as np
 from layerwise.inspection import backprop
 from layerwise.nets.build import build
 from layerwise.recipe import records
+from layerwise.tasks.objective import Objective
 
 X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
 XOR = np.array([0, 1, 1, 0], np.int32)
@@ -18,11 +19,13 @@ XOR = np.array([0, 1, 1, 0], np.int32)
 WEIGHTS = [[[-0.5, 1.0, -1.0], [-0.5, -1.0, 1.0]], [[-0.5, 1.0, 1.0]]]
 
 
-def network(activation, output="auto", times=1.0):
-    """The three units; with "auto" the task puts a sigmoid on the output."""
+def sheet(activation, y, times=1.0):
+    """Everything the three units compute for the four points; a sigmoid's output is made by the loss itself."""
     weights = tuple(tuple(tuple(times * w for w in row) for row in layer) for layer in WEIGHTS)
-    kind = records.Mlp(hidden=(2,), activation=activation, output=output, weights=weights)
-    return build(kind, inputs=2, outputs=1, codes=(), seed=0)
+    stepped = isinstance(activation, records.Step)
+    kind = records.Mlp(hidden=(2,), activation=activation, output="step" if stepped else "auto", weights=weights)
+    network = build(kind, inputs=2, outputs=1, codes=(), seed=0)
+    return backprop(network, X, y, Objective("probability" if stepped else "binary", 1, 2))
 
 
 def show(name, y):
@@ -30,22 +33,23 @@ def show(name, y):
 
 
 # With the step the network is logic, right on all four.
-step = np.asarray(network(records.Step(), "step")(X))[:, 0]
+step = sheet(records.Step(), XOR).predicted[:, 0]
 show("step", step)
 assert (step == XOR).all()
 
 # With the sigmoid the order is right, but every answer is close to a half: the weights are too small.
-soft = backprop(network(records.Sigmoid()), X, XOR).predicted[:, 0]
+soft = sheet(records.Sigmoid(), XOR).predicted[:, 0]
 show("sigmoid", soft)
 assert np.round(soft, 3).tolist() == [0.563, 0.576, 0.576, 0.563]
 
 # Ten times the weights make the sigmoid steep, and the answers sure.
-steep = backprop(network(records.Sigmoid(), times=10.0), X, XOR).predicted[:, 0]
+steep = sheet(records.Sigmoid(), XOR, times=10.0).predicted[:, 0]
 show("weights times 10", steep)
 assert np.round(steep, 3).tolist() == [0.008, 0.993, 0.993, 0.008]
 
-# What the step gains in sharpness it loses in slope: nothing comes back through it to learn from.
-for kind, output in ((records.Step(), "step"), (records.Sigmoid(), "auto")):
-    sheet = backprop(network(kind, output), X, 1 - XOR)  # the opposite of what it computes
-    largest = max(np.abs(layer.weight_gradient.worked).max() for layer in sheet.layers)
-    print(f"largest gradient with {sheet.layers[0].activation}: {largest:.3f}")
+# What the step gains in sharpness it loses in slope: even where every answer is called wrong, nothing
+# comes back through it to learn from.
+for activation in (records.Step(), records.Sigmoid()):
+    layers = sheet(activation, 1 - XOR).layers
+    largest = max(np.abs(layer.weight_gradient.worked).max() for layer in layers)
+    print(f"largest gradient with the {layers[0].activation}: {largest:.3f}")

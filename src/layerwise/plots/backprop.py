@@ -69,7 +69,8 @@ def number(value: float, digits: int = 4) -> str:
 
 # ── unit by unit ────────────────────────────────────────────────────────────────────────────────
 
-Place = tuple[float, float]
+Pixels = float | int
+Place = tuple[Pixels, Pixels]
 Row = tuple[str, str, str]  # what it is, its number, and its color
 
 
@@ -101,7 +102,7 @@ def _boxes(sheet: BackpropSheet, columns: list[_Column]) -> str:
     return _svg(pitch * len(columns) + BOX + 24, TOP + tall + FOOT, drawn)
 
 
-def _places(left: float, units: int, tall: float) -> list[Place]:
+def _places(left: Pixels, units: int, tall: Pixels) -> list[Place]:
     """The middles of a column's boxes."""
     return [(12 + left + BOX / 2, TOP + tall / 2 + ROW * (unit - (units - 1) / 2)) for unit in range(units)]
 
@@ -124,7 +125,7 @@ def _links(sheet: BackpropSheet, at: int, left: list[Place], right: list[Place])
     return [*lines, *labels]
 
 
-def _line(start: Place, end: Place, width: float) -> str:
+def _line(start: Place, end: Place, width: Pixels) -> str:
     return (
         f'<line x1="{start[0] + BOX / 2:g}" y1="{start[1]:g}" x2="{end[0] - BOX / 2:g}" y2="{end[1]:g}" '
         f'stroke-width="{width:.2g}" stroke-opacity=".5" style="stroke:var(--edge,{EDGE})"/>'
@@ -198,7 +199,7 @@ def _grid(units: int) -> tuple[int, int]:
     return ceil(min(units, FIELD) / side), side
 
 
-def _cells(values: Float64[np.ndarray, " units"], rows: int, wide: int, middle: float, top: float, color: str) -> str:
+def _cells(values: Float64[np.ndarray, " units"], rows: int, wide: int, middle: Pixels, top: Pixels, color: str) -> str:
     """A cell for each unit, row by row, fuller the larger its number is in size."""
     finite = np.abs(values[np.isfinite(values)])
     largest = float(finite.max()) if finite.size and finite.max() else 1.0
@@ -223,13 +224,13 @@ def _range(values: Float64[np.ndarray, " units"]) -> str:
 # ── what both have ──────────────────────────────────────────────────────────────────────────────
 
 
-def _heading(name: str, kind: str, x: float) -> str:
+def _heading(name: str, kind: str, x: Pixels) -> str:
     return _text(x, 42, name, 13, "middle", bold=True, ink=True) + _text(x, 58, kind, 12, "middle")
 
 
 def _text(
-    x: float,
-    y: float,
+    x: Pixels,
+    y: Pixels,
     words: str,
     size: int,
     anchor: str,
@@ -250,7 +251,7 @@ def _text(
     )
 
 
-def _svg(width: float, height: float, drawn: list[str]) -> str:
+def _svg(width: Pixels, height: Pixels, drawn: list[str]) -> str:
     key = _text(12, 16, "forward: values →", 12, "start", "bp-f", bold=True)
     key += _text(150, 16, "← backward: errors and gradients", 12, "start", "bp-b", bold=True)
     width = max(width, 380)

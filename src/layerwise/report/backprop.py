@@ -100,15 +100,19 @@ _PARTS = {"train": "training"}
 
 
 def _row(subject: "Subject", rows: Rows) -> str:
-    """The row as the user wrote it."""
-    raw = subject.dataset.raw(rows)
+    """The row's inputs as the user wrote them."""
+    raw, names = subject.dataset.raw(rows), subject.dataset.encoder.names
     if isinstance(raw, list):
-        pairs = list(raw[0].items())
+        pairs = [(name, raw[0].get(name)) for name in names]
     else:
-        pairs = list(zip(subject.dataset.encoder.names, raw[0].ravel().tolist(), strict=False))
-    shown = [f"{name} {value:.6g}" if isinstance(value, float) else f"{name} {value}" for name, value in pairs]
+        pairs = list(zip(names, raw[0].ravel().tolist(), strict=False))
+    shown = [f"{name} {'missing' if value is None else _plainly(value)}" for name, value in pairs]
     more = f", and {len(shown) - MOST_COLUMNS:,} more columns" if len(shown) > MOST_COLUMNS else ""
     return ", ".join(shown[:MOST_COLUMNS]) + more
+
+
+def _plainly(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _answer(subject: "Subject", rows: Rows, sheet: BackpropSheet) -> dict[str, str]:

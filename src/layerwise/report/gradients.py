@@ -16,7 +16,7 @@ def rows(found: GradientCheck) -> list[tuple[str, ...]]:
             f"{layer.parameters:,}",
             f"{layer.difference:.1e}",
             f"{layer.kinks:,}",
-            layer.worst if layer.passed else f"{layer.worst}: {layer.automatic:.6g}, by differences {layer.finite:.6g}",
+            layer.worst,
         )
         for layer in found.layers
     ]
@@ -33,8 +33,12 @@ def verdict(found: GradientCheck) -> str:
         done += f"{found.kinks:,} of them stand at a kink, where the loss has no slope to compare with. "
     if found.passed:
         return f"{done}They agree to {max(layer.difference for layer in found.layers):.1e}, relative."
-    wrong = ", ".join(layer.name for layer in found.layers if not layer.passed)
-    return f"{done}WRONG by more than {found.tolerance:g}, relative, in: {wrong}."
+    wrong = "; ".join(
+        f"{layer.name}, e.g. the {layer.worst}: {layer.automatic:.6g}, by differences {layer.finite:.6g}"
+        for layer in found.layers
+        if not layer.passed
+    )
+    return f"{done}WRONG by more than {found.tolerance:g}, relative: {wrong}."
 
 
 def gradients(name: str, found: GradientCheck) -> bytes:

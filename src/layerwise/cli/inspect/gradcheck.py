@@ -53,7 +53,7 @@ def tables(found: "GradientCheck") -> "list[RenderableType]":
 
     layers = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for at, heading in enumerate(HEADING):
-        layers.add_column(heading, justify="right" if 1 < at < 5 else "left", no_wrap=at != 5)
+        layers.add_column(heading, justify="right" if 1 < at < 5 else "left")
     for row in rows(found):
         layers.add_row(*row, style="" if row[0] == "passed" else "bold red")
     return [layers, Text(), Text(verdict(found))]
