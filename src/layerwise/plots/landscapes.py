@@ -99,7 +99,7 @@ class Heights:
         finite = losses[np.isfinite(losses)]
         lowest, highest = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
         self._floor = max(lowest, FALL * highest, 1e-12)
-        self.log = highest > LOGARITHMIC * self._floor
+        self.log = finite.size > 0 and highest > LOGARITHMIC * self._floor
         low, high = (float(end) for end in self.of(np.array([lowest, highest])))
         self.ends = (low, high) if high > low else (low - 0.5, low + 0.5)
 
