@@ -45,7 +45,7 @@ def main() -> None:
     arguments = (
         padded.shape(network),
         padded.settings(train, resolved.recipe.task, resolved.objective),
-        padded.table(dataset.x, dataset.y, dataset.train, dataset.validation, resolved.objective),
+        padded.table(dataset, training_weights(resolved.recipe.task, dataset), resolved.objective),
         noise.key(0),
     )
     state = padded.fresh(padded.pack(network))

@@ -14,6 +14,7 @@ from layerwise.nets import noise
 from layerwise.recipe import load
 from layerwise.studio import timeline as module
 from layerwise.studio.timeline import Arguments, Timeline, parameters_with
+from layerwise.tasks.objective import training_weights
 from layerwise.training import padded
 from layerwise.training.resolve import resolve
 
@@ -32,7 +33,7 @@ def arguments(**train: Any) -> tuple[padded.Parameters, Arguments]:
     return padded.pack(network), Arguments(
         padded.shape(network),
         padded.settings(resolved.recipe.train, resolved.recipe.task, resolved.objective),
-        padded.table(dataset.x, dataset.y, dataset.train, dataset.validation, resolved.objective),
+        padded.table(dataset, training_weights(resolved.recipe.task, dataset), resolved.objective),
         noise.key(0),
     )
 

@@ -39,7 +39,7 @@ def both(recipe: dict[str, Any], epochs: int = 3) -> tuple[Trainer, padded.State
         padded.fresh(padded.pack(copy)),
         padded.shape(copy),
         padded.settings(train, resolved.recipe.task, resolved.objective),
-        padded.table(dataset.x, dataset.y, dataset.train, dataset.validation, resolved.objective),
+        padded.table(dataset, weight, resolved.objective),
         noise.key(written.seed),
         np.int32(1_000_000),
     )
@@ -106,6 +106,14 @@ def test_many_classes(smoothing: float) -> None:
     assert_equal(*both(recipe)[:2])
 
 
+def test_weights_of_classes() -> None:
+    task = {"kind": "classify", "class_weight": {"0": 3.0, "1": 0.5}}
+    recipe = {"task": task, "network": {"kind": "mlp", "hidden": [4]}, "train": {"optimizer": "sgd"}}
+    plain, state, _ = both(recipe, epochs=5)
+    assert_equal(plain, state)
+    np.testing.assert_allclose(float(state.best_value), plain.seen.best_value, rtol=1e-4)
+
+
 def test_figures_are_the_plain_ones() -> None:
     """The validation loss and accuracy of every epoch, the best epoch and its weights."""
     plain, state, history = both({"network": {"kind": "mlp", "hidden": [4]}, "train": {"optimizer": "adam"}}, epochs=9)
@@ -125,10 +133,11 @@ def test_the_length_of_a_call_changes_nothing() -> None:
     written = load({"data": MOONS, "train": {"dropout": 0.3, "optimizer": "adam"}})
     dataset = load_data(written.data, written.task, 0)
     resolved = resolve(written, dataset)
+    weight = training_weights(resolved.recipe.task, dataset)
     arguments = (
         padded.shape(network),
         padded.settings(resolved.recipe.train, resolved.recipe.task, resolved.objective),
-        padded.table(dataset.x, dataset.y, dataset.train, dataset.validation, resolved.objective),
+        padded.table(dataset, weight, resolved.objective),
         noise.key(5),
     )
     whole, _ = padded.compiled()(padded.fresh(padded.pack(network)), *arguments, np.int32(53))

@@ -4,7 +4,9 @@ from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import Float32
 
+from layerwise.data.dataset import Dataset
 from layerwise.nets.dense import MLP, Dense
 from layerwise.recipe import records as r
 from layerwise.tasks.objective import Objective
@@ -97,8 +99,9 @@ def settings(train: r.Train, task: r.Task, objective: Objective) -> Settings:
     )
 
 
-def table(x: np.ndarray, y: np.ndarray, train: np.ndarray, validation: np.ndarray, objective: Objective) -> Table:
-    """The rows on the device; classes become one-hot rows, one column where there are two."""
+def table(dataset: Dataset, weight: Float32[np.ndarray, " rows"], objective: Objective) -> Table:
+    """The rows on the device, `weight` being each one's in the loss; several classes become one-hot rows."""
+    x, y = dataset.x, dataset.y
     padded_x, padded_y = _floats(ROWS, UNITS), _floats(ROWS, UNITS)
     padded_x[: len(x), : x.shape[1]] = x
     match objective.kind:
@@ -109,11 +112,13 @@ def table(x: np.ndarray, y: np.ndarray, train: np.ndarray, validation: np.ndarra
         case _:
             padded_y[: len(y), 0] = y
     parts: list[Any] = []
-    for rows in (train, validation):
+    for rows in (dataset.train, dataset.validation):
         numbers = _integers(ROWS)
         numbers[: rows.size] = rows
         parts += [numbers, _integer(rows.size)]
-    placed: Table = jax.device_put(Table(padded_x, padded_y, *parts))
+    heavy = _floats(ROWS)
+    heavy[: len(x)] = weight
+    placed: Table = jax.device_put(Table(padded_x, padded_y, heavy, *parts))
     return placed
 
 

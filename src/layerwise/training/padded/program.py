@@ -132,7 +132,8 @@ def _segment(table: Table, order: noise.Key, first: Array) -> Rows:
     """The rows of the next steps, in the epoch's order."""
     places = first + jnp.arange(SEGMENT * BATCH, dtype=jnp.int32)
     rows = _take(table.train, shuffled(order, first, SEGMENT * BATCH, table.train_rows))
-    return Rows(_take(table.x, rows), _take(table.y, rows), (places < table.train_rows).astype(jnp.float32))
+    real = jnp.where(places < table.train_rows, _take(table.weight, rows), 0.0)
+    return Rows(_take(table.x, rows), _take(table.y, rows), real)
 
 
 def _take(array: Array, rows: Array) -> Array:
@@ -194,13 +195,16 @@ def evaluate(
         right = jnp.where(settings.loss == 0, (z[:, 0] > 0) == (y[:, 0] > 0.5), _picked(shape, z) == _picked(shape, y))
         residual, square = (((z - y) ** 2) * shape.outputs).sum(1), ((y**2) * shape.outputs).sum(1)
         total = (y * shape.outputs).sum(1)
-        return jnp.stack([(real * a).sum() for a in (each, right, residual, square, total)])
+        heavy = _take(table.weight, chosen)
+        return jnp.stack([(real * a).sum() for a in (heavy * each, heavy, right, residual, square, total)])
 
     chunks = (count + CHUNK - 1) // CHUNK
-    loss, right, residual, square, total = jax.lax.fori_loop(0, chunks, lambda i, sums: sums + sums_of(i), jnp.zeros(5))
+    loss, heavy, right, residual, square, total = jax.lax.fori_loop(
+        0, chunks, lambda i, sums: sums + sums_of(i), jnp.zeros(6)
+    )
     n = count.astype(jnp.float32)
     spread = jnp.maximum(square - total**2 / jnp.maximum(n * shape.outputs.sum(), 1), 1e-12)
-    return jnp.stack([loss / n, jnp.where(settings.loss < 2, right / n, 1 - residual / spread)])
+    return jnp.stack([loss / heavy, jnp.where(settings.loss < 2, right / n, 1 - residual / spread)])
 
 
 def _picked(shape: Shape, z: Array) -> Array:

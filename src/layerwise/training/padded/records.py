@@ -80,10 +80,13 @@ class Settings(NamedTuple):
 
 
 class Table(NamedTuple):
-    """The rows: inputs in the first columns, targets one-hot or as they are, and which form which part."""
+    """The rows: inputs in the first columns, targets one-hot or as they are, what each weighs in the loss, and
+    which form which part.
+    """
 
     x: Float[Array, "1024 8"]
     y: Float[Array, "1024 8"]
+    weight: Float[Array, " 1024"]
     train: Int32[Array, " 1024"]
     train_rows: Int[Array, ""]
     validation: Int32[Array, " 1024"]
@@ -91,7 +94,7 @@ class Table(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """Some rows in the order of training; `real` is 0 for those that only fill up."""
+    """Some rows in the order of training; `real` is what each weighs, 0 for those that only fill up."""
 
     x: Float[Array, "rows 8"]
     y: Float[Array, "rows 8"]

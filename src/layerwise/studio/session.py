@@ -1,0 +1,248 @@
+"""One player's network: a recipe that is played with, its timeline, and what the page shows of both.
+
+The recipe is the state: every control of the page is a key of it. Changing one acts at once where the
+padded program has it as an argument; other data, another seed or another initialization begin anew.
+"""
+
+from typing import Any
+
+import msgspec
+import numpy as np
+from jaxtyping import Float32
+
+from layerwise.data import load as load_data
+from layerwise.data.dataset import Classes, Dataset, Quantities
+from layerwise.errors import RecipeError
+from layerwise.inspection import BackpropSheet, backprop, initial
+from layerwise.nets import noise
+from layerwise.nets.dense import MLP
+from layerwise.recipe import Recipe, Source, load, plain, put, to_toml
+from layerwise.recipe import records as r
+from layerwise.studio import frames, views
+from layerwise.studio.timeline import Arguments, Timeline, parameters_with
+from layerwise.tasks.objective import training_weights
+from layerwise.training import padded
+from layerwise.training.resolve import Resolved, resolve
+
+DEFAULT: dict[str, Any] = {
+    "data": {"kind": "toy", "name": "circle", "n": 500, "split": {"kind": "random", "validation": 0.3, "test": 0.2}},
+    "network": {"kind": "mlp", "hidden": [4, 2], "activation": "tanh"},
+    "train": {"epochs": 1_000_000, "batch_size": 10, "optimizer": "sgd", "learning_rate": 0.03, "patience": 0},
+}
+MARGIN = 1.15  # times the data's reach is shown
+STATUS = ("running", "finished", "stopped_early", "diverged")
+
+
+class Session:
+    """A recipe being played with. `revision` grows with every change, so that a page knows what a frame belongs to."""
+
+    recipe: Recipe
+    resolved: Resolved
+    dataset: Dataset
+    network: MLP
+    timeline: Timeline
+    reach: float  # how far from zero the page shows both inputs
+
+    def __init__(self, recipe: Source | None = None) -> None:
+        self.revision = 0
+        self._begin(load(recipe if recipe is not None else DEFAULT))
+
+    # ── what may be done ────────────────────────────────────────────────────────────────────────
+
+    def set(self, path: str, value: Any) -> None:
+        """Change one key of the recipe, such as "train.learning_rate". Raises `RecipeError` where it cannot be."""
+        raw = plain(self.recipe)
+        put(raw, path.split("."), value)
+        self.change(load(raw))
+
+    def change(self, recipe: Recipe) -> None:
+        """Go over to another recipe: at once where nothing but settings and layers differ, else from the beginning."""
+        before = self.recipe
+        kept = ("data", "task", "seed")
+        anew = any(getattr(recipe, name) != getattr(before, name) for name in kept)
+        anew |= _start(recipe.network) != _start(before.network)
+        if anew:
+            self._begin(recipe)
+            return
+        resolved, network = self._checked(recipe, self.dataset)
+        parameters = None
+        if _widths(network) != _widths(self.network):
+            parameters = _carried(self.timeline.state.now.parameters, self.network, network)
+        self.recipe, self.resolved, self.network = recipe, resolved, network
+        self.timeline.edit(self._arguments(), parameters)
+        self.revision += 1
+
+    def reset(self) -> None:
+        """Back to the very weights that it began with, and an empty history."""
+        self._begin(self.recipe)
+
+    def type_weight(self, layer: int, unit: int, source: int | None, value: float) -> None:
+        """Give one weight, or with `source` None one bias, another value; layers count from 0, the output's last.
+
+        Raises `RecipeError` where there is none, or the value is no number.
+        """
+        layers = self.network.layers
+        there = 0 <= layer < len(layers) and 0 <= unit < layers[layer].weight.shape[0]
+        if not there or not (source is None or 0 <= source < layers[layer].weight.shape[1]):
+            raise RecipeError("a weight of the network is typed in", received=f"layer {layer}, unit {unit}, {source}")
+        if not np.isfinite(value) or abs(value) > 1e6:
+            raise RecipeError("a weight is a number up to a million", received=str(value), remedy="type another")
+        place = padded.LAYERS if layer == len(layers) - 1 else layer
+        self.timeline.edit(parameters=parameters_with(self.timeline.state.now.parameters, place, unit, source, value))
+        self.revision += 1
+
+    def advance(self, steps: int) -> int:
+        """Train for up to so many batches; how many were made."""
+        return self.timeline.advance(steps)
+
+    def seek(self, step: int) -> None:
+        """Go to any step that was reached."""
+        self.timeline.seek(step)
+
+    # ── what the page shows ─────────────────────────────────────────────────────────────────────
+
+    @property
+    def status(self) -> str:
+        """One of `STATUS`."""
+        return STATUS[self.timeline.status]
+
+    def scene(self) -> dict[str, Any]:
+        """All that does not change many times a second, as JSON."""
+        line = self.timeline
+        state = line.state
+        return {
+            "revision": self.revision,
+            "recipe": plain(self.recipe),
+            "toml": to_toml(self.recipe),
+            "status": self.status,
+            "step": line.step,
+            "end": line.end,
+            "edits": line.edits,
+            "steps_per_epoch": line.steps_per_epoch,
+            "best_step": int(state.best_step),
+            "names": self._names(),
+            "inputs": list(self.dataset.encoder.names),
+            "notes": list(self.resolved.notes),
+            "reach": self.reach,
+            "points": self._points(),
+            "kind": self.resolved.objective.kind,
+            "ghost": line.ghost.array().astype(float).tolist() if len(line.ghost.rows) < 512 else [],
+        }
+
+    def frame(self) -> bytes:
+        """What changes with every step, as a binary frame."""
+        line = self.timeline
+        now = line.state.now.parameters
+        drawn = views.surfaces(now, line.arguments.shape, self._square)
+        curve = line.curve.array().astype(np.float32)
+        every = -(-len(curve) // 1024) if len(curve) else 1
+        return frames.packed(
+            self.revision,
+            line.step,
+            {
+                "weights": np.asarray(now.weight),
+                "biases": np.asarray(now.bias),
+                "curve": curve[::-every][::-1].copy() if len(curve) else np.zeros((0, 5), np.float32),
+                "surface": np.ascontiguousarray(drawn.outputs[:, :, : self.resolved.objective.outputs]),
+                "units": drawn.units,
+            },
+        )
+
+    def sheet(self, row: int) -> BackpropSheet:
+        """Back-propagation in numbers for one row of the data, counted from 0."""
+        network = padded.unpack(self.timeline.state.now.parameters, self.network)
+        rows = np.array([row], np.int64)
+        train = self.resolved.recipe.train
+        assert isinstance(train, r.Train)
+        return backprop(network, self.dataset.x[rows], self.dataset.y[rows], self.resolved.objective, train=train)
+
+    # ── inside ──────────────────────────────────────────────────────────────────────────────────
+
+    def _begin(self, recipe: Recipe) -> None:
+        dataset = load_data(recipe.data, recipe.task, recipe.seed)
+        resolved, network = self._checked(recipe, dataset)
+        self.recipe, self.dataset, self.resolved, self.network = recipe, dataset, resolved, network
+        self.reach = float(np.ceil(MARGIN * np.abs(dataset.x).max() * 10) / 10) if dataset.x.size else 1.0
+        self._square: Float32[np.ndarray, "points 8"] = views.square(-self.reach, self.reach)
+        weight = training_weights(resolved.recipe.task, dataset)
+        self._table = padded.table(dataset, weight, resolved.objective)
+        self.timeline = Timeline(padded.pack(network), self._arguments())
+        self.revision += 1
+
+    def _checked(self, recipe: Recipe, dataset: Dataset) -> tuple[Resolved, MLP]:
+        """The recipe with its data's answers, and its network. Raises `RecipeError` where this is too large to play."""
+        resolved = resolve(recipe, dataset)
+        train, width = resolved.recipe.train, dataset.x.shape[1]
+        fits = padded.fits(resolved.recipe.network, width, resolved.objective.outputs)
+        if not fits or dataset.x.shape[0] > padded.ROWS or not isinstance(train, r.Train):
+            raise RecipeError(
+                f"a network that is played with has up to {padded.LAYERS} hidden layers of {padded.UNITS} units, "
+                f"and {padded.ROWS:,} rows",
+                received=f"{dataset.x.shape[0]:,} rows of {width} inputs",
+                remedy="train it for real: layerwise train",
+            )
+        if train.batch_size > padded.BATCH:
+            raise RecipeError(
+                f"a batch that is played with has up to {padded.BATCH} rows", received=str(train.batch_size),
+                remedy=f"use train.batch_size = {padded.BATCH}", place="train.batch_size",
+            )  # fmt: skip
+        for name in ("input_dropout", "noise", "clip", "max_norm"):
+            if getattr(train, name):
+                raise RecipeError(
+                    f"train.{name} is for training for real", received=str(getattr(train, name)),
+                    remedy=f"play without it: train.{name} = 0", place=f"train.{name}",
+                )  # fmt: skip
+        if isinstance(train.optimizer, r.Lbfgs):
+            raise RecipeError("L-BFGS takes no batches", remedy='use optimizer = "adam"', place="train.optimizer")
+        return resolved, initial(resolved.recipe, resolved.objective, dataset)
+
+    def _arguments(self) -> Arguments:
+        train: Any = self.resolved.recipe.train
+        task, objective = self.resolved.recipe.task, self.resolved.objective
+        settings = padded.settings(train, task, objective)
+        return Arguments(padded.shape(self.network), settings, self._table, noise.key(self.recipe.seed))
+
+    def _names(self) -> list[str]:
+        target = self.dataset.target
+        return list(target.names if isinstance(target, Classes) else target.columns)
+
+    def _points(self) -> dict[str, list[Any]]:
+        """Where the rows of each part stand, and their targets; the test part's only by request."""
+        target = self.dataset.target
+        found: dict[str, list[Any]] = {}
+        for part in ("train", "validation"):
+            rows = self.dataset.part(part)
+            y = self.dataset.y[rows].astype(np.float64)
+            if isinstance(target, Quantities):
+                y = y[:, 0] * target.scale[0] + target.mean[0]
+            found[part] = np.column_stack([rows, self.dataset.x[rows][:, :2], y.reshape(len(rows), -1)[:, 0]]).tolist()
+        return found
+
+
+def _start(network: r.Network) -> Any:
+    """What the first weights follow from, beside the shapes."""
+    return type(network), getattr(network, "initialization", ""), getattr(network, "weights", ())
+
+
+def _widths(network: MLP) -> list[int]:
+    return [layer.weight.shape[0] for layer in network.layers]
+
+
+def _carried(now: padded.Parameters, before: MLP, after: MLP) -> padded.Parameters:
+    """The weights after layers or units were added or taken away: what was there stays, what is new is fresh."""
+    fresh = padded.pack(after)
+    weight, bias = (np.array(part) for part in fresh)
+    layers = min(len(before.layers), len(after.layers)) - 1
+    for number in [*range(layers), padded.LAYERS]:
+        source = number if number < padded.LAYERS else -1
+        old, new = before.layers[source].weight.shape, after.layers[source].weight.shape
+        units, inputs = min(old[0], new[0]), min(old[1], new[1])
+        weight[number, :units, :inputs] = np.asarray(now.weight)[number, :units, :inputs]
+        bias[number, :units] = np.asarray(now.bias)[number, :units]
+    changed: Any = (weight, bias)
+    return padded.Parameters(*changed)
+
+
+def encoded(value: Any) -> bytes:
+    """JSON of an answer."""
+    return msgspec.json.encode(value)
