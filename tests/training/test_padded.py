@@ -107,7 +107,7 @@ def test_many_classes(smoothing: float) -> None:
 
 
 def test_weights_of_classes() -> None:
-    task = {"kind": "classify", "class_weight": {"0": 3.0, "1": 0.5}}
+    task = {"kind": "classify", "class_weight": {"upper": 3.0, "lower": 0.5}}
     recipe = {"task": task, "network": {"kind": "mlp", "hidden": [4]}, "train": {"optimizer": "sgd"}}
     plain, state, _ = both(recipe, epochs=5)
     assert_equal(plain, state)
