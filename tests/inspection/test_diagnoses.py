@@ -1,0 +1,457 @@
+"""The diagnosis: networks made ill on purpose, one for each rule, and healthy ones that nothing grave is said of."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import msgspec
+import numpy as np
+import pytest
+
+from layerwise.inspection import Diagnosis, Finding, Healthy, Sample, Subject, Unseen, diagnose, plain, subject
+from layerwise.inspection.diagnoses import RULES
+from layerwise.inspection.rules import course, data, network, scores
+from layerwise.inspection.rules.case import Case, trivial_loss
+from layerwise.recipe import records as r
+from layerwise.tasks.metrics import Interval
+from layerwise.tasks.objective import Objective, objective_for
+from layerwise.training.events import Epoch, Finished, RolledBack
+from layerwise.training.run import Run
+
+IRIS: dict[str, Any] = {"kind": "named", "name": "iris"}
+HEALTHY = ("digits", "iris", "wine", "diabetes", "xor")
+
+
+@pytest.fixture(scope="module")
+def train(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Subject]:
+    """Trains a recipe once, however often it is asked for."""
+    known: dict[str, Subject] = {}
+
+    def trained(recipe: str | Mapping[str, Any]) -> Subject:
+        if str(recipe) not in known:
+            folder = tmp_path_factory.mktemp("runs") / "run"
+            with Run(recipe, out=folder) as run:
+                for _ in run:
+                    pass
+            known[str(recipe)] = subject(str(folder))
+        return known[str(recipe)]
+
+    return trained
+
+
+def verdicts(found: Diagnosis) -> dict[str, Finding | Healthy | Unseen]:
+    """By rule; and every finding is one that a user can act on."""
+    for finding in found.findings:
+        assert any(letter.isdigit() for letter in finding.evidence + finding.threshold)
+        assert settings_has(finding.key.split(".")), finding.key
+        assert finding.remedy and not finding.evidence.endswith(".")
+    by_rule = {verdict.rule: verdict for verdict in (*found.findings, *found.healthy, *found.unseen)}
+    assert len(by_rule) == len(RULES)
+    return by_rule
+
+
+def settings_has(path: list[str]) -> bool:
+    """Whether some recipe has this setting."""
+    records: list[Any] = [r.Recipe]
+    for name in path:
+        fields = [field for record in records for field in msgspec.structs.fields(record) if field.name == name]
+        if not fields:
+            return False
+        kinds = [part for field in fields for part in getattr(field.type, "__args__", (field.type,))]
+        records = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, msgspec.Struct)]
+    return True
+
+
+def grave(found: Diagnosis) -> set[str]:
+    return {finding.rule for finding in found.findings if finding.severity == "grave"}
+
+
+def table(folder: Path, header: str, lines: list[str]) -> dict[str, Any]:
+    (folder / "rows.csv").write_text("\n".join([header, *lines]) + "\n")
+    return {"kind": "table", "path": str(folder / "rows.csv"), "target": header.rpartition(",")[2]}
+
+
+# ── healthy ones ────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("name", HEALTHY)
+def test_healthy_runs(name: str, train: Callable[..., Subject]) -> None:
+    found = diagnose(train(name))
+    seen = verdicts(found)
+    assert grave(found) == set() and found.worst == "note"
+    for rule in ("divergence", "learning rate", "under-fitting", "over-fitting", "a constant answer"):
+        assert isinstance(seen[rule], Healthy), seen[rule]
+    assert [finding.severity for finding in found.findings] == sorted(
+        (finding.severity for finding in found.findings), key=["grave", "warning", "note"].index
+    )
+
+
+@pytest.mark.parametrize("name", [*HEALTHY, "and", "xor-by-hand", "perceptron-xor"])
+def test_healthy_recipes(name: str) -> None:
+    """Untrained: rules on what was learnt have no evidence, and say why."""
+    found = diagnose(subject(name))
+    seen = verdicts(found)
+    assert grave(found) == set()
+    for rule in ("divergence", "under-fitting", "over-fitting", "a constant answer", "classical methods"):
+        assert isinstance(seen[rule], Unseen), seen[rule]
+    assert plain(found)["worst"] in (None, "note")
+
+
+def test_a_model_file_has_no_course(train: Callable[..., Subject]) -> None:
+    run = train("iris")
+    assert run.folder is not None
+    seen = verdicts(diagnose(subject(str(run.folder.model))))
+    assert isinstance(seen["over-fitting"], Healthy) and isinstance(seen["dead units"], Healthy)
+    for rule in ("learning rate", "divergence", "classical methods"):
+        assert isinstance(seen[rule], Unseen)
+
+
+# ── ill networks ────────────────────────────────────────────────────────────────────────────────
+
+
+def with_layer(found: Subject, **changes: Callable[[Any], Any]) -> Subject:
+    """The subject with another first layer."""
+    layer = found.network.layers[0]
+    new = [change(getattr(layer, name)) for name, change in changes.items()]
+    changed = eqx.tree_at(lambda n: [getattr(n.layers[0], name) for name in changes], found.network, new)
+    return dataclasses.replace(found, network=changed)
+
+
+def test_dead_units() -> None:
+    ill = with_layer(subject("digits"), bias=lambda bias: bias.at[:30].set(-10.0))
+    found = diagnose(ill)
+    assert grave(found) == {"dead units"}
+    assert "units of hidden 1 give 0 on all 1,000 training rows" in found.findings[0].evidence
+    some = with_layer(subject("digits"), bias=lambda bias: bias.at[:15].set(-10.0))
+    assert verdicts(diagnose(some))["dead units"].severity == "warning"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("function", ["sigmoid", "tanh", "silu"])
+def test_saturation_before_training(function: str) -> None:
+    sound = subject({"data": IRIS, "network": {"kind": "mlp", "hidden": [8], "activation": function}})
+    assert isinstance(network.saturation(Case(sound)), Healthy)
+    large = with_layer(sound, weight=lambda w: 1000.0 * w, bias=lambda b: b - (1e6 if function == "silu" else 0))
+    seen = network.saturation(Case(large))
+    assert isinstance(seen, Finding) and seen.severity == "grave"
+
+
+def test_saturation_by_training(train: Callable[..., Subject]) -> None:
+    tanh = {"kind": "mlp", "hidden": [8], "activation": "tanh"}
+    train_ = {"epochs": 3, "optimizer": "sgd", "learning_rate": 300.0}
+    seen = network.saturation(Case(train({"data": IRIS, "network": tanh, "train": train_})))
+    assert isinstance(seen, Finding) and "before training" in seen.evidence
+
+
+def test_vanishing_gradients() -> None:
+    deep = {"kind": "mlp", "hidden": [32] * 7, "activation": "sigmoid"}
+    seen = network.gradients(Case(subject({"data": IRIS, "network": deep})))
+    assert isinstance(seen, Finding) and seen.severity == "grave"
+    relu = Case(subject({"data": IRIS, "network": {**deep, "activation": "relu"}}))
+    assert isinstance(network.gradients(relu), Healthy)
+
+
+def test_zeros_give_the_first_layer_nothing() -> None:
+    zeros = {"kind": "mlp", "hidden": [4, 4], "activation": "tanh", "initialization": "zeros"}
+    seen = network.gradients(Case(subject({"data": {"kind": "named", "name": "wine"}, "network": zeros})))
+    assert isinstance(seen, Finding) and seen.key == "network.initialization"
+
+
+def test_exploding_gradients() -> None:
+    """On its way back the error is multiplied by the last layer's weights."""
+    deep = subject({"data": IRIS, "network": {"kind": "mlp", "hidden": [32, 32]}})
+    changed = eqx.tree_at(lambda n: n.layers[2].weight, deep.network, 1000 * deep.network.layers[2].weight)
+    seen = network.gradients(Case(dataclasses.replace(deep, network=changed)))
+    assert isinstance(seen, Finding) and seen.key == "train.clip"
+
+
+# ── ill training ────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_rate_far_too_high(train: Callable[..., Subject]) -> None:
+    """A hundred times that of the recipe."""
+    found = diagnose(train({"data": IRIS, "train": {"epochs": 20, "learning_rate": 1.0}}))
+    seen = verdicts(found)["learning rate"]
+    assert isinstance(seen, Finding) and seen.evidence.startswith("too high")
+
+
+def test_a_rate_so_high_that_nothing_is_learnt(train: Callable[..., Subject]) -> None:
+    recipe = {"data": IRIS, "train": {"epochs": 6, "optimizer": "sgd", "learning_rate": 100.0}}
+    assert "learning rate" in grave(diagnose(train(recipe)))
+
+
+def test_a_rate_far_too_low(train: Callable[..., Subject]) -> None:
+    """A thousand times below that of the recipe: the range test is asked, and agrees."""
+    small = {"kind": "mlp", "hidden": [16]}
+    found = diagnose(train({"data": IRIS, "network": small, "train": {"epochs": 20, "learning_rate": 1e-5}}))
+    seen = verdicts(found)["learning rate"]
+    assert isinstance(seen, Finding) and seen.severity == "grave" and seen.evidence.startswith("too low")
+    assert "under-fitting" in grave(found)
+    assert float(seen.remedy.removeprefix("train.learning_rate = ")) > 100 * 1e-5
+
+
+@pytest.mark.parametrize(("rate", "words"), [(30.0, "too high"), (1e-6, "probably too low"), (0.003, None)])
+def test_rates_of_recipes_by_the_range_test(rate: float, words: str | None) -> None:
+    seen = verdicts(diagnose(subject({"data": IRIS, "train": {"learning_rate": rate}})))["learning rate"]
+    if words is None:
+        assert isinstance(seen, Healthy)
+    else:
+        assert isinstance(seen, Finding) and seen.severity == "warning" and seen.evidence.startswith(words)
+
+
+@pytest.mark.parametrize("train_", [{"optimizer": "lbfgs"}, {"learning_rate": "find"}])
+def test_rates_that_are_found_are_not_judged(train_: dict[str, Any]) -> None:
+    assert isinstance(verdicts(diagnose(subject({"data": IRIS, "train": train_})))["learning rate"], Unseen)
+
+
+def test_divergence(train: Callable[..., Subject]) -> None:
+    recipe = {"data": {"kind": "named", "name": "diabetes"}, "train": {"optimizer": "sgd", "learning_rate": 1e4}}
+    found = diagnose(train(recipe))
+    assert "divergence" in grave(found) and "4 times, first in epoch 1" in found.findings[0].evidence
+
+
+def epoch(number: int, loss: float, validation: float) -> Epoch:
+    return Epoch(
+        seconds=number, epoch=number, step=number, loss=loss, validation={"loss": validation}, best=True,
+        learning_rate=0.1,
+    )  # fmt: skip
+
+
+def finished(status: str = "finished", **more: Any) -> Finished:
+    return Finished(
+        **{"seconds": 1, "status": status, "epochs": 9, "metrics": {}, "baselines": {}, "remarks": (), **more}
+    )
+
+
+def test_a_run_that_recovered(train: Callable[..., Subject]) -> None:
+    run = train("iris")
+    once = RolledBack(seconds=1, epoch=2, attempt=1, learning_rate=0.1)
+    seen = course.divergence(Case(dataclasses.replace(run, events=(*run.events, once))))
+    assert isinstance(seen, Finding) and seen.severity == "warning" and "once, first in epoch 2" in seen.evidence
+
+
+def test_labels_by_lot(tmp_path: Path, train: Callable[..., Subject]) -> None:
+    """They are learnt by heart, and the accuracy on others is no better than at the beginning."""
+    random = np.random.default_rng(0)
+    lines = joined(*random.normal(size=(2, 200)).round(4), random.integers(0, 2, 200))
+    recipe = {
+        "data": table(tmp_path, "a,b,label", lines),
+        "network": {"kind": "mlp", "hidden": [128, 64]},
+        "train": {"epochs": 150, "patience": 0, "monitor": "accuracy", "learning_rate": 0.01},
+    }
+    seen = verdicts(diagnose(train(recipe)))
+    over, useless = seen["over-fitting"], seen["a constant answer"]
+    assert isinstance(over, Finding) and over.severity != "note"
+    assert isinstance(useless, Finding)
+
+
+def test_a_validation_loss_that_rises(train: Callable[..., Subject]) -> None:
+    run = train("iris")
+    trivial = Case(run).trivial
+    learnt = [epoch(n, 1.0 - 0.1 * n, 0.5 if n < 3 else 0.5 + 0.3 * trivial * (n - 2)) for n in range(1, 9)]
+    seen = course.over_fitting(Case(dataclasses.replace(run, events=tuple(learnt))))
+    assert isinstance(seen, Finding) and seen.severity == "note" and "lowest in epoch 1" in seen.evidence
+    assert run.recipe.train.patience == 10  # type: ignore[union-attr]
+    # A loss that rises on both sides is no over-fitting.
+    worse = [epoch(n, 2.0 + n, 0.5 + n) for n in range(1, 9)]
+    assert isinstance(course.over_fitting(Case(dataclasses.replace(run, events=tuple(worse)))), Healthy)
+
+
+def test_training_that_ended_too_soon(train: Callable[..., Subject]) -> None:
+    run = train("iris")
+    falling = [epoch(n, 1.1 - 0.05 * n, 1.2 - 0.05 * n) for n in range(1, 11)]
+    ended = dataclasses.replace(run, events=(*falling, finished()))
+    seen = course.under_fitting(Case(ended))
+    assert isinstance(seen, Finding) and seen.key == "train.epochs" and "train.epochs = 20" in seen.remedy
+    stopped = dataclasses.replace(run, events=(*falling, finished("stopped_early")))
+    assert isinstance(course.under_fitting(Case(stopped)), Healthy)
+
+
+@pytest.mark.parametrize(
+    ("objective", "y", "expected"),
+    [
+        (Objective("classes", 3, 3), np.array([0, 0, 1, 2]), 0.5 * np.log(2) + 0.5 * np.log(4)),
+        (Objective("probability", 1, 2), np.array([0, 0, 0, 1]), 0.25),
+        (Objective("labels", 2), np.array([[0.0, 1], [1, 1]], np.float32), np.log(2) / 2),
+        (Objective("quantities", 1), np.array([[1.0], [3.0]], np.float32), 1.0),
+        (Objective("quantities", 1, loss="mae"), np.array([[1.0], [3.0], [8.0]], np.float32), 7 / 3),
+        (Objective("quantities", 1, loss="huber"), np.array([[1.0], [3.0], [3.5]], np.float32), (1.5 + 0.125) / 3),
+        (Objective("perceptron", 1, 2), np.array([0, 1]), np.nan),
+    ],
+    ids=str,
+)
+def test_the_loss_of_a_constant_answer(objective: Objective, y: np.ndarray, expected: float) -> None:
+    rows = Sample(np.zeros((len(y), 1), np.float32), y, np.ones(len(y), np.float32))
+    assert trivial_loss(objective, rows) == pytest.approx(expected, nan_ok=True)
+
+
+# ── ill data ────────────────────────────────────────────────────────────────────────────────────
+
+
+def numbers(rows: int, columns: int = 2, seed: int = 0) -> list[list[float]]:
+    return np.random.default_rng(seed).normal(size=(rows, columns)).round(4).tolist()
+
+
+def joined(*columns: Any) -> list[str]:
+    return [",".join(map(str, row)) for row in zip(*columns, strict=True)]
+
+
+def test_rows_in_two_parts(tmp_path: Path) -> None:
+    once = [f"{a},{b},{'yes' if a > 0 else 'no'}" for a, b in numbers(60)]
+    seen = data.repeated_rows(Case(subject({"data": table(tmp_path, "a,b,label", once * 2)})))
+    assert isinstance(seen, Finding) and seen.severity == "grave"
+    assert isinstance(
+        verdicts(diagnose(subject({"data": table(tmp_path, "a,b,label", once)})))["rows in two parts"], Healthy
+    )
+
+
+def test_rows_that_repeat_by_themselves() -> None:
+    """Four corners, a hundred times: nothing leaked."""
+    seen = data.repeated_rows(Case(subject({"data": {"kind": "toy", "name": "xor", "n": 400}})))
+    assert isinstance(seen, Finding) and seen.severity == "note" and "only 4 different rows" in seen.evidence
+
+
+def test_constant_inputs() -> None:
+    found = subject("digits")
+    seen, dataset = data.constant_inputs(Case(found)), found.dataset
+    flat = int((np.ptp(dataset.x[dataset.train], axis=0) == 0).sum())
+    assert isinstance(seen, Finding) and seen.severity == "note" and seen.evidence.startswith(f"{flat} of 64 inputs")
+
+
+def test_a_column_left_out_for_being_constant(tmp_path: Path) -> None:
+    lines = [f"{a},{b},7,{'yes' if a > 0 else 'no'}" for a, b in numbers(60)]
+    seen = data.constant_inputs(Case(subject({"data": table(tmp_path, "a,b,same,label", lines)})))
+    assert isinstance(seen, Finding) and "'same'" in seen.evidence
+
+
+@pytest.mark.parametrize(
+    ("train_", "task", "severity"),
+    [
+        ({"monitor": "accuracy"}, {"kind": "classify"}, "grave"),
+        ({}, {"kind": "classify"}, "warning"),
+        ({"monitor": "macro_f1"}, {"kind": "classify"}, "note"),
+        ({"monitor": "accuracy"}, {"kind": "classify", "class_weight": "balanced"}, "note"),
+    ],
+)
+def test_unbalanced_classes(tmp_path: Path, train_: dict[str, Any], task: dict[str, Any], severity: str) -> None:
+    lines = [f"{a},{b},{'rare' if n % 20 == 0 else 'usual'}" for n, (a, b) in enumerate(numbers(200))]
+    found = subject({"data": table(tmp_path, "a,b,label", lines), "train": train_, "task": task})
+    seen = data.unbalanced_classes(Case(found))
+    assert isinstance(seen, Finding) and seen.severity == severity and "95%" in seen.evidence
+
+
+def test_an_input_that_tells_the_class(tmp_path: Path) -> None:
+    lines = [f"{a},{b},{'yes' if b > 0 else 'no'}" for a, b in numbers(300)]
+    seen = data.telling_input(Case(subject({"data": table(tmp_path, "a,b,label", lines)})))
+    assert isinstance(seen, Healthy | Finding)
+    told = [f"{a},{3.5 if n % 2 else 1.25},{'yes' if n % 2 else 'no'}" for n, (a, _) in enumerate(numbers(300))]
+    seen = data.telling_input(Case(subject({"data": table(tmp_path, "a,gone_by,label", told)})))
+    assert isinstance(seen, Finding) and seen.evidence.startswith("gone_by alone is right on 100.0%")
+
+
+def test_an_input_that_tells_the_quantity(tmp_path: Path) -> None:
+    lines = [f"{a},{b},{7.3 * b - 2}" for a, b in numbers(200)]
+    seen = data.telling_input(Case(subject({"data": table(tmp_path, "a,other_unit,price", lines)})))
+    assert isinstance(seen, Finding) and seen.evidence.startswith("other_unit alone explains 100")
+    noisy = [f"{a},{b},{7.3 * b - 2 + 3 * a}" for a, b in numbers(200)]
+    assert isinstance(data.telling_input(Case(subject({"data": table(tmp_path, "a,b,price", noisy)}))), Healthy)
+
+
+def test_a_category_that_tells_nothing_is_not_taken_for_telling(tmp_path: Path) -> None:
+    """Each word occurs a few times, so the training rows alone would be learnt by heart."""
+    random = np.random.default_rng(0)
+    lines = [f"w{random.integers(0, 60)},{n % 7},{'yes' if random.random() < 0.5 else 'no'}" for n in range(300)]
+    found = subject({"data": {**table(tmp_path, "word,n,label", lines), "one_hot": 2}})
+    assert found.network.embeds and isinstance(data.telling_input(Case(found)), Healthy)
+
+
+def test_the_scale_of_the_target(tmp_path: Path) -> None:
+    lines = joined(*np.array(numbers(200)).T, 5000 + 300 * np.array(numbers(200, 1, seed=1))[:, 0])
+    recipe: dict[str, Any] = {"data": table(tmp_path, "a,b,price", lines)}
+    assert isinstance(data.target_scale(Case(subject(recipe))), Healthy)
+    raw = data.target_scale(Case(subject({**recipe, "task": {"kind": "regress", "standardize": False}})))
+    assert isinstance(raw, Finding) and raw.key == "task.standardize"
+
+
+def test_outliers_of_the_target(tmp_path: Path) -> None:
+    price = np.array(numbers(400, 1, seed=1))[:, 0]
+    price[::150] = 90.0
+    recipe: dict[str, Any] = {"data": table(tmp_path, "a,b,price", joined(*np.array(numbers(400)).T, price))}
+    recipe["data"]["split"] = {"kind": "none"}
+    seen = data.target_scale(Case(subject(recipe)))
+    assert isinstance(seen, Finding) and seen.key == "task.loss" and "the 4 rows farthest" in seen.evidence
+    huber = data.target_scale(Case(subject({**recipe, "task": {"kind": "regress", "loss": "huber"}})))
+    assert isinstance(huber, Healthy)
+
+
+# ── scores ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def scored(run: Subject, own: Mapping[str, Interval], **rivals: Mapping[str, Interval]) -> Case:
+    """The run as if these were its scores on the test part."""
+    baselines = {name: {"test": figures} for name, figures in rivals.items()}
+    ended = finished(metrics={"test": dict(own)}, baselines=baselines)
+    return Case(dataclasses.replace(run, events=(ended,)))
+
+
+def around(value: float, width: float = 0.05) -> dict[str, Interval]:
+    return {"accuracy": Interval(value, value - width, value + width)}
+
+
+@pytest.mark.parametrize(
+    ("own", "balanced", "expected"),
+    [(0.95, 0.5, "grave"), (0.97, 0.6, "warning"), (0.95, 0.9, None), (0.3, 0.3, "grave")],
+)
+def test_a_constant_answer(own: float, balanced: float, expected: str | None, train: Callable[..., Subject]) -> None:
+    """Where one class is rare, the balanced accuracy may show what the accuracy cannot."""
+    more = {"balanced_accuracy": Interval(balanced, balanced - 0.2, balanced + 0.1)}
+    usual = {**around(0.95, 0), "balanced_accuracy": Interval(0.5, 0.5, 0.5)}
+    seen = scores.trivial(scored(train("iris"), {**around(own), **more}, majority_class=usual))
+    assert (seen.severity if isinstance(seen, Finding) else None) == expected
+
+
+def test_a_classical_method_that_is_better(train: Callable[..., Subject]) -> None:
+    run = train("iris")
+    seen = scores.baselines(scored(run, around(0.7), majority_class=around(0.99), rbf_svm=around(0.9)))
+    assert isinstance(seen, Finding) and "RBF SVM" in seen.evidence
+    close = scores.baselines(scored(run, around(0.82), rbf_svm=around(0.9)))
+    assert isinstance(close, Healthy)
+
+
+def test_a_test_part_too_small_for_the_difference(train: Callable[..., Subject]) -> None:
+    """Intervals of 0.1 in all and a difference of 0.02 on 30 rows: 25 times as many would be needed."""
+    run = train("iris")
+    seen = scores.test_size(scored(run, around(0.92), rbf_svm=around(0.9)))
+    assert isinstance(seen, Finding) and seen.severity == "note"
+    assert "ahead by 0.02" in seen.evidence and "about 800 rows" in seen.evidence
+    assert isinstance(scores.test_size(scored(run, around(0.92, 0.001), rbf_svm=around(0.9, 0.001))), Healthy)
+    equal = scores.test_size(scored(run, around(0.9), rbf_svm=around(0.9)))
+    assert isinstance(equal, Finding) and "equal" in equal.evidence
+
+
+@pytest.mark.parametrize("rule", [scores.trivial, scores.baselines, scores.test_size])
+def test_scores_that_are_not_there(rule: Callable[[Case], Any], train: Callable[..., Subject]) -> None:
+    run = train("iris")
+    assert isinstance(rule(scored(run, {})), Unseen)
+    assert isinstance(rule(scored(run, around(0.9))), Unseen)
+    assert isinstance(rule(scored(run, {}, mean={})), Unseen)
+
+
+def test_multilabel_runs_are_diagnosed(tmp_path: Path, train: Callable[..., Subject]) -> None:
+    lines = [f"{a},{b},{int(a > 0)},{int(b > 0)}" for a, b in numbers(120)]
+    recipe = {"data": {**table(tmp_path, "a,b,up,right", lines), "target": ["up", "right"]}, "train": {"epochs": 60}}
+    found = diagnose(train(recipe))
+    assert isinstance(verdicts(found)["unbalanced classes"], Unseen)
+    assert objective_for(r.MultiLabel(), r.Mlp(), train(recipe).dataset.target).kind == "labels"
+
+
+def test_a_single_row(tmp_path: Path) -> None:
+    recipe = {"data": {**table(tmp_path, "a,b,price", ["1.5,2.5,3.5", "2.5,1,4"]), "split": {"kind": "none"}}}
+    verdicts(diagnose(subject({**recipe, "task": "regress", "train": {"epochs": 1}})))
+
+
+def test_numbers_that_are_not_finite_do_not_stop_it() -> None:
+    ill = with_layer(subject("iris"), weight=lambda w: jnp.full_like(w, jnp.nan))
+    verdicts(diagnose(ill))
