@@ -51,7 +51,9 @@ def permuted(network: MLP, order: list[int], signs: list[int]) -> MLP:
 
 
 def test_symmetric_copies_are_one_basin_and_others_are_not() -> None:
-    found = subject({"data": {"kind": "named", "name": "iris"}, "network": {"kind": "mlp", "hidden": [3], "activation": "tanh"}})
+    found = subject(
+        {"data": {"kind": "named", "name": "iris"}, "network": {"kind": "mlp", "hidden": [3], "activation": "tanh"}}
+    )
     one = shaped(3 * flat(found.network), found.network)
     other = shaped(3 * flat(build(found.recipe.network, inputs=4, outputs=3, codes=(), seed=9)), found.network)
     networks = [one, other, permuted(one, [2, 0, 1], [1, -1, 1]), permuted(other, [1, 0, 2], [-1, -1, -1]), one]

@@ -33,7 +33,7 @@ from layerwise.training.lanes import cores
 POINTS = 41  # of either axis
 RADIUS = 1.0  # of random directions: as far as the weights are long
 MARGIN = 0.3  # around a path, of its extent
-WORK = 1e12  # operations that a surface may take: ten seconds, about
+WORK = 4e11  # operations that a surface may take: a few seconds
 LEAST_ROWS = 100
 
 Directions = Literal["path", "random"]

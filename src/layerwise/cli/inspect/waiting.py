@@ -19,7 +19,12 @@ def waiting(words: str) -> Iterator[Callable[[float], None]]:
         return
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
-    columns = (SpinnerColumn("dots", style="cyan"), TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    columns = (
+        SpinnerColumn("dots", style="cyan"),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console, transient=True, redirect_stdout=False) as bar:
         task = bar.add_task(words, total=None)
         yield lambda share: bar.update(task, completed=share, total=1.0)
