@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import equinox as eqx
@@ -13,11 +12,11 @@ import pytest
 
 from layerwise.inspection import Diagnosis, Finding, Healthy, Sample, Subject, Unseen, diagnose, plain, subject
 from layerwise.inspection.diagnoses import RULES
-from layerwise.inspection.rules import course, data, network, scores
+from layerwise.inspection.rules import course, network, scores
 from layerwise.inspection.rules.case import Case, trivial_loss
 from layerwise.recipe import records as r
 from layerwise.tasks.metrics import Interval
-from layerwise.tasks.objective import Objective, objective_for
+from layerwise.tasks.objective import Objective
 from layerwise.training.events import Epoch, Finished, RolledBack
 from layerwise.training.run import Run
 
@@ -67,11 +66,6 @@ def settings_has(path: list[str]) -> bool:
 
 def grave(found: Diagnosis) -> set[str]:
     return {finding.rule for finding in found.findings if finding.severity == "grave"}
-
-
-def table(folder: Path, header: str, lines: list[str]) -> dict[str, Any]:
-    (folder / "rows.csv").write_text("\n".join([header, *lines]) + "\n")
-    return {"kind": "table", "path": str(folder / "rows.csv"), "target": header.rpartition(",")[2]}
 
 
 # ── healthy ones ────────────────────────────────────────────────────────────────────────────────
@@ -232,21 +226,6 @@ def test_a_run_that_recovered(train: Callable[..., Subject]) -> None:
     assert isinstance(seen, Finding) and seen.severity == "warning" and "once, first in epoch 2" in seen.evidence
 
 
-def test_labels_by_lot(tmp_path: Path, train: Callable[..., Subject]) -> None:
-    """They are learnt by heart, and the accuracy on others is no better than at the beginning."""
-    random = np.random.default_rng(0)
-    lines = joined(*random.normal(size=(2, 200)).round(4), random.integers(0, 2, 200))
-    recipe = {
-        "data": table(tmp_path, "a,b,label", lines),
-        "network": {"kind": "mlp", "hidden": [128, 64]},
-        "train": {"epochs": 150, "patience": 0, "monitor": "accuracy", "learning_rate": 0.01},
-    }
-    seen = verdicts(diagnose(train(recipe)))
-    over, useless = seen["over-fitting"], seen["a constant answer"]
-    assert isinstance(over, Finding) and over.severity != "note"
-    assert isinstance(useless, Finding)
-
-
 def test_a_validation_loss_that_rises(train: Callable[..., Subject]) -> None:
     run = train("iris")
     trivial = Case(run).trivial
@@ -285,105 +264,6 @@ def test_training_that_ended_too_soon(train: Callable[..., Subject]) -> None:
 def test_the_loss_of_a_constant_answer(objective: Objective, y: np.ndarray, expected: float) -> None:
     rows = Sample(np.zeros((len(y), 1), np.float32), y, np.ones(len(y), np.float32))
     assert trivial_loss(objective, rows) == pytest.approx(expected, nan_ok=True)
-
-
-# ── ill data ────────────────────────────────────────────────────────────────────────────────────
-
-
-def numbers(rows: int, columns: int = 2, seed: int = 0) -> list[list[float]]:
-    return np.random.default_rng(seed).normal(size=(rows, columns)).round(4).tolist()
-
-
-def joined(*columns: Any) -> list[str]:
-    return [",".join(map(str, row)) for row in zip(*columns, strict=True)]
-
-
-def test_rows_in_two_parts(tmp_path: Path) -> None:
-    once = [f"{a},{b},{'yes' if a > 0 else 'no'}" for a, b in numbers(60)]
-    seen = data.repeated_rows(Case(subject({"data": table(tmp_path, "a,b,label", once * 2)})))
-    assert isinstance(seen, Finding) and seen.severity == "grave"
-    assert isinstance(
-        verdicts(diagnose(subject({"data": table(tmp_path, "a,b,label", once)})))["rows in two parts"], Healthy
-    )
-
-
-def test_rows_that_repeat_by_themselves() -> None:
-    """Four corners, a hundred times: nothing leaked."""
-    seen = data.repeated_rows(Case(subject({"data": {"kind": "toy", "name": "xor", "n": 400}})))
-    assert isinstance(seen, Finding) and seen.severity == "note" and "only 4 different rows" in seen.evidence
-
-
-def test_constant_inputs() -> None:
-    found = subject("digits")
-    seen, dataset = data.constant_inputs(Case(found)), found.dataset
-    flat = int((np.ptp(dataset.x[dataset.train], axis=0) == 0).sum())
-    assert isinstance(seen, Finding) and seen.severity == "note" and seen.evidence.startswith(f"{flat} of 64 inputs")
-
-
-def test_a_column_left_out_for_being_constant(tmp_path: Path) -> None:
-    lines = [f"{a},{b},7,{'yes' if a > 0 else 'no'}" for a, b in numbers(60)]
-    seen = data.constant_inputs(Case(subject({"data": table(tmp_path, "a,b,same,label", lines)})))
-    assert isinstance(seen, Finding) and "'same'" in seen.evidence
-
-
-@pytest.mark.parametrize(
-    ("train_", "task", "severity"),
-    [
-        ({"monitor": "accuracy"}, {"kind": "classify"}, "grave"),
-        ({}, {"kind": "classify"}, "warning"),
-        ({"monitor": "macro_f1"}, {"kind": "classify"}, "note"),
-        ({"monitor": "accuracy"}, {"kind": "classify", "class_weight": "balanced"}, "note"),
-    ],
-)
-def test_unbalanced_classes(tmp_path: Path, train_: dict[str, Any], task: dict[str, Any], severity: str) -> None:
-    lines = [f"{a},{b},{'rare' if n % 20 == 0 else 'usual'}" for n, (a, b) in enumerate(numbers(200))]
-    found = subject({"data": table(tmp_path, "a,b,label", lines), "train": train_, "task": task})
-    seen = data.unbalanced_classes(Case(found))
-    assert isinstance(seen, Finding) and seen.severity == severity and "95%" in seen.evidence
-
-
-def test_an_input_that_tells_the_class(tmp_path: Path) -> None:
-    lines = [f"{a},{b},{'yes' if b > 0 else 'no'}" for a, b in numbers(300)]
-    seen = data.telling_input(Case(subject({"data": table(tmp_path, "a,b,label", lines)})))
-    assert isinstance(seen, Healthy | Finding)
-    told = [f"{a},{3.5 if n % 2 else 1.25},{'yes' if n % 2 else 'no'}" for n, (a, _) in enumerate(numbers(300))]
-    seen = data.telling_input(Case(subject({"data": table(tmp_path, "a,gone_by,label", told)})))
-    assert isinstance(seen, Finding) and seen.evidence.startswith("gone_by alone is right on 100.0%")
-
-
-def test_an_input_that_tells_the_quantity(tmp_path: Path) -> None:
-    lines = [f"{a},{b},{7.3 * b - 2}" for a, b in numbers(200)]
-    seen = data.telling_input(Case(subject({"data": table(tmp_path, "a,other_unit,price", lines)})))
-    assert isinstance(seen, Finding) and seen.evidence.startswith("other_unit alone explains 100")
-    noisy = [f"{a},{b},{7.3 * b - 2 + 3 * a}" for a, b in numbers(200)]
-    assert isinstance(data.telling_input(Case(subject({"data": table(tmp_path, "a,b,price", noisy)}))), Healthy)
-
-
-def test_a_category_that_tells_nothing_is_not_taken_for_telling(tmp_path: Path) -> None:
-    """Each word occurs a few times, so the training rows alone would be learnt by heart."""
-    random = np.random.default_rng(0)
-    lines = [f"w{random.integers(0, 60)},{n % 7},{'yes' if random.random() < 0.5 else 'no'}" for n in range(300)]
-    found = subject({"data": {**table(tmp_path, "word,n,label", lines), "one_hot": 2}})
-    assert found.network.embeds and isinstance(data.telling_input(Case(found)), Healthy)
-
-
-def test_the_scale_of_the_target(tmp_path: Path) -> None:
-    lines = joined(*np.array(numbers(200)).T, 5000 + 300 * np.array(numbers(200, 1, seed=1))[:, 0])
-    recipe: dict[str, Any] = {"data": table(tmp_path, "a,b,price", lines)}
-    assert isinstance(data.target_scale(Case(subject(recipe))), Healthy)
-    raw = data.target_scale(Case(subject({**recipe, "task": {"kind": "regress", "standardize": False}})))
-    assert isinstance(raw, Finding) and raw.key == "task.standardize"
-
-
-def test_outliers_of_the_target(tmp_path: Path) -> None:
-    price = np.array(numbers(400, 1, seed=1))[:, 0]
-    price[::150] = 90.0
-    recipe: dict[str, Any] = {"data": table(tmp_path, "a,b,price", joined(*np.array(numbers(400)).T, price))}
-    recipe["data"]["split"] = {"kind": "none"}
-    seen = data.target_scale(Case(subject(recipe)))
-    assert isinstance(seen, Finding) and seen.key == "task.loss" and "the 4 rows farthest" in seen.evidence
-    huber = data.target_scale(Case(subject({**recipe, "task": {"kind": "regress", "loss": "huber"}})))
-    assert isinstance(huber, Healthy)
 
 
 # ── scores ──────────────────────────────────────────────────────────────────────────────────────
@@ -437,19 +317,6 @@ def test_scores_that_are_not_there(rule: Callable[[Case], Any], train: Callable[
     assert isinstance(rule(scored(run, {})), Unseen)
     assert isinstance(rule(scored(run, around(0.9))), Unseen)
     assert isinstance(rule(scored(run, {}, mean={})), Unseen)
-
-
-def test_multilabel_runs_are_diagnosed(tmp_path: Path, train: Callable[..., Subject]) -> None:
-    lines = [f"{a},{b},{int(a > 0)},{int(b > 0)}" for a, b in numbers(120)]
-    recipe = {"data": {**table(tmp_path, "a,b,up,right", lines), "target": ["up", "right"]}, "train": {"epochs": 60}}
-    found = diagnose(train(recipe))
-    assert isinstance(verdicts(found)["unbalanced classes"], Unseen)
-    assert objective_for(r.MultiLabel(), r.Mlp(), train(recipe).dataset.target).kind == "labels"
-
-
-def test_a_single_row(tmp_path: Path) -> None:
-    recipe = {"data": {**table(tmp_path, "a,b,price", ["1.5,2.5,3.5", "2.5,1,4"]), "split": {"kind": "none"}}}
-    verdicts(diagnose(subject({**recipe, "task": "regress", "train": {"epochs": 1}})))
 
 
 def test_numbers_that_are_not_finite_do_not_stop_it() -> None:
