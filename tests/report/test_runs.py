@@ -45,7 +45,7 @@ def test_every_kind_of_run_has_one(runs: dict[str, Path], name: str) -> None:
     path = report.run(runs[name])
     page = path.read_text("utf-8")
     assert path == runs[name] / "report.html" and len(page) < 6_000_000
-    for heading in ("Result", "Where it errs", "Worst mistakes", "Data", "Network", "Recipe", "Again"):
+    for heading in ("Result", "Diagnosis", "Where it errs", "Worst mistakes", "Data", "Network", "Recipe", "Again"):
         assert f"<h2>{heading}</h2>" in page
     assert "layerwise train recipe.toml --out again" in page
     assert str(runs[name].parent) not in page

@@ -33,6 +33,19 @@ def sections(found: Diagnosis) -> list[Html]:
     return parts
 
 
+def folded(found: Diagnosis) -> Html:
+    """The diagnosis as one section: what was found in full, the rest behind a fold."""
+    content = [tag("div", *map(_finding, found.findings), kind="figures")] if found.findings else []
+    folds = {
+        "Looked at, and healthy": [_item(verdict.rule, verdict.evidence) for verdict in found.healthy],
+        "Not looked at": [_item(verdict.rule, verdict.why) for verdict in found.unseen],
+    }
+    for heading, items in folds.items():
+        if items:
+            content.append(tag("details", tag("summary", text(heading)), tag("ul", *items)))
+    return section("Diagnosis", opening(found), *content)
+
+
 def _finding(found: Finding) -> Html:
     return tag(
         "div",

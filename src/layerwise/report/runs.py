@@ -9,6 +9,7 @@ import numpy as np
 from layerwise import files
 from layerwise.data.dataset import Classes, Labels, Quantities
 from layerwise.inspection import evaluations
+from layerwise.inspection.diagnoses import diagnose
 from layerwise.inspection.evaluations import Decisions, Mistake
 from layerwise.inspection.subjects import Subject, subject
 from layerwise.inspection.summaries import summary
@@ -17,7 +18,7 @@ from layerwise.plots import runs as plots
 from layerwise.plots.architecture import architecture
 from layerwise.progress import wording
 from layerwise.recipe import records as r
-from layerwise.report import pictures
+from layerwise.report import diagnoses, pictures
 from layerwise.report.page import Figures, Html, page, section, table, tag, text
 from layerwise.report.parts import fact, recipe_text, remark, rivals_on, scored_part, scores, use_model
 from layerwise.training.events import Epoch, Finished, RolledBack, Started, TestTouched
@@ -59,6 +60,7 @@ def written(found: Subject) -> bytes:
         *_header(found, finished),
         *_result(found, finished),
         *_compared(found, finished, figures),
+        diagnoses.folded(diagnose(found)),
         *_course(found, figures),
         *_errors(found, scored_part(metrics) or "train", figures),
         *_mistakes(found),
