@@ -89,7 +89,7 @@ def activation_equation(kind: r.Activation) -> Equation:
         case r.Linear():
             return Equation("g(z) = z", "g'(z) = 1")
         case r.Step():
-            return Equation("g(z) = 1 where z > 0, else 0", "g'(z) = 0 everywhere: no error passes back through a step")
+            return Equation("g(z) = 1 where z > 0, else 0", "g'(z) = 0 everywhere")
 
 
 def sigmoid(z: Values) -> Values:

@@ -244,10 +244,9 @@ def _automatic(network: MLP, made: Program, settings: Hyper, batch: Batch) -> _A
     @jax.jit
     def all_of_it(network: MLP) -> _Automatic:
         gradient, errors = jax.grad(energy, argnums=(0, 1))(network, offsets)
-        layers = []
-        for number, (kind, error) in enumerate(zip(network.activations, errors, strict=True), start=1):
-            until = (*network.activations[: number - 1], r.Linear())
-            z = MLP(network.embeds, network.layers[:number], network.kept, until)(batch.x)
+        layers, g = [], network.inputs(batch.x)
+        for layer, kind, error in zip(network.layers, network.activations, errors, strict=True):
+            z = layer(g)
             g, slope = jax.vjp(partial(activate, kind), z)
             layers.append(_Layer(z, g, slope(jnp.ones_like(g))[0], error))
         each = example_losses(made.objective, g, batch.y, settings.label_smoothing, settings.delta)

@@ -69,10 +69,8 @@ def parts(sheet: BackpropSheet, most: Most) -> list[Part]:
 
 def agreement(sheet: BackpropSheet) -> str:
     """How far the formulas and automatic differentiation are apart, in a sentence."""
-    return (
-        "The formulas and automatic differentiation, both in float64, differ by "
-        f"{sheet.difference:.1e} (relative) at most."
-    )
+    apart = f"differ by {sheet.difference:.1e} (relative) at most" if sheet.difference else "agree exactly"
+    return f"The formulas and automatic differentiation, both in float64, {apart}."
 
 
 def facts(subject: "Subject", rows: Rows, sheet: BackpropSheet) -> dict[str, str]:
@@ -89,6 +87,7 @@ def facts(subject: "Subject", rows: Rows, sheet: BackpropSheet) -> dict[str, str
     penalty = f", {number(sheet.penalty, 6)} of it penalties" if sheet.penalty else ""
     told["loss"] = f"E = {number(sheet.loss, 6)}{penalty}"
     trained = "trained" if subject.trained else "initial, not trained"
+    trained = "as the recipe gives them" if subject.recipe.train == "none" else trained
     told["weights"] = f"{trained}; the optimizer's step is its first, from an empty memory"
     told["check"] = agreement(sheet)
     for count, note in enumerate(sheet.notes):
