@@ -106,17 +106,21 @@ def test_evaluate_leaves_out_and_counts_rows_without_an_answer(
     others = [line for number, line in enumerate(lines[1:]) if number not in gaps]
     Path("others.csv").write_text("\n".join([lines[0], *others]) + "\n")
     assert main(["evaluate", "runs/first", "--data", "others.csv", "--json"]) == 0
-    expected, err = capsys.readouterr()
-    assert err == ""
+    expected, known = capsys.readouterr()  # "60% of these rows ...": it was trained on some of them
     assert main(["evaluate", "runs/first", "--data", "gaps.csv", "--json"]) == 0
-    assert capsys.readouterr() == (expected, "note: 5 rows without a target were left out\n")
+    assert capsys.readouterr() == (expected, f"note: 5 rows without a target were left out\n{known}")
     assert main(["evaluate", "runs/first", "--data", "gaps.csv"]) == 0
-    assert capsys.readouterr().err == "note: 5 rows without a target were left out\n"
+    assert capsys.readouterr().err == f"note: 5 rows without a target were left out\n{known}"
     Path("none.csv").write_text("\n".join([lines[0], *(line.rpartition(",")[0] + "," for line in lines[1:])]) + "\n")
     assert main(["evaluate", "runs/first", "--data", "none.csv", "--json"]) == 2
     out, err = capsys.readouterr()
     assert out == ""
     assert "none in 60 rows" in err and "layerwise" not in err
+
+
+def test_evaluate_says_when_rows_were_trained_on(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", "runs/first", "--data", "rows.csv"]) == 0
+    assert "60% of these rows are equal to rows that the model was trained on" in capsys.readouterr().err
 
 
 def test_evaluate_needs_the_target(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:

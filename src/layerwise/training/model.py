@@ -31,6 +31,7 @@ from layerwise.recipe.reading import decode, plain
 from layerwise.tasks.metrics import Interval
 from layerwise.tasks.objective import Objective, decide, objective_for, probabilities
 from layerwise.tasks.score import score
+from layerwise.training import familiar
 from layerwise.training.checkpoint import filled, named
 from layerwise.training.forward import Forward
 from layerwise.training.wording import counted, headline
@@ -38,6 +39,7 @@ from layerwise.training.wording import counted, headline
 FORMAT = 1  # what this version writes
 OLDEST_READER = 1  # the lowest format whose reader understands what this version writes
 EXAMPLES = 5
+SOME = 0.01  # of the rows that are scored must be known from training to be worth a word
 KEY = "layerwise"
 
 
@@ -111,8 +113,19 @@ class Model:
         data = self.recipe.data
         missing = {"missing": data.missing} if isinstance(data, r.TableData) else {}
         y, has = encode_target(raw, self.target, **missing)
-        outputs = self.outputs(self.encoded(raw))[has]
-        return Scores(score(self.objective, outputs, y, self.target, seed), tuple(left_out(int((~has).sum()))))
+        x = self.encoded(raw)
+        notes = [*left_out(int((~has).sum())), *self._familiar(x[has])]
+        return Scores(score(self.objective, self.outputs(x)[has], y, self.target, seed), tuple(notes))
+
+    def _familiar(self, x: Float32[np.ndarray, "rows inputs"]) -> list[str]:
+        """A sentence where rows to be scored are rows of the training part."""
+        known = familiar.share(self.info.get("trained_on"), x)
+        if known < SOME:
+            return []
+        return [
+            f"{known:.0%} of these rows are equal to rows that the model was trained on: "
+            "what it scores on them says little about new rows"
+        ]
 
     def encoded(self, raw: Any) -> Float32[np.ndarray, "rows inputs"]:
         """Raw rows as the network takes them; one mapping is one row."""

@@ -11,6 +11,7 @@ best weights restored, evaluated and saved.
 
 import time
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -28,7 +29,7 @@ from layerwise.recipe import records as r
 from layerwise.tasks.apart import prepare
 from layerwise.tasks.metrics import Interval
 from layerwise.tasks.objective import training_weights
-from layerwise.training import checkpoint
+from layerwise.training import checkpoint, familiar
 from layerwise.training.checkpoint import Mark
 from layerwise.training.events import AnyEvent, Finished, Scoring, Started, TestTouched
 from layerwise.training.folder import Folder, environment, new_folder
@@ -329,9 +330,14 @@ class Run:
         shown = train[np.linspace(0, train.size - 1, min(EXAMPLES, train.size)).astype(int)]
         self._model_with(info).save(self._files.model, examples=self.dataset.raw(shown))
 
+    @cached_property
+    def _sketch(self) -> str:
+        """What tells the rows that were trained on from others, for whoever scores the model later."""
+        return familiar.sketch(self.dataset.x, self.dataset.train)
+
     def _model_with(self, info: dict[str, Any]) -> Model:
         assert self._trainer is not None and self._dataset is not None
-        info = {**info, "versions": environment()["versions"]}
+        info = {**info, "versions": environment()["versions"], "trained_on": self._sketch}
         return Model(self.recipe, self._trainer.best, self._dataset.encoder, self._dataset.target, info)
 
 

@@ -1,0 +1,61 @@
+"""Whether rows that a model is scored on are rows that it was trained on.
+
+A model keeps the smallest hashes of its training rows (a bottom-k sketch: Cohen & Kaplan 2007). Of the rows
+to be scored, those whose hash lies as low are looked up in it, which tells the share of all without
+keeping any row.
+"""
+
+import base64
+import binascii
+
+import numpy as np
+from jaxtyping import Float32, UInt64
+
+from layerwise.data.dataset import Rows
+
+KEPT = 2048  # hashes in a sketch, 8 bytes each
+AT_ONCE = 65_536  # rows that are hashed at a time
+MOST = 1_000_000  # rows to be scored that are looked up
+MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / 1.618..., odd
+
+
+def hashes(x: Float32[np.ndarray, "rows width"]) -> UInt64[np.ndarray, " rows"]:
+    """A hash of every encoded row; equal rows have equal ones.
+
+    >>> a, b, c = hashes(np.array([[1.0, 0.0], [1.0, -0.0], [0.0, 1.0]], np.float32))
+    >>> bool(a == b), bool(a == c)
+    (True, False)
+    """
+    words = np.ascontiguousarray(x + np.float32(0)).view(np.uint32)  # -0 becomes 0
+    mixed = np.full(len(words), 0x243F6A8885A308D3, np.uint64)
+    for column in words.T:
+        mixed = (mixed ^ column) * MULTIPLIER
+        mixed ^= mixed >> np.uint64(29)
+    return mixed
+
+
+def sketch(x: Float32[np.ndarray, "rows width"], rows: Rows) -> str:
+    """The smallest hashes of some of the rows, as text for the model file; many rows are never copied at once."""
+    least = np.zeros(0, np.uint64)
+    for start in range(0, rows.size, AT_ONCE):
+        least = np.unique(np.concatenate([least, hashes(x[rows[start : start + AT_ONCE]])]))[:KEPT]
+    return base64.b64encode(least.astype("<u8").tobytes()).decode()
+
+
+def share(known: object, x: Float32[np.ndarray, "rows width"]) -> float:
+    """The share of rows that are among those of a sketch; 0 where there is no sketch, or too few rows to tell.
+
+    >>> rows = np.arange(40, dtype=np.float32).reshape(20, 2)
+    >>> share(sketch(rows, np.arange(10)), rows)
+    0.5
+    """
+    try:
+        least = np.frombuffer(base64.b64decode(str(known or ""), validate=True), "<u8")
+    except (binascii.Error, ValueError):
+        return 0.0
+    if not least.size:
+        return 0.0
+    own = hashes(x[:MOST])
+    # Below the largest hash that a full sketch kept, it knows every row; else it knows all there are.
+    judged = own[own <= least[-1]] if least.size == KEPT else own
+    return float(np.isin(judged, least).mean()) if judged.size else 0.0

@@ -1,0 +1,47 @@
+"""Whether scored rows were trained on: told without keeping any of them."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from layerwise.training.familiar import KEPT, hashes, share, sketch
+from layerwise.training.model import load
+from layerwise.training.run import Run
+
+
+@pytest.mark.parametrize("rows", [10, 500, 50_000])
+def test_the_share_is_told_to_within_a_percent_or_so(rows: int) -> None:
+    random = np.random.default_rng(rows)
+    x = random.standard_normal((rows, 6), np.float32)
+    known = sketch(x, np.arange(rows // 2))
+    mixed = np.concatenate([x[: rows // 4], random.standard_normal((3 * rows // 4, 6), np.float32)])
+    sure = rows <= KEPT
+    assert share(known, mixed) == pytest.approx((rows // 4) / len(mixed), abs=1e-9 if sure else 0.03)
+    assert share(known, x[: rows // 2]) == 1 and share(known, x[rows // 2 :]) == 0
+
+
+def test_hashes_differ_where_rows_do() -> None:
+    x = np.array([[a, b] for a in range(200) for b in range(200)], np.float32)
+    assert np.unique(hashes(x)).size == 40_000
+    # Their lowest are spread over all rows, not over those with small numbers.
+    assert 0.4 < np.isin(np.sort(hashes(x))[:1000], hashes(x[:20_000])).mean() < 0.6
+
+
+@pytest.mark.parametrize("known", [None, "", "no base64 !", "AAAA", 7])
+def test_without_a_sketch_nothing_is_said(known: object) -> None:
+    assert share(known, np.zeros((3, 2), np.float32)) == 0
+
+
+def test_a_model_says_when_it_is_scored_on_rows_it_knows(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    table = pl.DataFrame({"a": random.random(200), "b": random.random(200), "y": random.integers(0, 2, 200)})
+    recipe = {"data": {"kind": "table", "path": "given", "target": "y"}, "train": {"epochs": 1}}
+    with Run({"data": {"target": "y"}, "train": recipe["train"]}, data=table, out=tmp_path / "run") as run:
+        for _ in run:
+            pass
+    model = load(run.model_path)
+    (note,) = model.score(table).notes
+    assert note.startswith("60% of these rows are equal to rows that the model was trained on")
+    assert model.score(table[run.dataset.test]).notes == ()
