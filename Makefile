@@ -6,10 +6,11 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench clean
+.PHONY: help demo play test lint bench clean
 
 help:
 	@echo "make demo    set up and train a network on the embedded handwritten digits"
+	@echo "make play    set up and open the Studio, a page to play with small networks"
 	@echo "make test    set up and run every check: style, types, import contracts, tests"
 	@echo "make lint    the quick part of it: style, types, import contracts"
 	@echo "make bench   race against the peers (downloads PyTorch and Keras)"
@@ -17,6 +18,9 @@ help:
 
 demo: $(READY)
 	@$(BIN)/layerwise train digits
+
+play: $(READY)
+	@$(BIN)/layerwise play
 
 test: lint
 	@$(BIN)/python -m pytest

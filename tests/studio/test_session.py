@@ -143,7 +143,7 @@ def test_surfaces_are_what_the_network_says(session: Session) -> None:
 
 
 def test_a_sheet_of_a_point(session: Session) -> None:
-    sheet = session.sheet(5)
+    sheet = session.sheet(5)()
     assert sheet.difference < 1e-4 and len(sheet.layers) == 3
 
 

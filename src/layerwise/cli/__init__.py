@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from layerwise.cli import console, data, doctor, inspect, recipes, reporting, runs, training, tuning, using
+from layerwise.cli import console, data, doctor, inspect, playing, recipes, reporting, runs, training, tuning, using
 from layerwise.errors import LayerwiseError
 
 PROGRAM = "layerwise"
@@ -40,6 +40,7 @@ app.command("evaluate")(using.evaluate)
 app.command("predict")(using.predict)
 app.command("report")(reporting.report)
 app.add_typer(inspect.app, name="inspect")
+app.command("play")(playing.play)
 app.command("init")(recipes.init)
 app.command("recipes")(recipes.recipes)
 app.add_typer(data.app, name="data")

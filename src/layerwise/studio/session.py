@@ -4,6 +4,8 @@ The recipe is the state: every control of the page is a key of it. Changing one 
 padded program has it as an argument; other data, another seed or another initialization begin anew.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -148,13 +150,17 @@ class Session:
             },
         )
 
-    def sheet(self, row: int) -> BackpropSheet:
-        """Back-propagation in numbers for one row of the data, counted from 0."""
+    def sheet(self, row: int) -> Callable[[], BackpropSheet]:
+        """What works out back-propagation in numbers for one row of the data, counted from 0, as things are now.
+
+        It may be called on another thread, while training goes on here.
+        """
         network = padded.unpack(self.timeline.state.now.parameters, self.network)
         rows = np.array([row], np.int64)
         train = self.resolved.recipe.train
         assert isinstance(train, r.Train)
-        return backprop(network, self.dataset.x[rows], self.dataset.y[rows], self.resolved.objective, train=train)
+        x, y, objective = self.dataset.x[rows], self.dataset.y[rows], self.resolved.objective
+        return partial(backprop, network, x, y, objective, train=train)
 
     # ── inside ──────────────────────────────────────────────────────────────────────────────────
 

@@ -128,8 +128,8 @@ class Timeline:
     @property
     def nbytes(self) -> int:
         """Bytes of the states and curves that are kept."""
-        states = sum(_nbytes(state) for era in self._eras for state in era.kept)
-        return states + 40 * (len(self.curve.rows) + len(self.ghost.rows))
+        kept = sum(len(era.kept) for era in self._eras)  # all of one shape: they belong to one program
+        return kept * _nbytes(self._eras[0].kept[0]) + 40 * (len(self.curve.rows) + len(self.ghost.rows))
 
     # ── on, back, and otherwise ─────────────────────────────────────────────────────────────────
 

@@ -1,0 +1,132 @@
+"""The Studio's server: the page, its files, and one session for each page that is open."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI, HTTPException, Response, WebSocket
+from starlette.websockets import WebSocketState
+
+from layerwise.recipe import Recipe
+from layerwise.studio import protocol, security
+from layerwise.studio.player import Out, Player
+from layerwise.studio.session import Session
+
+UNSETTLED = 8  # messages of a page that are being answered; more are not read before
+TRY_LATER, FAULT = 1013, 1011  # codes of closing
+
+
+class Studio:
+    """What all pages share: the files, and how a session begins."""
+
+    def __init__(self, first: Session) -> None:
+        self._recipe: Recipe = first.recipe
+        self._first: Session | None = first  # ready before the first page asks
+        self._threads = ThreadPoolExecutor(security.SESSIONS, "layerwise-play")
+        self._playing = 0
+
+    async def converse(self, websocket: WebSocket) -> None:
+        """One page, from its coming to its leaving."""
+        await websocket.accept()
+        if self._playing == security.SESSIONS:
+            await websocket.close(TRY_LATER, f"{security.SESSIONS} pages play at once: close another")
+            return
+        self._playing += 1
+        try:
+            await _converse(websocket, self._begin, self._threads)
+        finally:
+            self._playing -= 1
+
+    def _begin(self) -> Session:
+        first, self._first = self._first, None
+        return first or Session(self._recipe)
+
+
+async def _converse(websocket: WebSocket, begin: Callable[[], Session], threads: ThreadPoolExecutor) -> None:
+    """Pass on messages both ways; ends when the page leaves, or its player fails."""
+    loop = asyncio.get_running_loop()
+    outbox: asyncio.Queue[Out] = asyncio.Queue()
+    unsettled = asyncio.Semaphore(UNSETTLED)
+
+    def send(out: Out) -> None:
+        with contextlib.suppress(RuntimeError):  # the server has ended meanwhile
+            loop.call_soon_threadsafe(outbox.put_nowait, out)
+
+    player = Player(begin, send)
+
+    async def receive() -> None:
+        allowance = security.Allowance()
+        while (message := await websocket.receive())["type"] == "websocket.receive":
+            content = message.get("text") or message.get("bytes") or ""
+            await asyncio.sleep(allowance.take(len(content)))
+            await unsettled.acquire()
+            player.give(content)
+
+    async def forward() -> None:
+        while True:
+            out = await outbox.get()
+            if isinstance(out.content, str):
+                await websocket.send_text(out.content)
+            elif out.content is not None:
+                await websocket.send_bytes(out.content)
+            if out.settles:
+                unsettled.release()
+
+    work = loop.run_in_executor(threads, player.run)
+    talk = [asyncio.ensure_future(receive()), asyncio.ensure_future(forward())]
+    try:
+        await asyncio.wait([work, *talk], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        player.close()
+        for task in talk:
+            task.cancel()
+        ended = await asyncio.gather(work, *talk, return_exceptions=True)
+    if isinstance(ended[0], Exception) and websocket.client_state is WebSocketState.CONNECTED:
+        await websocket.close(FAULT, "a fault in layerwise: see the terminal")
+    if isinstance(ended[0], Exception):
+        raise ended[0]
+
+
+def guarded(first: Session, access: security.Access) -> security.Guard:
+    """The whole application: the pages of one launch, behind their guard. `first` is the first page's session."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    studio, files = Studio(first), security.static_files()
+
+    @app.get("/")
+    async def page() -> Response:
+        return _file(files.get("index.html"))
+
+    @app.get("/static/{name:path}")
+    async def file(name: str) -> Response:
+        return _file(files.get(name))
+
+    app.websocket("/ws")(studio.converse)
+    return security.Guard(app, access)
+
+
+def _file(path: Path | None) -> Response:
+    if path is None:
+        raise HTTPException(404)
+    return Response(path.read_bytes(), media_type=security.FORMS[path.suffix])
+
+
+def server(app: security.Guard) -> uvicorn.Server:
+    """What serves it, with its limits."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            lifespan="off",
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            server_header=False,
+            ws="websockets-sansio",
+            ws_max_size=protocol.MESSAGE_BYTES,
+            ws_per_message_deflate=False,  # loopback is fast, and what is small need not become large
+            limit_concurrency=security.CONNECTIONS,
+            timeout_graceful_shutdown=2,
+        )
+    )

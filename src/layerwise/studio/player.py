@@ -1,0 +1,252 @@
+"""One page's loop: a thread that trains while it plays, answers commands in between, and sends frames.
+
+Training goes in calls of about 25 ms, so whatever is asked for is answered soon. A frame is made only
+when the page has drawn the last one, and of what is there then: the newest wins, no frame ever waits in
+a queue, and a page that draws slowly, or not at all, neither holds up training nor fills memory.
+"""
+
+import logging
+import queue
+import time
+import tomllib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+from layerwise.errors import LayerwiseError, RecipeError
+from layerwise.inspection import plain as listed
+from layerwise.recipe import Recipe, load, plain, put
+from layerwise.studio import protocol as p
+from layerwise.studio.security import check_data
+from layerwise.studio.session import Session
+
+SLICE = 0.025  # seconds of a call
+FRAME = 1 / 30  # seconds between two frames, at least
+TOGETHER = 8  # commands answered between two calls
+
+log = logging.getLogger(__name__)
+
+
+class Out(NamedTuple):
+    """A message to the page: JSON, a frame, or none; and whether it settles one of the page's."""
+
+    content: str | bytes | None
+    settles: bool
+
+
+class Pace:
+    """How many batches make a call of `SLICE`, learned from the calls before."""
+
+    def __init__(self) -> None:
+        self.batches = 64
+
+    def learn(self, made: int, seconds: float) -> None:
+        """A call made so many batches in so many seconds; a single slow or quick one counts for a factor of 2."""
+        wanted = int(made * SLICE / max(seconds, 1e-6))
+        self.batches = min(max(wanted, self.batches // 2, 16), self.batches * 2, 1 << 20)
+
+
+class Player:
+    """Plays one session for one page. `run` is the thread's; `give` and `close` may be called from others."""
+
+    def __init__(
+        self, begin: Callable[[], Session], send: Callable[[Out], None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._begin, self._send, self._clock = begin, send, clock
+        self._asked: queue.SimpleQueue[str | bytes | None] = queue.SimpleQueue()
+        self._open, self._playing = True, False
+        self._pace = Pace()
+        self._shown: tuple[int, int] | None = None  # revision and step of the last frame
+        self._in_flight = False
+        self._next_frame = 0.0
+        self._aside = ThreadPoolExecutor(1, "layerwise-sheets")
+
+    def give(self, message: str | bytes) -> None:
+        """Hand over a message of the page; exactly one `Out` will settle it."""
+        self._asked.put(message)
+
+    def close(self) -> None:
+        """Let `run` end."""
+        self._open = False
+        self._asked.put(None)
+
+    def run(self) -> None:
+        """Play until closed."""
+        try:
+            self._session = self._begin()
+            self._launched = self._session.recipe
+            self._offer_frame()
+            self._session.advance(0)  # the program is traced and read from disk now, not when Play is pressed
+            while self._open:
+                self._answer_some()
+                self._offer_frame()
+                if self._playing:
+                    self._train()
+        finally:
+            self._aside.shutdown(wait=False, cancel_futures=True)
+
+    # ── training and frames ─────────────────────────────────────────────────────────────────────
+
+    def _train(self) -> None:
+        began = self._clock()
+        made = self._session.advance(self._pace.batches)
+        if made:
+            self._pace.learn(made, self._clock() - began)
+        if not made or self._session.status != "running":
+            self._playing = False
+            self._send(Out(p.ended(self._scene()), settles=False))
+
+    def _offer_frame(self) -> None:
+        """Send what is there now, if it is new, the page has drawn what it got, and it is time."""
+        if self._frame_is_due() and self._clock() >= self._next_frame:
+            # In step with 30 a second on average, whatever multiple of a call that is.
+            self._next_frame = max(self._next_frame + FRAME, self._clock())
+            self._in_flight, self._shown = True, self._now()
+            self._send(Out(self._session.frame(), settles=False))
+
+    def _frame_is_due(self) -> bool:
+        return not self._in_flight and self._now() != self._shown
+
+    def _now(self) -> tuple[int, int]:
+        return self._session.revision, self._session.timeline.step
+
+    # ── commands ────────────────────────────────────────────────────────────────────────────────
+
+    def _answer_some(self) -> None:
+        """Answer what was asked; at rest wait for it, or for the next frame's time."""
+        for already in range(TOGETHER):
+            try:
+                message = self._asked.get(timeout=0.0 if already else self._patience())
+            except queue.Empty:
+                return
+            if message is None:
+                return
+            self._settle(message)
+
+    def _patience(self) -> float | None:
+        if self._playing:
+            return 0.0
+        return max(0.0, self._next_frame - self._clock()) if self._frame_is_due() else None
+
+    def _settle(self, message: str | bytes) -> None:
+        try:
+            command = p.decoded(message)
+        except LayerwiseError as error:
+            self._send(Out(p.refusal(p.number(message), error), settles=True))
+            return
+        if isinstance(command, p.Painted):
+            self._in_flight = False
+            self._send(Out(None, settles=True))
+        else:
+            self._guarded(command.id, lambda: self._do(command))
+
+    def _guarded(self, id: int, work: Callable[[], str | None]) -> None:
+        """Send the answer that `work` gives, None where it comes later; a mistake, or a fault, is told in words."""
+        try:
+            content = work()
+        except LayerwiseError as error:
+            content = p.refusal(id, error)
+        except Exception as error:
+            log.exception("a fault in the Studio")
+            received = f"{type(error).__name__}: {error}".partition("\n")[0]
+            content = p.refusal(id, LayerwiseError("this is a fault in layerwise", received=received))
+        if content is not None:
+            self._send(Out(content, settles=True))
+
+    def _do(self, command: p.Known) -> str | None:
+        """One command's answer; None where it comes later."""
+        session = self._session
+        match command:
+            case p.Sheet():
+                self._sheet(command)
+                return None
+            case p.Play():
+                self._playing = True
+            case p.Pause():
+                self._playing = False
+            case p.Forward():
+                self._forward(command.batches)
+            case p.Epochs():
+                self._epochs(command.count)
+            case p.Back():
+                self._seek(session.timeline.step - command.batches)
+            case p.Seek():
+                self._seek(command.step)
+            case p.Reset():
+                self._playing = False
+                session.reset()
+            case p.Set():
+                self._change(changed(session.recipe, command.path, command.value))
+            case p.NewRecipe():
+                self._change(read(command.toml))
+            case p.Weight():
+                session.type_weight(command.layer, command.unit, command.source, command.value)
+        return p.answer(command.id, self._scene())
+
+    def _forward(self, batches: int) -> None:
+        self._playing = False
+        if batches > p.BATCHES:
+            raise RecipeError(
+                f"one command trains up to {p.BATCHES:,} batches", received=f"{batches:,}", remedy="press play"
+            )
+        left = batches
+        while left and (made := self._session.advance(left)):
+            left -= made
+
+    def _epochs(self, count: int) -> None:
+        step, length = self._session.timeline.step, self._session.timeline.steps_per_epoch
+        if count > 0:
+            self._forward((step // length + count) * length - step)
+        elif count < 0:
+            self._seek((-(-step // length) + count) * length)
+
+    def _seek(self, step: int) -> None:
+        self._playing = False
+        self._session.seek(step)
+
+    def _change(self, recipe: Recipe) -> None:
+        check_data(recipe, self._launched)
+        self._session.change(recipe)
+
+    def _sheet(self, command: p.Sheet) -> None:
+        """Have a sheet worked out beside training: the first of a network compiles for a second."""
+        session = self._session
+        rows = len(session.dataset.x)
+        if command.row >= rows:
+            raise RecipeError(f"the rows of the data are 0 to {rows - 1:,}", received=str(command.row))
+        work, scene = session.sheet(command.row), self._scene()
+        self._aside.submit(self._guarded, command.id, lambda: p.answer(command.id, scene, sheet=listed(work())))
+
+    def _scene(self) -> dict[str, Any]:
+        return {**self._session.scene(), "playing": self._playing}
+
+
+def changed(recipe: Recipe, path: str, value: Any) -> Recipe:
+    """A recipe with another value at a path, checked. Raises `RecipeError`.
+
+    >>> changed(load("xor"), "train.epochs", 5).train.epochs
+    5
+    """
+    raw = plain(recipe)
+    try:
+        put(raw, path.split("."), value)
+    except (AttributeError, TypeError, KeyError):
+        raise RecipeError("a path names a key of the recipe", received=path, remedy="e.g. train.epochs") from None
+    return _checked(raw)
+
+
+def read(toml: str) -> Recipe:
+    """A recipe from its text, checked. Raises `RecipeError`."""
+    try:
+        return _checked(tomllib.loads(toml))
+    except RecursionError:
+        raise RecipeError("a recipe is not nested that deep", received="too many brackets") from None
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError("a recipe is written in TOML", received=str(error), remedy="mend that line") from None
+
+
+def _checked(raw: dict[str, Any]) -> Recipe:
+    try:
+        return load(raw)
+    except RecursionError:
+        raise RecipeError("a recipe is not nested that deep", received="too many brackets") from None

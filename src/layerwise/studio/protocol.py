@@ -1,0 +1,175 @@
+"""The words between page and server: what a page may ask for, read with limits, and how it is answered.
+
+Commands are JSON texts `{"id": 7, "do": "step", "batches": 1}`. Each is answered by its id, with the
+scene or with an error in words; only `painted`, which tells that a frame was drawn, is not answered.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from layerwise.errors import LayerwiseError, RecipeError
+from layerwise.studio.session import encoded
+
+MESSAGE_BYTES = 128 << 10  # of a message from the page
+BATCHES = 10_000  # trained by one command; to go on longer there is `play`
+
+Id = Annotated[int, Meta(ge=0, lt=1 << 53)]
+Step = Annotated[int, Meta(ge=0, lt=1 << 31)]
+Place = Annotated[int, Meta(ge=0, lt=1 << 16)]
+Batches = Annotated[int, Meta(ge=1, le=BATCHES)]
+
+
+class Command(msgspec.Struct, tag_field="do", forbid_unknown_fields=True, kw_only=True):
+    """What every command has: the number that it is answered by."""
+
+    id: Id
+
+
+class Hello(Command, tag="hello"):
+    """Asks for the scene."""
+
+
+class Play(Command, tag="play"):
+    """Trains until told otherwise, or to an end."""
+
+
+class Pause(Command, tag="pause"):
+    """Stops where it is."""
+
+
+class Forward(Command, tag="step"):
+    """Trains for some batches."""
+
+    batches: Batches = 1
+
+
+class Epochs(Command, tag="epochs"):
+    """Trains to the end of this epoch and `count` - 1 further ones; a negative `count` goes back to beginnings."""
+
+    count: Annotated[int, Meta(ge=-BATCHES, le=BATCHES)]
+
+
+class Back(Command, tag="back"):
+    """Goes some batches back."""
+
+    batches: Batches = 1
+
+
+class Seek(Command, tag="seek"):
+    """Goes to a step that was reached."""
+
+    step: Step
+
+
+class Reset(Command, tag="reset"):
+    """Begins anew, from the same weights."""
+
+
+class Set(Command, tag="set"):
+    """Changes one key of the recipe."""
+
+    path: Annotated[str, Meta(min_length=1, max_length=200)]
+    value: Any
+
+
+class NewRecipe(Command, tag="recipe"):
+    """Goes over to another recipe."""
+
+    toml: str
+
+
+class Weight(Command, tag="weight"):
+    """Types in one weight, or with `source` null one bias."""
+
+    layer: Place
+    unit: Place
+    source: Place | None
+    value: float
+
+
+class Sheet(Command, tag="sheet"):
+    """Asks for back-propagation in numbers for one row of the data."""
+
+    row: Step
+
+
+class Painted(Command, tag="painted", kw_only=True):
+    """Says that a frame was drawn, and the next may come."""
+
+    id: Id = 0
+    revision: Step
+    step: Step
+
+
+Known = Hello | Play | Pause | Forward | Epochs | Back | Seek | Reset | Set | NewRecipe | Weight | Sheet | Painted
+
+_decoder = msgspec.json.Decoder(Known)
+
+
+class _Numbered(msgspec.Struct):
+    id: Id | None = None
+
+
+def decoded(message: str | bytes) -> Known:
+    """The command of a message.
+
+    >>> decoded('{"id": 3, "do": "step", "batches": 2}')
+    Forward(id=3, batches=2)
+
+    Raises `RecipeError` with what is wrong with it.
+    """
+    if isinstance(message, bytes):
+        raise _wrong("a message of bytes")
+    if len(message) > MESSAGE_BYTES:
+        raise RecipeError(f"a message has up to {MESSAGE_BYTES:,} bytes", received=f"{len(message):,}")
+    try:
+        command: Known = _decoder.decode(message)
+        return command
+    except msgspec.DecodeError as error:
+        raise _wrong(str(error)) from None
+    except RecursionError:
+        raise _wrong("too many brackets") from None
+
+
+def _wrong(received: str) -> RecipeError:
+    return RecipeError(
+        "the Studio takes commands as JSON",
+        received=received,
+        remedy='such as {"id": 1, "do": "step", "batches": 1}',
+    )
+
+
+def number(message: str | bytes) -> int | None:
+    """The id of a message that is no command, so that its sender learns which it was.
+
+    >>> number('{"id": 3, "do": "fly"}'), number("fly")
+    (3, None)
+    """
+    if isinstance(message, bytes):
+        return None
+    try:
+        return msgspec.json.decode(message, type=_Numbered).id
+    except (msgspec.DecodeError, RecursionError):
+        return None
+
+
+# ── answers ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def answer(id: int, scene: Mapping[str, Any], **more: Any) -> str:
+    """What was asked for is done, and this is how it looks now."""
+    return encoded({"id": id, "ok": True, "scene": scene, **more}).decode()
+
+
+def refusal(id: int | None, error: LayerwiseError) -> str:
+    """What was asked for is not done, and this is why."""
+    parts = {name: getattr(error, name) for name in ("rule", "received", "remedy", "place")}
+    return encoded({"id": id, "ok": False, "error": parts}).decode()
+
+
+def ended(scene: Mapping[str, Any]) -> str:
+    """Playing came to an end by itself."""
+    return encoded({"event": "ended", "scene": scene}).decode()
