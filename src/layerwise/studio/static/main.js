@@ -1,0 +1,232 @@
+// The page's state and its wiring. The server computes every number; what it sends is kept here as it came,
+// and each part of the page draws its share of it.
+//
+// `scene` is what the last answer said, `frame` the last binary frame, `step` and `end` where training stands
+// now. `view` is how the page shows it, and nothing but that; it lives in the address.
+
+import * as caption from "./caption.js";
+import { forget } from "./color.js";
+import * as curves from "./curves.js";
+import { $, close } from "./dom.js";
+import * as drawer from "./drawer.js";
+import * as keys from "./keys.js";
+import * as network from "./network.js";
+import * as output from "./output.js";
+import * as settings from "./settings.js";
+import * as time from "./time.js";
+import { Lost, Wire } from "./wire.js";
+
+const PARTS = [time, settings, network, output, curves, drawer, caption];
+const VIEW = { theme: "", present: false, discrete: false, validation: true, figure: "loss", drawer: "" };
+
+export const state = {
+  scene: null,
+  frame: null,
+  step: 0,
+  end: 0,
+  online: false,
+  preparing: false, // play was asked for, and nothing has moved yet
+  error: null,
+  row: null, // of the data, whose numbers the drawer shows
+  sheet: null,
+  sheetStep: 0,
+  sheetRow: null,
+  selected: null, // { layer, unit }
+  edits: new Map(), // step -> what was changed there, in words
+  undo: [], // how the last changes are taken back, newest last
+  view: { ...VIEW, ...fromAddress() },
+};
+
+// ── commands ────────────────────────────────────────────────────────────────────────────────────
+
+// Ask the server for something; its answer, or null where it was refused, which the caption then says.
+async function command(what, more = {}) {
+  try {
+    const answer = await wire.ask(what, more);
+    state.error = null;
+    if (answer.scene) take(answer.scene);
+    return answer;
+  } catch (problem) {
+    if (problem instanceof Lost) return null;
+    state.error = problem;
+    changed();
+    return null;
+  }
+}
+
+const moving = new Map(); // path -> the value to send next, while one is under way
+
+// Change a key of the recipe. While a slider is drawn the newest value wins, and one change is under way.
+async function set(path, value, words = `${path.split(".").pop().replaceAll("_", " ")}`) {
+  if (moving.has(path)) {
+    moving.set(path, [value, words]);
+    return;
+  }
+  moving.set(path, null);
+  remember(path);
+  let next = [value, words];
+  while (next) {
+    moving.set(path, null);
+    const answer = await command("set", { path, value: next[0] });
+    if (answer) state.edits.set(answer.scene.step, `${next[1]} changed`);
+    else settings.scene(app); // the controls go back to what holds
+    next = moving.get(path);
+  }
+  moving.delete(path);
+}
+
+// Keep how the recipe is now, so that a change can be taken back; the drag of one slider is one change.
+function remember(path) {
+  const last = state.undo.at(-1);
+  const now = performance.now();
+  if (last?.path === path && now - last.at < 1500) {
+    last.at = now;
+    return;
+  }
+  state.undo.push({ path, at: now, what: "recipe", more: { toml: state.scene.toml } });
+  if (state.undo.length > 50) state.undo.shift();
+}
+
+async function recipe(toml) {
+  remember("recipe");
+  const answer = await command("recipe", { toml });
+  if (!answer) state.undo.pop();
+  return answer;
+}
+
+// Give a weight, or with `source` null a bias, another value.
+async function weight(layer, unit, source, value) {
+  const { weights, biases } = state.frame;
+  const place = layer === layers() - 1 ? weights.shape[0] - 1 : layer;
+  const [, units, inputs] = weights.shape;
+  const before = source === null ? biases.values[place * units + unit] : weights.values[(place * units + unit) * inputs + source];
+  const answer = await command("weight", { layer, unit, source, value });
+  if (!answer) return;
+  state.undo.push({ path: "", at: 0, what: "weight", more: { layer, unit, source, value: before } });
+  state.edits.set(answer.scene.step, "a weight typed in");
+}
+
+async function undo() {
+  const last = state.undo.pop();
+  if (last) await command(last.what, last.more);
+}
+
+function layers() {
+  return (state.scene.recipe.network.hidden ?? []).length + 1;
+}
+
+// ── what comes from the server ──────────────────────────────────────────────────────────────────
+
+function take(scene) {
+  const fresh = !state.scene || scene.end === 0;
+  if (fresh && scene.revision !== state.scene?.revision) {
+    state.edits.clear();
+    state.sheet = null;
+  }
+  Object.assign(state, { scene, step: scene.step, end: scene.end });
+  if (!scene.playing) state.preparing = false;
+  if (state.row !== null && ![...scene.points.train, ...scene.points.validation].some(([row]) => row === state.row)) {
+    state.row = null;
+  }
+  for (const part of PARTS) part.scene(app);
+  changed();
+}
+
+function receive(frame) {
+  state.frame = frame;
+  state.fresh = frame;
+  if (frame.revision === state.scene?.revision) {
+    if (frame.step !== state.step) state.preparing = false;
+    state.step = frame.step;
+    state.end = Math.max(state.end, frame.step);
+  }
+  changed();
+}
+
+// ── painting: at most once a picture of the screen ──────────────────────────────────────────────
+
+let waiting = false;
+
+function changed() {
+  if (waiting) return;
+  waiting = true;
+  requestAnimationFrame(() => {
+    waiting = false;
+    const { frame, scene, fresh } = state;
+    if (scene && frame && frame.revision === scene.revision) {
+      for (const part of PARTS) part.paint(app);
+    } else {
+      caption.paint(app);
+    }
+    if (fresh) {
+      state.fresh = null;
+      wire.painted(fresh);
+    }
+  });
+}
+
+// ── the view ────────────────────────────────────────────────────────────────────────────────────
+
+function fromAddress() {
+  const found = {};
+  for (const [key, value] of new URLSearchParams(location.hash.slice(1))) {
+    if (!(key in VIEW)) continue;
+    found[key] = typeof VIEW[key] === "boolean" ? value === "1" : value;
+  }
+  return found;
+}
+
+function view(changes) {
+  Object.assign(state.view, changes);
+  const said = new URLSearchParams();
+  for (const [key, value] of Object.entries(state.view)) {
+    if (value !== VIEW[key]) said.set(key, typeof value === "boolean" ? (value ? "1" : "0") : value);
+  }
+  history.replaceState(null, "", String(said) ? `#${said}` : location.pathname);
+  look();
+}
+
+function look() {
+  const { theme, present, drawer: tab } = state.view;
+  const root = document.documentElement;
+  root.dataset.theme = theme;
+  root.classList.toggle("present", present);
+  root.classList.toggle("opened", tab !== "");
+  $("present").setAttribute("aria-pressed", present);
+  forget();
+  if (state.scene) for (const part of PARTS) part.scene(app);
+  changed();
+}
+
+const app = { state, command, set, recipe, weight, undo, view, changed, layers };
+
+for (const part of PARTS) part.setup(app);
+keys.setup(app);
+const dark = matchMedia("(prefers-color-scheme: dark)");
+dark.addEventListener("change", look);
+new ResizeObserver(look).observe($("board"));
+$("present").addEventListener("click", () => view({ present: !state.view.present }));
+$("theme").addEventListener("click", () => {
+  const now = state.view.theme || (dark.matches ? "dark" : "light");
+  view({ theme: now === "dark" ? "light" : "dark" });
+});
+look();
+
+const wire = new Wire({
+  frame: receive,
+  event: (message) => take(message.scene),
+  up: async (again) => {
+    state.online = true;
+    // A new line is a new session: it is told what was played with here.
+    const before = again && state.scene?.toml;
+    state.frame = null;
+    await command("hello");
+    if (before && before !== state.scene?.toml) await command("recipe", { toml: before });
+  },
+  down: () => {
+    state.online = false;
+    state.preparing = false;
+    close();
+    changed();
+  },
+});

@@ -1,0 +1,286 @@
+// The network: a picture in each unit of what it computes, links by sign and size, biases as dots.
+// All of it is laid out anew where the shape or the room changes, and only painted with each frame.
+
+import { $, h, put, short, svg } from "./dom.js";
+import { signed } from "./color.js";
+import { editUnit, editWeight, linkName } from "./editing.js";
+import { heads } from "./heads.js";
+import { biasAt, shapeOf, weightAt } from "./shape.js";
+
+const SIDE = 16; // points a side of a unit's surface
+const BOUNDED = new Set(["tanh", "sigmoid", "step"]);
+const RECTIFIED = new Set(["relu", "noisy_relu", "step"]);
+const FULL = 0.97; // of its range: a unit beyond this nearly everywhere is saturated
+const NEARLY = 0.95;
+
+let built = "";
+let columns = []; // of units: { x, y, box, canvas, pen, pixels, dot, tag, numbers, button, layer, unit }
+let links = []; // { path, hit, layer, unit, source }
+let out = null;
+
+// ── laying out ──────────────────────────────────────────────────────────────────────────────────
+
+function geometry(board, counts) {
+  const { clientWidth: width, clientHeight: height } = board;
+  const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
+  const narrow = width < 34 * rem;
+  const top = (narrow ? 4.2 : 5.2) * rem;
+  const tallest = Math.max(...counts);
+  const room = height - top - 0.6 * rem;
+  const numbers = document.documentElement.classList.contains("opened") ? 1.3 * rem : 0;
+  const left = (narrow ? 0.6 : 3.2) * rem;
+  const right = (narrow ? 0.6 : 2.2) * rem;
+  const gap = (width - left - right) / (counts.length - 0.5);
+  const size = Math.max(1.4 * rem, Math.min(4.6 * rem, 0.5 * gap, (room / tallest - numbers) * 0.74));
+  const pitch = Math.min(room / tallest, 1.5 * size + numbers);
+  const across = (width - left - right - size) / (counts.length - 1);
+  const at = (column, row) => ({
+    x: left + size / 2 + column * across,
+    y: top + room / 2 + (row - (counts[column] - 1) / 2) * pitch - numbers / 2,
+  });
+  return { width, height, rem, size, at, narrow };
+}
+
+function curve(a, b, half) {
+  const [x1, x2] = [a.x + half, b.x - half];
+  const bend = (x2 - x1) / 2;
+  return `M${x1} ${a.y}C${x1 + bend} ${a.y} ${x2 - bend} ${b.y} ${x2} ${b.y}`;
+}
+
+function unitBox(app, layer, unit, spot, size) {
+  const canvas = h("canvas", { width: SIDE, height: SIDE, "aria-hidden": "true" });
+  const button = h("button", { class: "unit", tabindex: "-1" }, canvas);
+  const box = h("div", { class: "place" }, button);
+  const item = { ...spot, box, canvas, button, layer, unit, size };
+  Object.assign(box.style, { left: `${spot.x - size / 2}px`, top: `${spot.y - size / 2}px`, width: `${size}px`, height: `${size}px` });
+  item.pen = canvas.getContext("2d");
+  item.image = item.pen.createImageData(SIDE, SIDE);
+  item.pixels = new Uint32Array(item.image.data.buffer);
+  item.numbers = h("span", { class: "numbers" });
+  box.append(item.numbers);
+  if (layer >= 0) {
+    item.dot = h("button", { class: "dot", tabindex: "-1", "data-bias": `${layer} ${unit}` });
+    item.dot.addEventListener("click", () => editWeight(app, layer, unit, null, item.dot));
+    item.tag = h("span", { class: "tag" });
+    box.append(item.dot, item.tag);
+    button.addEventListener("click", () => choose(app, layer, unit));
+    button.addEventListener("keydown", (event) => event.key === "Enter" && (event.preventDefault(), editUnit(app, layer, unit, button)));
+  } else {
+    box.append(h("span", { class: "input-name", "aria-hidden": "true" }, ...named(app.state.scene.inputs[unit])));
+  }
+  return item;
+}
+
+// x1 as x with a small 1; longer names as they are.
+function named(name) {
+  const found = /^([a-z])(\d)$/.exec(name);
+  return found ? [found[1], h("sub", {}, found[2])] : [name.length > 9 ? `${name.slice(0, 8)}…` : name];
+}
+
+function choose(app, layer, unit) {
+  const { selected } = app.state;
+  const same = selected && selected.layer === layer && selected.unit === unit;
+  app.state.selected = same ? null : { layer, unit };
+  app.changed();
+}
+
+function link(app, layer, unit, source, d) {
+  const path = svg("path", { d, class: "link" });
+  const hit = svg("path", { d, class: "hit", "data-link": `${layer} ${unit} ${source}` });
+  const item = { path, hit, layer, unit, source };
+  hit.addEventListener("click", (event) => editWeight(app, layer, unit, source, null, event));
+  hit.addEventListener("pointerenter", (event) => hint(app, item, event));
+  hit.addEventListener("pointerleave", () => hint(app, null));
+  return item;
+}
+
+function hint(app, item, event) {
+  const box = $("hint");
+  for (const one of links) one.path.classList.toggle("over", one === item);
+  box.hidden = !item;
+  if (!item || !app.state.frame) return;
+  put(box, `${linkName(app.state.scene, item.layer, item.unit, item.source)}: ${short(weightAt(app.state, item.layer, item.unit, item.source))}`);
+  const { left, top } = $("board").getBoundingClientRect();
+  box.style.left = `${event.clientX - left}px`;
+  box.style.top = `${event.clientY - top}px`;
+}
+
+function build(app) {
+  const board = $("board");
+  const held = board.contains(document.activeElement) && document.activeElement.getAttribute("aria-label");
+  const { inputs, hidden, activations, outputs } = shapeOf(app.state.scene);
+  const counts = [inputs.length, ...hidden, outputs];
+  const { width, height, size, at, rem, narrow } = geometry(board, counts);
+  const drawing = svg("svg", { class: "links", width, height, "aria-hidden": "true" });
+  const [lines, hits] = [svg("g"), svg("g")];
+  columns = counts.map((count, column) =>
+    Array.from({ length: count }, (_, row) => unitBox(app, column - 1, row, at(column, row), size)));
+  links = [];
+  for (let column = 1; column < counts.length; column++) {
+    for (let unit = 0; unit < counts[column]; unit++) {
+      for (let source = 0; source < counts[column - 1]; source++) {
+        const d = curve(at(column - 1, source), at(column, unit), size / 2 + 0.2 * rem);
+        links.push(link(app, column - 1, unit, source, d));
+      }
+    }
+  }
+  lines.append(...links.map((item) => item.path));
+  hits.append(...links.map((item) => item.hit));
+  out = svg("path", { class: "out" });
+  drawing.append(out, lines, hits);
+  const spots = counts.map((_, column) => at(column, 0).x);
+  const group = h("div", { class: "units", role: "group", "aria-label": "Units: arrows walk, Enter types values" }, ...columns.flat().map((item) => item.box));
+  board.replaceChildren(drawing, heads(app, { inputs, hidden, activations, outputs }, spots, narrow), group,
+    h("div", { id: "hint", hidden: true }));
+  if (!narrow && outputs === 1) out.setAttribute("d", curve(at(counts.length - 1, 0), { x: width + size / 2, y: Math.min(0.24 * height, 14 * rem) }, size / 2 + 4));
+  walk(group);
+  paintInputs();
+  if (held) [...board.querySelectorAll("[aria-label]")].find((one) => one.getAttribute("aria-label") === held)?.focus();
+}
+
+// One stop of the Tab key for all units; arrows go to the neighbors.
+function walk(group) {
+  const stop = columns[1][0].button;
+  for (const item of columns.flat()) item.button.tabIndex = item.button === stop ? 0 : -1;
+  group.addEventListener("keydown", (event) => {
+    const at = columns.flat().find((item) => item.button === event.target);
+    const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+    if (!at || !way) return;
+    event.preventDefault();
+    const column = columns[Math.min(columns.length - 1, Math.max(0, at.layer + 1 + way[0]))];
+    const next = column[Math.min(column.length - 1, Math.max(0, at.unit + way[1]))];
+    at.button.tabIndex = -1;
+    next.button.tabIndex = 0;
+    next.button.focus();
+  });
+}
+
+// ── painting ────────────────────────────────────────────────────────────────────────────────────
+
+function fill(item, value) {
+  for (let row = 0; row < SIDE; row++) {
+    for (let column = 0; column < SIDE; column++) {
+      item.pixels[(SIDE - 1 - row) * SIDE + column] = signed(value(row, column));
+    }
+  }
+  item.pen.putImageData(item.image, 0, 0);
+}
+
+function paintInputs() {
+  columns[0].forEach((item, i) => {
+    const along = (k) => (2 * k) / (SIDE - 1) - 1;
+    fill(item, (row, column) => (i === 0 ? along(column) : i === 1 ? along(row) : 0));
+  });
+}
+
+function paintHidden(state, item, kind) {
+  const { units } = state.frame;
+  const [, width] = units.shape;
+  const from = (item.layer * width + item.unit) * SIDE * SIDE;
+  const values = units.values.subarray(from, from + SIDE * SIDE);
+  let [low, high] = [Infinity, -Infinity];
+  for (const value of values) [low, high] = [Math.min(low, value), Math.max(high, value)];
+  const scale = BOUNDED.has(kind) ? 1 : Math.max(0.3, Math.abs(low), Math.abs(high));
+  fill(item, (row, column) => values[row * SIDE + column] / scale);
+  return ailment(kind, values, high);
+}
+
+// What is wrong with a unit over the whole square shown, in a word.
+function ailment(kind, values, high) {
+  if (RECTIFIED.has(kind)) return high <= 0 ? "dead" : "";
+  if (kind !== "tanh" && kind !== "sigmoid") return "";
+  let full = 0;
+  for (const value of values) full += Math.abs(kind === "sigmoid" ? 2 * value - 1 : value) > FULL;
+  return full > NEARLY * values.length ? "saturated" : "";
+}
+
+function paintOutput(state, item) {
+  const { surface } = state.frame;
+  const [, side, outputs] = surface.shape;
+  const by = side / SIDE;
+  const scale = state.scene.kind === "quantities" ? 2 : 4; // log-odds of 4 are 98 %
+  fill(item, (row, column) => {
+    const at = (Math.floor((row + 0.5) * by) * side + Math.floor((column + 0.5) * by)) * outputs + item.unit;
+    return surface.values[at] / scale;
+  });
+}
+
+function paintLink(state, { path, layer, unit, source }) {
+  const weight = weightAt(state, layer, unit, source);
+  const size = Math.min(1, Math.abs(weight) / 4);
+  const { selected } = state;
+  const apart = selected && !((selected.layer === layer && selected.unit === unit) || (selected.layer === layer - 1 && selected.unit === source));
+  const state_ = `${weight === 0 ? "zero" : weight < 0 ? "negative" : "positive"}${apart ? " apart" : ""}`;
+  if (path.dataset.state !== state_) path.dataset.state = state_;
+  path.style.strokeWidth = weight === 0 ? "1" : `${(0.6 + 5.4 * Math.sqrt(size) * Math.min(1, 0.35 + size)).toFixed(2)}px`;
+  path.style.opacity = apart ? "" : String(0.45 + 0.55 * Math.min(1, 2 * size));
+}
+
+function paintDot(state, item) {
+  const bias = biasAt(state, item.layer, item.unit);
+  const size = 0.36 + 0.4 * Math.min(1, Math.abs(bias));
+  item.dot.style.setProperty("--size", `${size.toFixed(2)}rem`);
+  item.dot.dataset.sign = bias < 0 ? "negative" : "positive";
+  return bias;
+}
+
+function name(state, item, bias, ailing) {
+  const last = columns.length - 2;
+  if (item.layer < 0) return `input ${state.scene.inputs[item.unit]}`;
+  const said = item.layer === last ? `output ${item.unit + 1}` : `layer ${item.layer + 1}, unit ${item.unit + 1}`;
+  return `${said}, bias ${short(bias, 2)}${ailing ? `, ${ailing}` : ""}`;
+}
+
+// Under each unit its value for the example in the drawer, and the error that came back to it.
+function numbersOf(state, item) {
+  const { sheet, view } = state;
+  if (!sheet || view.drawer !== "numbers") return "";
+  if (item.layer < 0) return sheet.x[0][item.unit] === undefined ? "" : short(sheet.x[0][item.unit], 2);
+  const layer = sheet.layers[item.layer];
+  if (!layer || layer.g.worked[0][item.unit] === undefined) return "";
+  return `${short(layer.g.worked[0][item.unit], 2)} δ ${short(layer.error.worked[0][item.unit], 2)}`;
+}
+
+export function setup() {}
+
+export function scene(app) {
+  const { scene, view } = app.state;
+  const { inputs, hidden, activations, outputs } = shapeOf(scene);
+  const { clientWidth, clientHeight } = $("board");
+  const wanted = JSON.stringify([inputs, hidden, activations, outputs, clientWidth, clientHeight, view.present, view.drawer !== ""]);
+  const { selected } = app.state;
+  if (selected && selected.unit >= (hidden[selected.layer] ?? outputs)) app.state.selected = null;
+  if (selected && selected.layer > hidden.length) app.state.selected = null;
+  if (wanted !== built && clientWidth && clientHeight) {
+    built = wanted;
+    build(app);
+  } else {
+    paintInputs();
+  }
+}
+
+export function paint(app) {
+  const { state } = app;
+  const { hidden, activations } = shapeOf(state.scene);
+  if (columns.length !== hidden.length + 2) return;
+  for (const item of links) paintLink(state, item);
+  for (const item of columns.flat()) {
+    put(item.numbers, numbersOf(state, item));
+    if (item.layer < 0) {
+      item.button.setAttribute("aria-label", name(state, item));
+      continue;
+    }
+    const hiddenUnit = item.layer < hidden.length;
+    const ailing = hiddenUnit ? paintHidden(state, item, activations[item.layer].kind) : (paintOutput(state, item), "");
+    const bias = paintDot(state, item);
+    put(item.tag, ailing);
+    item.box.dataset.ailing = ailing;
+    const { selected } = state;
+    item.box.classList.toggle("selected", Boolean(selected && selected.layer === item.layer && selected.unit === item.unit));
+    const label = name(state, item, bias, ailing);
+    if (!state.scene.playing || document.activeElement === item.button) {
+      item.button.setAttribute("aria-label", label);
+      item.dot.setAttribute("aria-label", `bias of ${label}`);
+    }
+  }
+}

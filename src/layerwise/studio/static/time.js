@@ -1,0 +1,152 @@
+// Time: play and pause, batches and epochs on and back, the whole history under one handle, and the seed.
+
+import { best } from "./caption.js";
+import { $, count, h, put, typed } from "./dom.js";
+
+let seeking = null; // the step to go to next, while a way there is under way
+let dragging = false;
+let drawn = "";
+
+export function setup(app) {
+  const { state, command } = app;
+  const ask = (id, what, more) => $(id).addEventListener("click", () => state.scene && command(what, more));
+  ask("reset-run", "reset");
+  ask("epoch-back", "epochs", { count: -1 });
+  ask("batch-back", "back", { batches: 1 });
+  ask("batch-on", "step", { batches: 1 });
+  ask("epoch-on", "epochs", { count: 1 });
+  $("play-pause").addEventListener("click", () => toggle(app));
+  $("seed-next").addEventListener("click", () => state.scene && app.set("seed", state.scene.recipe.seed + 1));
+  const field = $("seed");
+  field.addEventListener("change", () => {
+    const seed = typed(field.value);
+    if (Number.isInteger(seed) && seed >= 0) app.set("seed", seed);
+    else field.value = state.scene.recipe.seed;
+  });
+  field.addEventListener("keydown", (event) => event.key === "Enter" && field.blur());
+  toolbar($("play-pause").parentElement);
+  scrub(app);
+}
+
+async function toggle(app) {
+  const { state } = app;
+  if (!state.scene) return;
+  const play = !state.scene.playing;
+  if (play) {
+    const at = state.step;
+    setTimeout(() => {
+      if (state.scene.playing && state.step === at) {
+        state.preparing = true;
+        app.changed();
+      }
+    }, 600);
+  }
+  await app.command(play ? "play" : "pause");
+}
+
+// A toolbar is one stop of the Tab key; arrows walk in it.
+function toolbar(bar) {
+  const buttons = [...bar.querySelectorAll("button")];
+  const stop = (chosen) => buttons.forEach((button) => (button.tabIndex = button === chosen ? 0 : -1));
+  stop($("play-pause"));
+  bar.addEventListener("focusin", (event) => stop(event.target));
+}
+
+// ── the scrub bar ───────────────────────────────────────────────────────────────────────────────
+
+async function seek(app, step) {
+  const aim = Math.min(app.state.end, Math.max(0, Math.round(step)));
+  if (seeking !== null) {
+    seeking = aim;
+    return;
+  }
+  seeking = aim;
+  let at = -1;
+  while (at !== seeking) {
+    at = seeking;
+    await app.command("seek", { step: at });
+  }
+  seeking = null;
+}
+
+function scrub(app) {
+  const bar = $("scrub");
+  const { state } = app;
+  const move = (event) => {
+    const { left, width } = bar.getBoundingClientRect();
+    seek(app, (Math.min(1, Math.max(0, (event.clientX - left) / width)) * state.end));
+  };
+  bar.addEventListener("pointerdown", (event) => {
+    if (!state.scene) return;
+    dragging = true;
+    bar.setPointerCapture(event.pointerId);
+    move(event);
+  });
+  bar.addEventListener("pointermove", (event) => dragging && move(event));
+  bar.addEventListener("pointerup", () => (dragging = false));
+  bar.addEventListener("pointercancel", () => (dragging = false));
+  bar.addEventListener("keydown", (event) => {
+    const epoch = state.scene?.steps_per_epoch ?? 1;
+    const ways = {
+      ArrowLeft: state.step - 1, ArrowDown: state.step - 1, ArrowRight: state.step + 1, ArrowUp: state.step + 1,
+      PageDown: state.step - epoch, PageUp: state.step + epoch, Home: 0, End: state.end,
+    };
+    if (!(event.key in ways)) return;
+    event.preventDefault();
+    seek(app, ways[event.key]);
+  });
+}
+
+function percent(step, end) {
+  return `${end ? (100 * Math.min(step, end)) / end : 0}%`;
+}
+
+function ticks(state) {
+  const { edits } = state.scene;
+  const said = `${edits.join()} ${state.end}`;
+  if (said === drawn) return;
+  drawn = said;
+  const made = edits.map((step) => {
+    const tick = h("i", { title: `${state.edits.get(step) ?? "something changed"}, step ${count(step)}` });
+    tick.style.left = percent(step, state.end);
+    return tick;
+  });
+  $("scrub").querySelector(".ticks").replaceChildren(...made);
+}
+
+// ── drawing ─────────────────────────────────────────────────────────────────────────────────────
+
+export function scene(app) {
+  const { scene } = app.state;
+  const button = $("play-pause");
+  button.setAttribute("aria-label", scene.playing ? "Pause" : "Play");
+  button.querySelector("use").setAttribute("href", scene.playing ? "#pause" : "#play");
+  if (document.activeElement !== $("seed")) $("seed").value = scene.recipe.seed;
+  paint(app);
+}
+
+export function paint({ state }) {
+  const { step, end, scene } = state;
+  const per = scene.steps_per_epoch;
+  const epoch = Math.floor(step / per);
+  put($("epoch"), count(epoch));
+  put($("batch"), `batch ${step % per} of ${per}`);
+  put($("step"), `step ${count(step)}`);
+  const bar = $("scrub");
+  bar.querySelector(".done").style.width = percent(step, end);
+  bar.querySelector(".thumb").style.left = percent(step, end);
+  const peak = best(state);
+  const ring = bar.querySelector(".ring");
+  ring.hidden = !peak;
+  if (peak) {
+    ring.style.left = percent(peak.step, end);
+    ring.title = `best validation loss: epoch ${count(Math.floor(peak.step / per))}`;
+  }
+  bar.setAttribute("aria-valuemax", end);
+  bar.setAttribute("aria-valuenow", step);
+  bar.setAttribute("aria-valuetext", `epoch ${epoch}, batch ${step % per}`);
+  ticks(state);
+  for (const [id, off] of [["epoch-back", step === 0], ["batch-back", step === 0]]) {
+    $(id).setAttribute("aria-disabled", off);
+  }
+}
