@@ -102,7 +102,7 @@ def test_what_cannot_be_played_with_is_refused_and_changes_nothing(session: Sess
 def test_no_control_compiles_anything(session: Session) -> None:
     """Every control of the page that keeps within the program's room is an argument of it."""
     session.advance(30)
-    session.frame()
+    session.frame()()
     compiled = padded.compiled()
     before = compiled._cache_size()
     moves: list[tuple[str, Any]] = [
@@ -117,13 +117,13 @@ def test_no_control_compiles_anything(session: Session) -> None:
     for path, value in moves:
         session.set(path, value)
         session.advance(3)
-        session.frame()
+        session.frame()()
     assert compiled._cache_size() == before
 
 
 def test_frames_hold_what_is_drawn(session: Session) -> None:
     session.advance(25)
-    revision, step, sections = frames.unpacked(session.frame())
+    revision, step, sections = frames.unpacked(session.frame()())
     assert (revision, step) == (session.revision, 25)
     np.testing.assert_array_equal(sections["weights"], weights(session))
     assert sections["surface"].shape == (64, 64, 1) and sections["units"].shape == (6, 8, 16, 16)
@@ -132,7 +132,7 @@ def test_frames_hold_what_is_drawn(session: Session) -> None:
 
 def test_surfaces_are_what_the_network_says(session: Session) -> None:
     session.advance(25)
-    *_, sections = frames.unpacked(session.frame())
+    *_, sections = frames.unpacked(session.frame()())
     network = padded.unpack(session.timeline.state.now.parameters, session.network)
     ends = np.linspace(-session.reach, session.reach, 64, dtype=np.float32)
     x = np.array([[ends[10], ends[50]]], np.float32)

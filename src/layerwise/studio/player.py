@@ -10,7 +10,7 @@ import queue
 import time
 import tomllib
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 from layerwise.errors import LayerwiseError, RecipeError
@@ -59,6 +59,9 @@ class Player:
         self._shown: tuple[int, int] | None = None  # revision and step of the last frame
         self._in_flight = False
         self._next_frame = 0.0
+        self._drawn: Future[None] | None = None
+        # Beside training, and beside each other: the first sheet of a network compiles for a second.
+        self._drawing = ThreadPoolExecutor(1, "layerwise-frames")
         self._aside = ThreadPoolExecutor(1, "layerwise-sheets")
 
     def give(self, message: str | bytes) -> None:
@@ -83,7 +86,8 @@ class Player:
                 if self._playing:
                     self._train()
         finally:
-            self._aside.shutdown(wait=False, cancel_futures=True)
+            for threads in (self._drawing, self._aside):
+                threads.shutdown(wait=False, cancel_futures=True)
 
     # ── training and frames ─────────────────────────────────────────────────────────────────────
 
@@ -102,7 +106,10 @@ class Player:
             # In step with 30 a second on average, whatever multiple of a call that is.
             self._next_frame = max(self._next_frame + FRAME, self._clock())
             self._in_flight, self._shown = True, self._now()
-            self._send(Out(self._session.frame(), settles=False))
+            if self._drawn is not None:
+                self._drawn.result()  # long done; raises what went wrong in it
+            frame = self._session.frame()
+            self._drawn = self._drawing.submit(lambda: self._send(Out(frame(), settles=False)))
 
     def _frame_is_due(self) -> bool:
         return not self._in_flight and self._now() != self._shown
@@ -209,7 +216,7 @@ class Player:
         self._session.change(recipe)
 
     def _sheet(self, command: p.Sheet) -> None:
-        """Have a sheet worked out beside training: the first of a network compiles for a second."""
+        """Have a sheet worked out."""
         session = self._session
         rows = len(session.dataset.x)
         if command.row >= rows:

@@ -21,7 +21,7 @@ from layerwise.nets.dense import MLP
 from layerwise.recipe import Recipe, Source, load, plain, put, to_toml
 from layerwise.recipe import records as r
 from layerwise.studio import frames, views
-from layerwise.studio.timeline import Arguments, Timeline, parameters_with
+from layerwise.studio.timeline import Arguments, Curve, Timeline, parameters_with
 from layerwise.tasks.objective import training_weights
 from layerwise.training import padded
 from layerwise.training.resolve import Resolved, resolve
@@ -69,7 +69,7 @@ class Session:
         resolved, network = self._checked(recipe, self.dataset)
         parameters = None
         if _widths(network) != _widths(self.network):
-            parameters = _carried(self.timeline.state.now.parameters, self.network, network)
+            parameters = _carried(self.timeline.parameters, self.network, network)
         self.recipe, self.resolved, self.network = recipe, resolved, network
         self.timeline.edit(self._arguments(), parameters)
         self.revision += 1
@@ -90,7 +90,7 @@ class Session:
         if not np.isfinite(value) or abs(value) > 1e6:
             raise RecipeError("a weight is a number up to a million", received=str(value), remedy="type another")
         place = padded.LAYERS if layer == len(layers) - 1 else layer
-        self.timeline.edit(parameters=parameters_with(self.timeline.state.now.parameters, place, unit, source, value))
+        self.timeline.edit(parameters=parameters_with(self.timeline.parameters, place, unit, source, value))
         self.revision += 1
 
     def advance(self, steps: int) -> int:
@@ -131,31 +131,22 @@ class Session:
             "ghost": line.ghost.array().astype(float).tolist() if len(line.ghost.rows) < 512 else [],
         }
 
-    def frame(self) -> bytes:
-        """What changes with every step, as a binary frame."""
+    def frame(self) -> Callable[[], bytes]:
+        """What makes the binary frame of all that changes with every step, as things are now.
+
+        It may be called on another thread, while training goes on here.
+        """
         line = self.timeline
-        now = line.state.now.parameters
-        drawn = views.surfaces(now, line.arguments.shape, self._square)
-        curve = line.curve.array().astype(np.float32)
-        every = -(-len(curve) // 1024) if len(curve) else 1
-        return frames.packed(
-            self.revision,
-            line.step,
-            {
-                "weights": np.asarray(now.weight),
-                "biases": np.asarray(now.bias),
-                "curve": curve[::-every][::-1].copy() if len(curve) else np.zeros((0, 5), np.float32),
-                "surface": np.ascontiguousarray(drawn.outputs[:, :, : self.resolved.objective.outputs]),
-                "units": drawn.units,
-            },
-        )
+        outputs = self.resolved.objective.outputs
+        parts = (line.parameters, line.arguments.shape, self._square, outputs, line.curve.copy())
+        return partial(_framed, self.revision, line.step, *parts)
 
     def sheet(self, row: int) -> Callable[[], BackpropSheet]:
         """What works out back-propagation in numbers for one row of the data, counted from 0, as things are now.
 
         It may be called on another thread, while training goes on here.
         """
-        network = padded.unpack(self.timeline.state.now.parameters, self.network)
+        network = padded.unpack(self.timeline.parameters, self.network)
         rows = np.array([row], np.int64)
         train = self.resolved.recipe.train
         assert isinstance(train, r.Train)
@@ -223,6 +214,22 @@ class Session:
                 y = y[:, 0] * target.scale[0] + target.mean[0]
             found[part] = np.column_stack([rows, self.dataset.x[rows][:, :2], y.reshape(len(rows), -1)[:, 0]]).tolist()
         return found
+
+
+def _framed(
+    revision: int, step: int, now: padded.Parameters, shape: padded.Shape, square: Any, outputs: int, curve: Curve
+) -> bytes:
+    drawn = views.surfaces(now, shape, square)
+    rows = curve.array().astype(np.float32)
+    every = -(-len(rows) // 1024) if len(rows) else 1
+    sections = {
+        "weights": np.asarray(now.weight),
+        "biases": np.asarray(now.bias),
+        "curve": rows[::-every][::-1].copy() if len(rows) else np.zeros((0, 5), np.float32),
+        "surface": np.ascontiguousarray(drawn.outputs[:, :, :outputs]),
+        "units": drawn.units,
+    }
+    return frames.packed(revision, step, sections)
 
 
 def _start(network: r.Network) -> Any:

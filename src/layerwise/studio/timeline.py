@@ -73,6 +73,10 @@ class Curve:
         """All rows."""
         return np.array(self.rows, np.float64).reshape(-1, 5)
 
+    def copy(self) -> "Curve":
+        """The same rows, which stay as they are when this one grows."""
+        return Curve(self.rows[:], self.every, self.seen, self.last)
+
     def until(self, step: int) -> "Curve":
         """The part up to a step."""
         rows = self.rows[: bisect_right([row[0] for row in self.rows], step)]
@@ -108,6 +112,11 @@ class Timeline:
     def state(self) -> Host:
         """Where training stands, on the host."""
         return _host(self._state)
+
+    @property
+    def parameters(self) -> Parameters:
+        """The weights where training stands, on the host."""
+        return _floats(self._state.now.parameters)
 
     @property
     def arguments(self) -> Arguments:
@@ -197,9 +206,9 @@ class Timeline:
         program = padded.compiled()
         self._state, history = program(self._state, *era.arguments, np.int32(limit))
         rows = int(history.rows)
-        parts = [np.asarray(part)[:rows] for part in (history.step[:, None], history.train, history.validation)]
-        for step, loss, figure, held_out, its_figure in np.concatenate(parts, axis=1).tolist():
-            self.curve.add((step, loss, figure, held_out, its_figure))
+        steps, train, validation = (np.asarray(part)[:rows].tolist() for part in history[1:4])
+        for at, (loss, figure), (held_out, its_figure) in zip(steps, train, validation, strict=True):
+            self.curve.add((float(at), loss, figure, held_out, its_figure))
         return self.step - before
 
     def _era(self, step: int | None = None) -> Era:
