@@ -3,7 +3,7 @@
 
 import { best, latest } from "./caption.js";
 import { token } from "./color.js";
-import { $, count, h } from "./dom.js";
+import { $, count, h, short } from "./dom.js";
 
 let canvas, pen, tabs;
 
@@ -52,9 +52,9 @@ function range(state, lines) {
   for (let row = 0; row < lines.rows; row++) found.push(lines.train(row), lines.validation(row));
   const finite = found.filter(Number.isFinite).sort((a, b) => a - b);
   if (!finite.length) return [0, 1];
-  // A wild start does not press the rest flat.
-  const high = Math.min(finite.at(-1), 3 * finite[Math.floor(0.9 * (finite.length - 1))]);
-  return [Math.max(-1, finite[0]), high];
+  // What shoots up does not press the rest flat.
+  const [first] = [lines.validation(0), lines.train(0), 1].filter(Number.isFinite);
+  return [Math.max(-1, finite[0]), Math.min(finite.at(-1), 2 * Math.abs(first))];
 }
 
 function line(lines, part, x, y, from, to) {
@@ -73,7 +73,7 @@ function line(lines, part, x, y, from, to) {
 function frameOf(state, rem, width, height) {
   const lines = read(state);
   const scale = axis(...range(state, lines));
-  const [left, right, top, bottom] = [2.2 * rem, width - 5.2 * rem, 1.5 * rem, height - 1.5 * rem];
+  const [left, right, top, bottom] = [2.4 * rem, width - 6 * rem, 1.5 * rem, height - 1.5 * rem];
   const end = Math.max(state.end, lines.rows ? lines.step(lines.rows - 1) : 0, 1);
   const x = (step) => left + ((right - left) * step) / end;
   const y = (value) => bottom - ((bottom - top) * (Math.min(scale.to, Math.max(scale.from, value)) - scale.from)) / (scale.to - scale.from);
@@ -139,7 +139,7 @@ function peak(state, plot, rem) {
 function ends(state, plot, rem, now) {
   if (!now) return;
   const accuracy = state.view.figure !== "loss";
-  const said = (value) => (accuracy && state.scene.kind !== "quantities" ? `${(100 * value).toFixed(0)} %` : value.toFixed(3)).replace("-", "−");
+  const said = (value) => (accuracy && state.scene.kind !== "quantities" ? `${(100 * value).toFixed(0)} %` : short(value));
   const labels = [
     [accuracy ? now.figure : now.validation, "val.", "--ink", "600 "],
     [accuracy ? now.trainFigure : now.train, "train", "--ink2", ""],

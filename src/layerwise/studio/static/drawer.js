@@ -95,9 +95,9 @@ function learns(app, sheet, layer, unit) {
     return Math.abs(of(checked.worked) - of(checked.automatic)).toExponential(0).replaceAll("-", "−");
   };
   const rows = it.weight[unit].map((u, k) =>
-    [names[k], short(it.weight_gradient.worked[unit][k], 4), short(it.new_weight[unit][k] - u, 5), off(it.weight_gradient, unit, k)]);
-  rows.push(["bias", short(it.bias_gradient.worked[unit], 4), short(it.new_bias[unit] - it.bias[unit], 5), off(it.bias_gradient, unit)]);
-  return table("What each weight learns", ["weight", "slope ∂E/∂u", "step", "off by"], rows);
+    [names[k], short(it.weight_gradient.worked[unit][k], 4), short(it.new_weight[unit][k] - u, 4), off(it.weight_gradient, unit, k)]);
+  rows.push(["bias", short(it.bias_gradient.worked[unit], 4), short(it.new_bias[unit] - it.bias[unit], 4), off(it.bias_gradient, unit)]);
+  return table("What each weight learns", ["weight", "∂E/∂u", "step", "off by"], rows);
 }
 
 function pick(app) {

@@ -74,6 +74,12 @@ function sheet(app, shape, layer, element) {
   popover(box.left + box.width / 2, box.bottom, layer === null ? "Layers" : `Layer ${layer + 1}`, rows, element);
 }
 
+// What cannot be changed: the inputs, and the link at the end.
+function still(spot, narrow, name, number) {
+  const content = [h("b", {}, name), h("span", {}, number)];
+  return narrow ? head(spot, "", h("div", { class: "touch" }, ...content)) : head(spot, "", ...content);
+}
+
 function head(spot, kind, ...content) {
   const made = h("div", { class: `head ${kind}` }, ...content);
   made.style.left = `${spot}px`;
@@ -83,7 +89,7 @@ function head(spot, kind, ...content) {
 export function heads(app, shape, spots, narrow) {
   const { kind, names } = app.state.scene;
   const n = shape.inputs.length;
-  const found = [head(spots[0], "", h("b", {}, "inputs"), h("span", {}, String(n)))];
+  const found = [still(spots[0], narrow, "inputs", String(n))];
   shape.hidden.forEach((count, layer) => {
     if (narrow) {
       const button = h("button", { class: "touch", "aria-label": `Layer ${layer + 1}: change` },
@@ -95,7 +101,7 @@ export function heads(app, shape, spots, narrow) {
     }
   });
   const outputs = shape.outputs === 1 ? "1 output" : `${names.length} outputs`;
-  found.push(head(spots.at(-1), "", h("b", {}, LINKS[kind] ?? kind), h("span", {}, outputs)));
+  found.push(still(spots.at(-1), narrow, LINKS[kind] ?? kind, outputs));
   if (narrow && shape.hidden.length) return h("div", { class: "heads narrow" }, ...found);
   for (let at = 0; at <= shape.hidden.length; at++) {
     const words = `Insert a layer ${at ? `after layer ${at}` : "at the front"}`;

@@ -28,10 +28,10 @@ function geometry(board, counts) {
   const tallest = Math.max(...counts);
   const room = height - top - 0.6 * rem;
   const numbers = document.documentElement.classList.contains("opened") ? 1.3 * rem : 0;
-  const left = (narrow ? 0.6 : 3.2) * rem;
-  const right = (narrow ? 0.6 : 2.2) * rem;
+  const left = (narrow ? 1.4 : 3.2) * rem;
+  const right = (narrow ? 1.4 : 2.2) * rem;
   const gap = (width - left - right) / (counts.length - 0.5);
-  const size = Math.max(1.4 * rem, Math.min(4.6 * rem, 0.5 * gap, (room / tallest - numbers) * 0.74));
+  const size = Math.max(1.4 * rem, Math.min((narrow ? 3.2 : 4.6) * rem, 0.5 * gap, (room / tallest - numbers) * 0.74));
   const pitch = Math.min(room / tallest, 1.5 * size + numbers);
   const across = (width - left - right - size) / (counts.length - 1);
   const at = (column, row) => ({
@@ -132,7 +132,7 @@ function build(app) {
   const group = h("div", { class: "units", role: "group", "aria-label": "Units: arrows walk, Enter types values" }, ...columns.flat().map((item) => item.box));
   board.replaceChildren(drawing, heads(app, { inputs, hidden, activations, outputs }, spots, narrow), group,
     h("div", { id: "hint", hidden: true }));
-  if (!narrow && outputs === 1) out.setAttribute("d", curve(at(counts.length - 1, 0), { x: width + size / 2, y: Math.min(0.24 * height, 14 * rem) }, size / 2 + 4));
+  if (!narrow && outputs === 1) out.setAttribute("d", curve(at(counts.length - 1, 0), { x: width + size / 2 + 4, y: Math.min(0.24 * height, 14 * rem) }, size / 2 + 4));
   walk(group);
   paintInputs();
   if (held) [...board.querySelectorAll("[aria-label]")].find((one) => one.getAttribute("aria-label") === held)?.focus();
@@ -199,9 +199,15 @@ function paintOutput(state, item) {
   const [, side, outputs] = surface.shape;
   const by = side / SIDE;
   const scale = state.scene.kind === "quantities" ? 2 : 4; // log-odds of 4 are 98 %
+  // The mean over a patch keeps steep boundaries smooth.
   fill(item, (row, column) => {
-    const at = (Math.floor((row + 0.5) * by) * side + Math.floor((column + 0.5) * by)) * outputs + item.unit;
-    return surface.values[at] / scale;
+    let sum = 0;
+    for (let y = 0; y < by; y++) {
+      for (let x = 0; x < by; x++) {
+        sum += Math.max(-1, Math.min(1, surface.values[((row * by + y) * side + column * by + x) * outputs + item.unit] / scale)) || 0;
+      }
+    }
+    return sum / (by * by);
   });
 }
 

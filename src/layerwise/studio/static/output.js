@@ -210,7 +210,7 @@ function legend({ scene }) {
     return h("span", { class: last ? "last" : "" }, sign, words);
   };
   if (scene.kind === "classes") return scene.names.map((name, k) => entry(k, name));
-  return [entry(0, low), h("i", { class: "ramp" }), entry(1, high, true)];
+  return [entry(0, low), scene.kind === "quantities" ? h("i", { class: "ramp" }) : null, entry(1, high, true)].filter(Boolean);
 }
 
 function percentOf(value) {
@@ -223,16 +223,17 @@ function figures(state) {
   const quantity = scene.kind === "quantities";
   const held = scene.points.validation.length;
   const said = (value) => (!now ? "–" : quantity ? (Number.isFinite(value) ? value.toFixed(2).replace("-", "−") : "–") : percentOf(value));
-  const what = quantity ? "R²" : "right";
   const box = $("figures");
   if (!box.childElementCount) {
-    box.append(...["validation", "training"].map((part) => h("div", { "data-part": part }, h("b"), h("span"))));
+    const parts = ["validation", "training"].map((part) => h("div", { "data-part": part }, h("b"), h("span")));
+    box.append(h("h2", {}, "", h("span", {}, "test set untouched")), ...parts);
   }
-  const [validation, training] = box.children;
+  const [heading, validation, training] = box.children;
+  put(heading.firstChild, quantity ? "R²" : "Accuracy");
   put(validation.firstChild, said(now?.figure));
-  put(validation.lastChild, held ? `${what}, of ${held} for validation` : "nothing held out");
+  put(validation.lastChild, held ? `validation, ${held} points` : "nothing held out");
   put(training.firstChild, said(now?.trainFigure));
-  put(training.lastChild, `${what}, of ${scene.points.train.length} for training`);
+  put(training.lastChild, `training, ${scene.points.train.length} points`);
 }
 
 export function scene(app) {

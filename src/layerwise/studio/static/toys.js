@@ -36,12 +36,12 @@ const FIGURES = {
   },
   spiral: (i) => {
     const along = (i >> 1) / 24;
-    return [...round(0.1 + 0.82 * along, 9 * along + (i % 2 ? Math.PI : 0)), i % 2 ? 1 : -1];
+    return [...round(0.12 + 0.82 * along, 7 * along + (i % 2 ? Math.PI : 0)), i % 2 ? 1 : -1];
   },
   moons: (i) => {
     const angle = (Math.PI * (i >> 1)) / 23;
-    const [x, y] = round(0.6, angle);
-    return i % 2 ? [0.3 - x, 0.2 - y, 1] : [x - 0.3, y - 0.2, -1];
+    const [x, y] = round(0.56 + 0.14 * scatter(i, 1), angle);
+    return i % 2 ? [0.3 - x, 0.18 - y, 1] : [x - 0.3, y - 0.18, -1];
   },
   xor: (i) => gate(i, [0, 1, 1, 0]),
   and: (i) => gate(i, [0, 0, 0, 1]),
