@@ -1,17 +1,21 @@
 """The padded program computes what the plain one does: the same network, batches, dropout, updates."""
 
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
+import polars as pl
 import pytest
 
 from layerwise.data import load as load_data
+from layerwise.errors import RecipeError
 from layerwise.nets import noise
 from layerwise.nets.build import build
 from layerwise.recipe import load
 from layerwise.tasks.objective import training_weights
 from layerwise.training import padded
+from layerwise.training.events import Epoch
 from layerwise.training.place import place
 from layerwise.training.resolve import resolve
 from layerwise.training.trainer import Trainer
@@ -20,7 +24,7 @@ MOONS = {"kind": "toy", "name": "moons", "n": 60, "noise": 0.1}
 SIX = [8, 7, 6, 5, 4, 3]
 
 
-def both(recipe: dict[str, Any], epochs: int = 3) -> tuple[Trainer, padded.State, padded.History]:
+def both(recipe: dict[str, Any], epochs: int = 3) -> tuple[Trainer, padded.State, padded.History, list[Epoch]]:
     """The same recipe trained by the plain program and by the padded one."""
     recipe = {"data": MOONS, **recipe, "train": {"epochs": epochs, "patience": 0, **recipe.get("train", {})}}
     written = load(recipe)
@@ -31,8 +35,9 @@ def both(recipe: dict[str, Any], epochs: int = 3) -> tuple[Trainer, padded.State
     copy = build(resolved.recipe.network, inputs=width, outputs=resolved.objective.outputs, codes=(), seed=0)
     weight = training_weights(resolved.recipe.task, dataset)
     plain = Trainer(resolved.recipe, resolved.objective, place(dataset, weight), network)
+    seen = []
     while plain.running:
-        plain.advance(0.0)
+        seen += [event for event in plain.advance(0.0) if isinstance(event, Epoch)]
     train = resolved.recipe.train
     assert not isinstance(train, str)
     state, history = padded.compiled()(
@@ -43,7 +48,7 @@ def both(recipe: dict[str, Any], epochs: int = 3) -> tuple[Trainer, padded.State
         noise.key(written.seed),
         np.int32(1_000_000),
     )
-    return plain, state, history
+    return plain, state, history, seen
 
 
 def assert_equal(plain: Trainer, state: padded.State, tolerance: float = 2e-5) -> None:
@@ -55,7 +60,7 @@ def assert_equal(plain: Trainer, state: padded.State, tolerance: float = 2e-5) -
 
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", "lion"])
 def test_every_optimizer(optimizer: str) -> None:
-    plain, state, _ = both({"network": {"kind": "mlp", "hidden": [4, 3]}, "train": {"optimizer": optimizer}})
+    plain, state, *_ = both({"network": {"kind": "mlp", "hidden": [4, 3]}, "train": {"optimizer": optimizer}})
     assert_equal(plain, state, 2e-4 if optimizer in ("adam", "adamw", "rmsprop", "adagrad") else 2e-5)
 
 
@@ -109,20 +114,44 @@ def test_many_classes(smoothing: float) -> None:
 def test_weights_of_classes() -> None:
     task = {"kind": "classify", "class_weight": {"upper": 3.0, "lower": 0.5}}
     recipe = {"task": task, "network": {"kind": "mlp", "hidden": [4]}, "train": {"optimizer": "sgd"}}
-    plain, state, _ = both(recipe, epochs=5)
+    plain, state, *_ = both(recipe, epochs=5)
     assert_equal(plain, state)
     np.testing.assert_allclose(float(state.best_value), plain.seen.best_value, rtol=1e-4)
 
 
-def test_figures_are_the_plain_ones() -> None:
-    """The validation loss and accuracy of every epoch, the best epoch and its weights."""
-    plain, state, history = both({"network": {"kind": "mlp", "hidden": [4]}, "train": {"optimizer": "adam"}}, epochs=9)
-    rows = int(history.rows)
-    assert rows == 9 and int(state.best_step) // plain.steps_per_epoch == plain.seen.best_epoch
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """Two inputs, two yes/no labels, two quantities of different units."""
+    random = np.random.default_rng(0)
+    a, b = random.standard_normal((2, 120))
+    columns = {"a": a, "b": b, "p": (a > b).astype(int), "q": (a > 0).astype(int), "u": a + b, "v": 100 * a * b}
+    pl.DataFrame(columns).write_csv(tmp_path / "table.csv")
+    return tmp_path / "table.csv"
+
+
+TARGETS: dict[str, dict[str, Any]] = {
+    "two classes": {},
+    "three classes": {"data": {"kind": "named", "name": "iris"}},
+    "labels": {"data": {"target": ["p", "q"], "columns": {"u": "ignore", "v": "ignore"}}, "task": "multilabel"},
+    "quantities": {"data": {"target": ["u", "v"], "columns": {"p": "ignore", "q": "ignore"}}},
+}
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_figures_are_the_plain_ones(target: str, table: Path) -> None:
+    """The validation loss and figure of every epoch, the best epoch and its weights."""
+    recipe = dict(TARGETS[target])
+    if target in ("labels", "quantities"):
+        recipe["data"] = {"kind": "table", "path": str(table), **recipe["data"]}
+    plain, state, history, seen = both({"network": {"kind": "mlp", "hidden": [4]}, **recipe}, epochs=9)
+    name = "r2" if target == "quantities" else "accuracy"
+    expected = [[epoch.validation["loss"], epoch.validation[name]] for epoch in seen]
+    assert int(history.rows) == 9
+    np.testing.assert_allclose(np.asarray(history.validation)[:9], expected, rtol=2e-4, atol=2e-5)
+    assert int(state.best_step) // plain.steps_per_epoch == plain.seen.best_epoch
     ours = padded.unpack(state.best, plain.state.best)
     for a, b in zip(jax.tree.leaves(plain.state.best), jax.tree.leaves(ours), strict=True):
         np.testing.assert_allclose(np.asarray(b), np.asarray(a), atol=2e-4)
-    np.testing.assert_allclose(float(state.best_value), plain.seen.best_value, rtol=1e-4)
 
 
 def test_the_length_of_a_call_changes_nothing() -> None:
@@ -152,14 +181,39 @@ def test_what_diverges_goes_back_to_the_last_good_epoch() -> None:
     network = {"kind": "mlp", "hidden": [4], "activation": "relu"}
     data, train = {"kind": "toy", "name": "plane", "n": 60}, {"optimizer": "sgd", "learning_rate": 1e6}
     recipe = {"network": network, "data": data, "train": train}
-    _, state, history = both(recipe, epochs=50)
+    _, state, history, _ = both(recipe, epochs=50)
     assert int(state.status) == padded.DIVERGED
     assert all(np.isfinite(np.asarray(leaf)).all() for leaf in jax.tree.leaves(state.now.parameters))
     assert int(history.rows) < 50
 
 
-def test_what_does_not_fit_is_told() -> None:
-    assert padded.fits(load({"data": MOONS, "network": {"kind": "mlp", "hidden": [8]}}).network, 2, 1)
-    assert not padded.fits(load({"data": MOONS, "network": {"kind": "mlp", "hidden": [9]}}).network, 2, 1)
-    assert not padded.fits(load({"data": MOONS, "network": {"kind": "mlp", "hidden": [2] * 7}}).network, 2, 1)
-    assert not padded.fits(load({"data": MOONS, "network": "linear"}).network, 9, 1)
+@pytest.mark.parametrize(
+    ("recipe", "said"),
+    [
+        ({"network": {"kind": "mlp", "hidden": [9]}}, "up to 6 hidden layers, 8 units"),
+        ({"network": {"kind": "mlp", "hidden": [2] * 7}}, "up to 6 hidden layers, 8 units"),
+        ({"data": {"kind": "named", "name": "wine"}, "network": "linear"}, "up to 6 hidden layers, 8 units"),
+        ({"data": {**MOONS, "n": 2000}, "network": {"kind": "mlp", "hidden": [2]}}, "1,024 rows"),
+        ({"network": "perceptron"}, "a linear one or an mlp"),
+        (
+            {"data": {"kind": "toy", "name": "plane"}, "network": {"kind": "mlp", "hidden": [2], "output": "tanh"}},
+            "linear",
+        ),
+        ({"network": {"kind": "mlp", "hidden": [2]}, "train": {"batch_size": 40}}, "up to 32 rows"),
+        ({"network": {"kind": "mlp", "hidden": [2]}, "train": {"optimizer": "lbfgs"}}, "takes no batches"),
+        ({"network": {"kind": "mlp", "hidden": [2]}, "train": {"clip": 1.0}}, "train.clip"),
+        ({"network": {"kind": "mlp", "hidden": [2]}, "train": {"learning_rate": "find"}}, "is a number"),
+        ("xor-by-hand", "is trained"),
+    ],
+)
+def test_what_it_would_compute_wrongly_is_refused(recipe: Any, said: str) -> None:
+    written = load(recipe if isinstance(recipe, str) else {"data": MOONS, **recipe})
+    dataset = load_data(written.data, written.task, written.seed)
+    with pytest.raises(RecipeError, match=said):
+        padded.check(resolve(written, dataset), dataset)
+
+
+def test_what_fits_is_told_by_its_training() -> None:
+    written = load({"data": MOONS, "network": {"kind": "mlp", "hidden": [8] * 6}})
+    dataset = load_data(written.data, written.task, written.seed)
+    assert padded.check(resolve(written, dataset), dataset).batch_size == 32

@@ -169,28 +169,7 @@ class Session:
     def _checked(self, recipe: Recipe, dataset: Dataset) -> tuple[Resolved, MLP]:
         """The recipe with its data's answers, and its network. Raises `RecipeError` where this is too large to play."""
         resolved = resolve(recipe, dataset)
-        train, width = resolved.recipe.train, dataset.x.shape[1]
-        fits = padded.fits(resolved.recipe.network, width, resolved.objective.outputs)
-        if not fits or dataset.x.shape[0] > padded.ROWS or not isinstance(train, r.Train):
-            raise RecipeError(
-                f"a network that is played with has up to {padded.LAYERS} hidden layers of {padded.UNITS} units, "
-                f"and {padded.ROWS:,} rows",
-                received=f"{dataset.x.shape[0]:,} rows of {width} inputs",
-                remedy="train it for real: layerwise train",
-            )
-        if train.batch_size > padded.BATCH:
-            raise RecipeError(
-                f"a batch that is played with has up to {padded.BATCH} rows", received=str(train.batch_size),
-                remedy=f"use train.batch_size = {padded.BATCH}", place="train.batch_size",
-            )  # fmt: skip
-        for name in ("input_dropout", "noise", "clip", "max_norm"):
-            if getattr(train, name):
-                raise RecipeError(
-                    f"train.{name} is for training for real", received=str(getattr(train, name)),
-                    remedy=f"play without it: train.{name} = 0", place=f"train.{name}",
-                )  # fmt: skip
-        if isinstance(train.optimizer, r.Lbfgs):
-            raise RecipeError("L-BFGS takes no batches", remedy='use optimizer = "adam"', place="train.optimizer")
+        padded.check(resolved, dataset)
         return resolved, initial(resolved.recipe, resolved.objective, dataset)
 
     def _arguments(self) -> Arguments:

@@ -11,7 +11,8 @@ loss of an epoch is that of the whole training part after it, beside the validat
 TensorFlow Playground, not the mean over its batches.
 """
 
-from layerwise.training.padded.packing import fits, fresh, pack, settings, shape, table, unpack
+from layerwise.training.padded.limits import check
+from layerwise.training.padded.packing import fresh, pack, settings, shape, table, unpack
 from layerwise.training.padded.program import advance_purely, compiled
 from layerwise.training.padded.records import (
     BATCH,
@@ -48,8 +49,8 @@ __all__ = [
     "State",
     "Table",
     "advance_purely",
+    "check",
     "compiled",
-    "fits",
     "fresh",
     "pack",
     "settings",

@@ -29,14 +29,6 @@ from layerwise.training.padded.records import (
 )
 
 
-def fits(network: r.Network, inputs: int, outputs: int) -> bool:
-    """Whether a network is small enough for the padded program."""
-    if not isinstance(network, r.Mlp | r.LinearNet):
-        return False
-    hidden = network.hidden if isinstance(network, r.Mlp) else ()
-    return len(hidden) <= LAYERS and max((inputs, outputs, *hidden)) <= UNITS
-
-
 def shape(network: MLP) -> Shape:
     """Which layers and units a network has."""
     units, kinds, slopes = _floats(LAYERS, UNITS), _integers(LAYERS), _floats(LAYERS)

@@ -186,25 +186,27 @@ def evaluate(
 ) -> Float[Array, " 2"]:
     """Mean loss, and accuracy or R2, over the first `count` of `rows`; NaN where there are none."""
 
-    def sums_of(i: Array) -> Array:
+    def sums_of(i: Array) -> tuple[Array, Array]:
         chosen = jax.lax.dynamic_slice_in_dim(rows, i * CHUNK, CHUNK)
         real = (i * CHUNK + jnp.arange(CHUNK) < count).astype(jnp.float32)
         y = _take(table.y, chosen)
         z = outputs(parameters, shape, _take(table.x, chosen))
         each, _ = losses(settings, shape.outputs, z, y)
-        right = jnp.where(settings.loss == 0, (z[:, 0] > 0) == (y[:, 0] > 0.5), _picked(shape, z) == _picked(shape, y))
-        residual, square = (((z - y) ** 2) * shape.outputs).sum(1), ((y**2) * shape.outputs).sum(1)
-        total = (y * shape.outputs).sum(1)
+        every = (((z > 0) == (y > 0.5)) * shape.outputs).sum(axis=1) / shape.outputs.sum()
+        right = jnp.where(settings.loss == 0, every, _picked(shape, z) == _picked(shape, y))
         heavy = _take(table.weight, chosen)
-        return jnp.stack([(real * a).sum() for a in (heavy * each, heavy, right, residual, square, total)])
+        single = jnp.stack([(real * a).sum() for a in (heavy * each, heavy, right)])
+        return single, jnp.stack([real @ a for a in (jnp.square(z - y), jnp.square(y), y)])
 
     chunks = (count + CHUNK - 1) // CHUNK
-    loss, heavy, right, residual, square, total = jax.lax.fori_loop(
-        0, chunks, lambda i, sums: sums + sums_of(i), jnp.zeros(6)
+    zeros = (jnp.zeros(3), jnp.zeros((3, UNITS)))
+    (loss, heavy, right), (residual, square, total) = jax.lax.fori_loop(
+        0, chunks, lambda i, sums: jax.tree.map(jnp.add, sums, sums_of(i)), zeros
     )
     n = count.astype(jnp.float32)
-    spread = jnp.maximum(square - total**2 / jnp.maximum(n * shape.outputs.sum(), 1), 1e-12)
-    return jnp.stack([loss / heavy, jnp.where(settings.loss < 2, right / n, 1 - residual / spread)])
+    spread = jnp.maximum(square - jnp.square(total) / n, 1e-12)
+    r2 = ((1 - residual / spread) * shape.outputs).sum() / shape.outputs.sum()
+    return jnp.stack([loss / heavy, jnp.where(settings.loss < 2, right / n, r2)])
 
 
 def _picked(shape: Shape, z: Array) -> Array:
