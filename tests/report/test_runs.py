@@ -76,13 +76,25 @@ def test_it_shows_no_row_of_the_test_part(runs: dict[str, Path]) -> None:
     assert rows and rows <= {int(row) + 1 for row in found.dataset.validation}
 
 
+def test_a_run_that_was_ended_early_promises_no_repetition(tmp_path: Path) -> None:
+    recipe = {"data": {"kind": "toy", "name": "moons"}, "train": {"epochs": 10**6, "patience": 0}}
+    with Run(recipe, out=tmp_path / "run") as run:
+        for _ in zip(run, range(3), strict=False):
+            pass
+    page = report.run(run.folder).read_text("utf-8")
+    assert run.status == "interrupted" and "bit by bit" not in page and "ended before its time" in page
+
+
 def test_writing_it_touches_no_test_part_again(runs: dict[str, Path]) -> None:
     log = (runs["classes"] / "events.jsonl").read_bytes()
     report.run(runs["classes"])
     assert (runs["classes"] / "events.jsonl").read_bytes() == log
 
 
-def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
+def test_what_is_no_run_is_refused(runs: dict[str, Path], tmp_path: Path) -> None:
+    for source in ("xor", runs["classes"] / "model.safetensors"):
+        with pytest.raises(RunError, match="written from its folder"):
+            report.run(source)
     with pytest.raises(RunError):
         report.run(tmp_path)
     (tmp_path / "recipe.toml").write_text('data = { kind = "toy", name = "xor" }')

@@ -8,6 +8,7 @@ import numpy as np
 
 from layerwise import files
 from layerwise.data.dataset import Classes, Labels, Quantities
+from layerwise.errors import RunError
 from layerwise.inspection import evaluations
 from layerwise.inspection.diagnoses import diagnose
 from layerwise.inspection.evaluations import Decisions, Mistake
@@ -46,7 +47,12 @@ def run(source: "Run | Path | str") -> Path:
     """
     folder = Path(source) if isinstance(source, str | Path) else source.folder
     found = subject(folder)
-    assert found.folder is not None
+    if found.folder is None:
+        raise RunError(
+            "the report of a run is written from its folder",
+            received=str(folder),
+            remedy="train first, or name the folder: layerwise runs list",
+        )
     files.write(found.folder.report, written(found))
     return found.folder.report
 
@@ -62,7 +68,7 @@ def written(found: Subject) -> bytes:
         *_compared(found, finished, figures),
         diagnoses.folded(diagnose(found)),
         *_course(found, figures),
-        *_errors(found, scored_part(metrics) or "train", figures),
+        *_errors(found, scored_part(metrics), figures),
         *_mistakes(found),
         _data(found),
         _network(found),
@@ -157,7 +163,7 @@ def _course(found: Subject, figures: Figures) -> list[Html]:
 
 
 def _errors(found: Subject, part: str, figures: Figures) -> list[Html]:
-    evaluated = evaluations.evaluation(found, part)
+    evaluated = evaluations.evaluation(found, part or "train")
     if isinstance(evaluated, Decisions):
         drawn = _decisions(evaluated, figures)
     else:
@@ -165,7 +171,8 @@ def _errors(found: Subject, part: str, figures: Figures) -> list[Html]:
             figures.add(plots.predicted(values), f"{values.name}: predicted against true", "Right on the diagonal.")
             for values in evaluated
         ]
-    aside = f"On the {part} part: the same predictions that were scored above."
+    same, early = "the same predictions that were scored above", "the others are not looked at before the run is scored"
+    aside = f"On the {part or 'train'} part: {same if part else early}."
     return [section("Where it errs", aside, tag("div", *drawn, kind="figures pairs"))]
 
 
@@ -306,7 +313,11 @@ def _again(found: Subject) -> Html:
         if name in known
     ]
     rows += [[text(name), text(str(version))] for name, version in versions.items()]
-    aside = f"Seed {found.recipe.seed}. On the same machine with the same versions it comes out the same, bit by bit."
+    finished = next((event for event in reversed(found.events) if isinstance(event, Finished)), None)
+    whole = finished is not None and finished.status in ("finished", "stopped_early", "diverged")
+    same = "On the same machine with the same versions it comes out the same, bit by bit."
+    ended = "It was ended before its time, so another run goes on for as long as it is let."
+    aside = f"Seed {found.recipe.seed}. {same if whole else ended}"
     command = tag("pre", text("layerwise train recipe.toml --out again"))
     made = tag("details", tag("summary", text("Made with")), table(("what", "which"), rows, name="environment"))
     return section("Again", f"{aside} In the folder of this page:", command, *([made] if rows else []))
