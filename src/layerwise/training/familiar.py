@@ -49,13 +49,31 @@ def share(known: object, x: Float32[np.ndarray, "rows width"]) -> float:
     >>> share(sketch(rows, np.arange(10)), rows)
     0.5
     """
-    try:
-        least = np.frombuffer(base64.b64decode(str(known or ""), validate=True), "<u8")
-    except (binascii.Error, ValueError):
-        return 0.0
+    least = _read(known)
     if not least.size:
         return 0.0
     own = hashes(x[:MOST])
     # Below the largest hash that a full sketch kept, it knows every row; else it knows all there are.
     judged = own[own <= least[-1]] if least.size == KEPT else own
     return float(np.isin(judged, least).mean()) if judged.size else 0.0
+
+
+def alike(known: object, other: str) -> float:
+    """How far two sketches are of the same rows: the share of the hashes of either that both have.
+
+    1 where `known` is no sketch, since nothing then speaks against it.
+
+    >>> rows = np.arange(40, dtype=np.float32).reshape(20, 2)
+    >>> alike(sketch(rows, np.arange(12)), sketch(rows, np.arange(8, 20)))
+    0.2
+    """
+    one, two = _read(known), _read(other)
+    return np.intersect1d(one, two).size / np.union1d(one, two).size if one.size else 1.0
+
+
+def _read(known: object) -> UInt64[np.ndarray, " hashes"]:
+    """The hashes of a sketch, none of what is not one."""
+    try:
+        return np.frombuffer(base64.b64decode(str(known or ""), validate=True), "<u8")
+    except (binascii.Error, ValueError):
+        return np.zeros(0, np.uint64)
