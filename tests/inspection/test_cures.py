@@ -7,10 +7,13 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from layerwise.errors import LayerwiseError
-from layerwise.inspection import initial, overfit, plain, subject
-from layerwise.inspection.cures import Arm, Overfitting, compared, halves
+from layerwise.errors import DataError, LayerwiseError
+from layerwise.inspection import Subject, initial, overfit, plain, subject
+from layerwise.inspection.cures import Arm, Overfitting, compared
+from layerwise.inspection.dealing import halves
 from layerwise.training.forward import Forward
 from layerwise.training.place import place
 from layerwise.training.trainer import Trainer
@@ -134,10 +137,46 @@ def test_halves_share_out_the_validation_part_class_by_class() -> None:
     assert np.abs(counts[0] - counts[1]).max() <= 1
 
 
-def test_halves_of_groups_keep_rows_that_follow_each_other_together() -> None:
-    dataset = subject({"data": {"kind": "named", "name": "iris"}}).dataset
-    choosing, judging = halves(replace(dataset, split="group"))
-    assert choosing.max() < judging.min()
+def patients(path: Path, numbers: list[int], split: dict[str, Any]) -> Subject:
+    """A table with a row of each patient (or day) in turn, round and round."""
+    rows = [f"{patient},{n % 7},{n % 3}" for n, patient in enumerate(numbers)]
+    path.write_text("\n".join(["patient,a,y", *rows]) + "\n")
+    data = {"kind": "table", "path": str(path), "target": "y", "split": {"by": "patient", **split}}
+    return subject({"data": data, "network": {"kind": "mlp", "hidden": [2]}, "train": {"epochs": 1}})
+
+
+def test_no_patient_stands_in_both_halves(tmp_path: Path) -> None:
+    numbers = [n % 20 for n in range(200)]
+    dataset = patients(tmp_path / "rows.csv", numbers, {"kind": "group"}).dataset
+    choosing, judging = halves(dataset)
+    assert sorted([*choosing, *judging]) == sorted(dataset.validation)
+    whose = [{numbers[row] for row in half} for half in (choosing, judging)]
+    assert whose[0].isdisjoint(whose[1]) and [len(own) for own in whose] == [2, 2]
+
+
+@given(st.lists(st.integers(1, 9), min_size=2, max_size=11))
+def test_groups_make_halves_that_differ_by_no_more_than_the_largest_group(sizes: list[int]) -> None:
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    groups = groups[np.random.default_rng(0).permutation(groups.size)]
+    validation = np.arange(groups.size)
+    dataset = replace(subject(SMALL).dataset, split="group", groups=np.resize(groups, 100), validation=validation)
+    choosing, judging = halves(dataset)
+    assert choosing.size and judging.size and abs(choosing.size - judging.size) <= max(sizes)
+    assert np.intersect1d(groups[choosing], groups[judging]).size == 0
+
+
+def test_what_is_earlier_chooses_in_whatever_order_the_rows_stand(tmp_path: Path) -> None:
+    days = [(n * 37) % 50 for n in range(200)]
+    dataset = patients(tmp_path / "rows.csv", days, {"kind": "time"}).dataset
+    choosing, judging = halves(dataset)
+    assert max(days[row] for row in choosing) < min(days[row] for row in judging)
+    assert choosing.size == judging.size == 20
+
+
+def test_one_group_cannot_be_halved(tmp_path: Path) -> None:
+    found = patients(tmp_path / "rows.csv", [n % 3 for n in range(90)], {"kind": "group"})
+    with pytest.raises(DataError, match="30 rows of validation in 1 group"):
+        overfit(found.recipe, found.objective, found.dataset, 2)
 
 
 # ── the statistics ──────────────────────────────────────────────────────────────────────────────

@@ -81,7 +81,8 @@ class Dataset:
     `weight` is each example's own weight (ones unless a column gives it). `raw(rows)` gives rows as
     the user wrote them (a list of mappings for tables, an array for arrays), for examples kept in
     the model file and for showing mistakes. `notes` are sentences for the user about what was found
-    and done (identifier columns dropped, duplicates across parts, ...).
+    and done (identifier columns dropped, duplicates across parts, ...). `groups` numbers the groups of a
+    split by group and, in their order, the moments of a split by time: rows of one number stay together.
     """
 
     name: str
@@ -96,6 +97,7 @@ class Dataset:
     raw: "RawRows"
     split: str = "none"
     notes: Sequence[str] = field(default=())
+    groups: Int64[np.ndarray, " rows"] | None = None
 
     def part(self, name: str) -> Rows:
         """Row numbers of "train", "validation" or "test"."""

@@ -13,7 +13,7 @@ from layerwise.data.columns import BadValue, Column, Notation
 from layerwise.data.dataset import Classes, Dataset, Rows
 from layerwise.data.leaks import check_duplicates, check_groups
 from layerwise.data.read import Table, open_table
-from layerwise.data.split import NAMES, Parts, split
+from layerwise.data.split import NAMES, Parts, group_codes, split
 from layerwise.data.target import TargetReader, standardized
 from layerwise.errors import DataError
 from layerwise.recipe import records
@@ -73,7 +73,7 @@ def load_table(data: records.TableData, task: records.Task, seed: int, source: A
     return Dataset(
         name=Path(tables[0].name).stem, x=x, y=y, weight=reader.weights(), train=parts.train,
         validation=parts.validation, test=parts.test, encoder=encoder, target=target, raw=reader.raw(),
-        split=parts.name, notes=tuple(notes),
+        split=parts.name, notes=tuple(notes), groups=reader.groups(),
     )  # fmt: skip
 
 
@@ -274,6 +274,10 @@ class _Reader:
             )
             raise BadValue(row, series[row], f"this split needs {what}", "fill it in, or leave the row out")
         self._special.append(found)
+
+    def groups(self) -> Int64[np.ndarray, " rows"] | None:
+        """The number of each row's group or moment, where the split is by one of them."""
+        return group_codes(np.concatenate(self._special)) if self.roles.group or self.roles.time else None
 
     def split(self, spec: records.Split, seed: int, classes: Any) -> Parts:
         """Which rows train, validate and test; a group never stands in two parts."""

@@ -21,8 +21,9 @@ import msgspec
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from layerwise.data.dataset import Classes, Dataset, Rows
+from layerwise.data.dataset import Dataset
 from layerwise.errors import DataError, LayerwiseError, RecipeError
+from layerwise.inspection.dealing import halves
 from layerwise.inspection.subjects import initial
 from layerwise.nets.dense import MLP
 from layerwise.recipe import records as r
@@ -236,22 +237,6 @@ def compared(arms: Sequence[Arm]) -> tuple[Comparison, ...]:
     return tuple(found)
 
 
-def halves(dataset: Dataset) -> tuple[Rows, Rows]:
-    """The validation rows that choose, and those that judge.
-
-    Dealt at random, within each class where there are classes. Where groups or time split the data, the
-    first and the second half of the rows, so that few groups stand in both.
-    """
-    rows = np.sort(dataset.validation)
-    if dataset.split in ("group", "time"):
-        middle = (rows.size + 1) // 2
-        return rows[:middle], rows[middle:]
-    mixed = np.random.default_rng(rows.size).permutation(rows)
-    if isinstance(dataset.target, Classes):
-        mixed = mixed[np.argsort(dataset.y[mixed], kind="stable")]
-    return np.sort(mixed[::2]), np.sort(mixed[1::2])
-
-
 def _check(recipe: r.Recipe, objective: Objective, dataset: Dataset, seeds: int) -> None:
     """Refuse what there is nothing to be learnt from."""
     if seeds < LEAST_SEEDS:
@@ -276,10 +261,12 @@ def _check(recipe: r.Recipe, objective: Objective, dataset: Dataset, seeds: int)
             remedy='use train.optimizer = "adam"',
         )
     weight = training_weights(recipe.task, dataset)
+    groups = "" if dataset.groups is None else f" in {np.unique(dataset.groups[dataset.validation]).size} groups"
     if dataset.validation.size < LEAST_ROWS or not all(weight[half].any() for half in halves(dataset)):
         raise DataError(
-            f"one half of the validation part chooses, the other judges: at least {LEAST_ROWS} rows, with weight",
-            received=f"{dataset.validation.size} rows of validation",
+            f"one half of the validation part chooses, the other judges: at least {LEAST_ROWS} rows, with weight, "
+            "and of groups or moments at least two",
+            received=f"{dataset.validation.size} rows of validation{groups}",
             remedy="give data.split a larger share of validation, or use more data",
         )
 
