@@ -104,6 +104,12 @@ def invent(tmp_path: Path) -> Callable[..., Path]:
     return invented
 
 
+@pytest.fixture(scope="session")
+def inventing() -> Callable[..., Path]:
+    """The same for whoever has a folder: `_invented` itself."""
+    return _invented
+
+
 def _invented(
     path: Path,
     values: Sequence[float | None],

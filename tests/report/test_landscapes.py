@@ -1,41 +1,15 @@
-"""The page of a loss surface, in a browser; and its sentences."""
-
-import re
-import sys
-from pathlib import Path
+"""The sentences on the page of a loss surface."""
 
 import numpy as np
 
-from layerwise.inspection import Minima, Retraining, Starts, curvature, landscape, minima, path_plane, sample, subject
+from layerwise.inspection import Minima
 from layerwise.report.landscapes import MOST_BASINS, basins, stuck
-from layerwise.report.landscapes import landscape as written
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from browser import browse
 
 
 def ended(losses: list[float], bound: float, constant: float = 0.69) -> Minima:
     values = np.array(losses)
     numbers = np.arange(values.size)
     return Minima("accuracy", values, values, np.ones(values.size), numbers, values > bound, constant, bound)
-
-
-def test_a_browser_draws_all_of_it(tmp_path: Path) -> None:
-    found = subject({"data": {"kind": "toy", "name": "moons", "n": 80}, "train": {"epochs": 3}})
-    training, starts = Retraining(found), Starts(found, 3)
-    for work in (training, starts):
-        for _ in work:
-            pass
-    end, rows = training.trajectory, sample(found)
-    seen = landscape(end.network, found.objective, rows, path_plane(end))
-    curved = curvature(end.network, found.objective, rows)
-    many = minima(starts.networks, found.objective, rows, sample(found, "validation"))
-    page = tmp_path / "page.html"
-    page.write_bytes(written("<b>moons</b>", seen, curved, many, ["A note."]))
-    looked = browse(page, tmp_path, 400)
-    assert looked.complaints == [] and looked.asked == set()
-    assert len(re.findall(r'<div id="(figure-\d+)"[^>]*class="js-plotly-plot"', looked.dom)) == 3
-    assert "<b>moons" not in page.read_text("utf-8") and "A note." in looked.dom
 
 
 def test_how_many_are_stuck() -> None:

@@ -1,8 +1,7 @@
-"""The report of a run: what it says, that it stands alone, and that a browser draws all of it."""
+"""The report of a run: what it says, and that it stands alone."""
 
 import json
 import re
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,9 +9,6 @@ import pytest
 from layerwise import report
 from layerwise.errors import LayerwiseError, RunError
 from layerwise.training.run import Run
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from browser import browse
 
 RECIPES = {
     "classes": {"data": {"kind": "named", "name": "digits"}, "train": {"epochs": 3}},
@@ -100,22 +96,3 @@ def test_what_is_no_run_is_refused(runs: dict[str, Path], tmp_path: Path) -> Non
     (tmp_path / "recipe.toml").write_text('data = { kind = "toy", name = "xor" }')
     with pytest.raises(LayerwiseError, match="once it has a model"):
         report.run(tmp_path)
-
-
-@pytest.mark.parametrize("width", [1400, 500])
-@pytest.mark.parametrize("name", ["classes", "quantities"])
-def test_a_browser_draws_all_of_it(runs: dict[str, Path], tmp_path: Path, name: str, width: int) -> None:
-    """Every figure has its drawing; nothing is complained of, nothing is asked for from anywhere."""
-    path = report.run(runs[name])
-    seen = browse(path, tmp_path, width)
-    expected = figures(path.read_text("utf-8"))
-    drawn = re.findall(r'<div id="(figure-\d+)"[^>]*class="js-plotly-plot"', seen.dom)
-    assert sorted(drawn) == sorted(expected)
-    assert seen.complaints == [] and seen.asked == set()
-
-
-def test_the_browser_would_notice(tmp_path: Path) -> None:
-    bad = tmp_path / "bad.html"
-    bad.write_text('<script>console.error("no"); missing();</script><img src="http://127.0.0.1:9/x.png">')
-    seen = browse(bad, tmp_path)
-    assert len(seen.complaints) >= 2 and seen.asked == {"http://127.0.0.1:9/x.png"}
