@@ -7,16 +7,14 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 import msgspec
-import numpy as np
 import pytest
 
-from layerwise.inspection import Diagnosis, Finding, Healthy, Sample, Subject, Unseen, diagnose, plain, subject
+from layerwise.inspection import Diagnosis, Finding, Healthy, Subject, Unseen, diagnose, plain, subject
 from layerwise.inspection.diagnoses import RULES
 from layerwise.inspection.rules import course, network, scores
-from layerwise.inspection.rules.case import Case, trivial_loss
+from layerwise.inspection.rules.case import Case
 from layerwise.recipe import records as r
 from layerwise.tasks.metrics import Interval
-from layerwise.tasks.objective import Objective
 from layerwise.training.events import Epoch, Finished, RolledBack
 from layerwise.training.run import Run
 
@@ -246,24 +244,6 @@ def test_training_that_ended_too_soon(train: Callable[..., Subject]) -> None:
     assert isinstance(seen, Finding) and seen.key == "train.epochs" and "train.epochs = 20" in seen.remedy
     stopped = dataclasses.replace(run, events=(*falling, finished("stopped_early")))
     assert isinstance(course.under_fitting(Case(stopped)), Healthy)
-
-
-@pytest.mark.parametrize(
-    ("objective", "y", "expected"),
-    [
-        (Objective("classes", 3, 3), np.array([0, 0, 1, 2]), 0.5 * np.log(2) + 0.5 * np.log(4)),
-        (Objective("probability", 1, 2), np.array([0, 0, 0, 1]), 0.25),
-        (Objective("labels", 2), np.array([[0.0, 1], [1, 1]], np.float32), np.log(2) / 2),
-        (Objective("quantities", 1), np.array([[1.0], [3.0]], np.float32), 1.0),
-        (Objective("quantities", 1, loss="mae"), np.array([[1.0], [3.0], [8.0]], np.float32), 7 / 3),
-        (Objective("quantities", 1, loss="huber"), np.array([[1.0], [3.0], [3.5]], np.float32), (1.5 + 0.125) / 3),
-        (Objective("perceptron", 1, 2), np.array([0, 1]), np.nan),
-    ],
-    ids=str,
-)
-def test_the_loss_of_a_constant_answer(objective: Objective, y: np.ndarray, expected: float) -> None:
-    rows = Sample(np.zeros((len(y), 1), np.float32), y, np.ones(len(y), np.float32))
-    assert trivial_loss(objective, rows) == pytest.approx(expected, nan_ok=True)
 
 
 # ── scores ──────────────────────────────────────────────────────────────────────────────────────

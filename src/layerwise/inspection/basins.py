@@ -9,17 +9,17 @@ besides be joined by a path of low loss: Garipov et al. 2018.)
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import jax.numpy as jnp
 import msgspec
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Float64, Int64
+from jaxtyping import Bool, Float32, Float64, Int64
 
 from layerwise.errors import LayerwiseError
 from layerwise.inspection.landscapes import loss_of
 from layerwise.inspection.samples import Sample
 from layerwise.inspection.subjects import Subject, initial
-from layerwise.nets.dense import MLP, Dense
+from layerwise.nets.dense import MLP
 from layerwise.recipe import records as r
+from layerwise.tasks.constant import constant_loss
 from layerwise.tasks.metrics import Interval
 from layerwise.tasks.objective import Objective, decide, probabilities
 from layerwise.training.forward import Forward
@@ -151,7 +151,9 @@ def minima(networks: Sequence[MLP], objective: Objective, train: Sample, validat
     outputs = [Forward(network)(np.asarray(train.x)) for network in networks]
     losses = np.array([loss_of(objective, network, train) for network in networks], np.float64)
     held_out = validation.x.shape[0] > 0
-    constant = constant_loss(objective, train)
+    constant = constant_loss(
+        objective, np.asarray(train.y), np.asarray(train.weight), float(train.smoothing), float(train.delta)
+    )
     best = float(np.min(losses, initial=constant, where=np.isfinite(losses)))
     bound = best + STUCK * (constant - best)
     return Minima(
@@ -166,25 +168,6 @@ def minima(networks: Sequence[MLP], objective: Objective, train: Sample, validat
     )
 
 
-def constant_loss(objective: Objective, sample: Sample) -> float:
-    """The mean loss of the constant output that fits the rows best (of mean and median, for Huber's loss)."""
-    weight = np.asarray(sample.weight, np.float64) / np.sum(sample.weight, dtype=np.float64)
-    y, keep = np.asarray(sample.y), 1 - float(sample.smoothing)
-    tiny = 1e-12
-    if objective.kind == "quantities":
-        middles = [np.array([_median(column, weight) for column in y.T]), weight @ y]
-    elif objective.kind == "classes":
-        shares = np.bincount(y, weight, objective.classes) * keep + (1 - keep) / objective.classes
-        middles = [np.log(np.maximum(shares, tiny))]
-    else:
-        shares = np.atleast_1d(weight @ y.astype(np.float64))
-        smooth = np.clip(shares * keep + (1 - keep) / 2, tiny, 1 - 1e-9)
-        middles = [shares if objective.kind == "probability" else np.log(smooth / (1 - smooth))]
-    bare = sample._replace(x=np.zeros((y.shape[0], 1), np.float32))
-    constants = [Dense(jnp.zeros((middle.size, 1)), jnp.asarray(middle, jnp.float32)) for middle in middles]
-    return min(loss_of(objective, MLP((), (constant,), (), (r.Linear(),)), bare) for constant in constants)
-
-
 def exact(count: int, of: int) -> Interval:
     """A share with its exact binomial 95% interval (Clopper & Pearson 1934).
 
@@ -197,11 +180,6 @@ def exact(count: int, of: int) -> Interval:
     low = 0.0 if count == 0 else float(betaincinv(count, of - count + 1, 0.025))
     high = 1.0 if count == of else float(betaincinv(count + 1, of - count, 0.975))
     return Interval(count / of, low, high)
-
-
-def _median(values: Float[np.ndarray, " rows"], weight: Float64[np.ndarray, " rows"]) -> float:
-    order = np.argsort(values)
-    return float(values[order][np.searchsorted(np.cumsum(weight[order]), 0.5)])
 
 
 def _function(

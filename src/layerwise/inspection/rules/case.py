@@ -7,14 +7,15 @@ from functools import cached_property, partial
 
 import jax
 import numpy as np
-from jaxtyping import Float, Float64, Shaped
+from jaxtyping import Float64, Shaped
 
-from layerwise.inspection.samples import Sample, sample
+from layerwise.inspection.samples import sample
 from layerwise.inspection.subjects import MOST_ROWS, Subject, initial
 from layerwise.inspection.units import Activations, activations
 from layerwise.nets.dense import MLP
 from layerwise.recipe import records as r
-from layerwise.tasks.objective import Objective, example_losses
+from layerwise.tasks.constant import constant_loss
+from layerwise.tasks.objective import example_losses
 from layerwise.training.events import Epoch, Finished, RolledBack
 from layerwise.training.forward import Forward
 from layerwise.training.loop import work
@@ -90,7 +91,7 @@ class Case:
     def trivial(self) -> float:
         """The loss of the best constant answer to the training part; NaN for a perceptron."""
         rows = sample(self.subject, most=self.subject.dataset.train.size)
-        return trivial_loss(self.subject.objective, rows)
+        return constant_loss(self.subject.objective, rows.y, rows.weight, float(rows.smoothing), float(rows.delta))
 
 
 _each = jax.jit(example_losses, static_argnums=0)
@@ -98,47 +99,3 @@ _each = jax.jit(example_losses, static_argnums=0)
 
 def _filled(array: Shaped[np.ndarray, "some *rest"], rows: int) -> Shaped[np.ndarray, "rows *rest"]:
     return np.concatenate([array, np.zeros((rows - array.shape[0], *array.shape[1:]), array.dtype)])
-
-
-def trivial_loss(objective: Objective, rows: Sample) -> float:
-    """The mean loss of the constant answer that makes it least: what a network without inputs could reach.
-
-    With shares q of the classes (moved by the smoothing) the cross-entropy is at least the entropy
-    -sum q ln q; the squared error at least the variance, the absolute one the mean distance from the median.
-    A perceptron has none (NaN): the constant 0 is never wrong by anything.
-
-    >>> half = Sample(np.zeros((4, 1)), np.array([0, 1, 0, 1]), np.ones(4, np.float32))
-    >>> round(trivial_loss(Objective("binary", 1, 2), half), 4)
-    0.6931
-    """
-    y, share = rows.y, rows.weight.astype(np.float64) / rows.weight.sum(dtype=np.float64)
-    match objective.kind:
-        case "perceptron":
-            return float("nan")
-        case "quantities":
-            return _spread(objective, y.astype(np.float64), share, float(rows.delta))
-        case "labels":
-            yes = share @ y.astype(np.float64)
-            return float(np.mean([_entropy(np.array([1 - p, p]), float(rows.smoothing)) for p in yes]))
-        case _:
-            shares = np.bincount(y.astype(np.int64), share, objective.classes)
-            if objective.kind == "probability":
-                return float(shares.min())
-            return _entropy(shares, float(rows.smoothing))
-
-
-def _entropy(shares: Float64[np.ndarray, " classes"], smoothing: float) -> float:
-    moved = shares * (1 - smoothing) + smoothing / len(shares)
-    return float(-np.sum(moved * np.log(np.maximum(moved, 1e-300))))
-
-
-def _spread(
-    objective: Objective, y: Float[np.ndarray, "rows quantities"], share: Float64[np.ndarray, " rows"], delta: float
-) -> float:
-    if objective.loss == "mse":
-        return float((share @ np.square(y - share @ y)).mean())
-    distance = np.abs(y - np.median(y, axis=0))
-    if objective.loss == "huber":
-        inside = np.minimum(distance, delta)
-        distance = inside * (distance - inside / 2)
-    return float((share @ distance).mean())
