@@ -118,6 +118,14 @@ def test_the_first_start_is_the_run_itself(tmp_path: Path) -> None:
     assert not np.array_equal(flat(starts.networks[1]), flat(starts.networks[0]))
 
 
+def test_after_the_largest_seed_comes_the_first() -> None:
+    found, zero = (Starts(two_two_one("tanh", seed, epochs=2), 2) for seed in (2**32 - 1, 0))
+    for starts in (found, zero):
+        for _ in starts:
+            pass
+    assert_array_equal(flat(found.networks[1]), flat(zero.networks[0]))
+
+
 @pytest.mark.parametrize("recipe", ["perceptron-xor", "xor-by-hand"])
 def test_where_seeds_change_nothing(recipe: str) -> None:
     with pytest.raises(LayerwiseError, match="--starts out"):

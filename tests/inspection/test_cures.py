@@ -275,6 +275,11 @@ def test_without_hidden_units_there_is_no_dropout() -> None:
     assert "no hidden units" in found.notes[0]
 
 
+def test_after_the_largest_seed_comes_the_first() -> None:
+    found = laboratory({**SMALL, "train": {"epochs": 1}, "seed": 2**32 - 2}, seeds=3)
+    assert (found.seeds, found.choosing_seeds) == ((2**32 - 2, 2**32 - 1, 0), (1, 2))
+
+
 def test_a_learning_rate_is_found_once_for_all() -> None:
     found = laboratory({**SMALL, "train": {"epochs": 2, "learning_rate": "find"}})
     assert np.isfinite(found.arms[0].validation).all()

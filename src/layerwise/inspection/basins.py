@@ -19,6 +19,7 @@ from layerwise.inspection.samples import Sample
 from layerwise.inspection.subjects import Subject, initial
 from layerwise.nets.dense import MLP
 from layerwise.recipe import records as r
+from layerwise.recipe.seeding import seeds
 from layerwise.tasks.constant import constant_loss
 from layerwise.tasks.metrics import Interval
 from layerwise.tasks.objective import Objective, decide, probabilities
@@ -111,12 +112,12 @@ class Starts:
 
     def __iter__(self) -> Iterator[Report]:
         lanes, data = Lanes(), place(self.subject.dataset, self._weight)
-        recipe, first = self.subject.recipe, self.subject.recipe.seed
+        recipe, numbers = self.subject.recipe, seeds(self.subject.recipe.seed, self.count)
         while len(self.networks) < self.count:
             done, budget = len(self.networks), memory_budget()
             wave: list[Trainer] = []
             while done + len(wave) < self.count and (not wave or budget > 0):
-                seed = first + done + len(wave)
+                seed = numbers[done + len(wave)]
                 network = initial(recipe, self.subject.objective, self.subject.dataset, seed)
                 lane = Trainer(msgspec.structs.replace(recipe, seed=seed), self.subject.objective, data, network)
                 # A rate that a range test found for the first is taken for all.

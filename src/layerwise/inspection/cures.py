@@ -27,6 +27,7 @@ from layerwise.inspection.dealing import halves
 from layerwise.inspection.subjects import initial
 from layerwise.nets.dense import MLP
 from layerwise.recipe import records as r
+from layerwise.recipe import seeding
 from layerwise.tasks.mean import mean_within
 from layerwise.tasks.metrics import Interval
 from layerwise.tasks.objective import Objective, training_weights, watched
@@ -187,8 +188,8 @@ def laboratory(
     """The same, saying after each call how far it is; what it returns is what it found."""
     _check(recipe, objective, dataset, seeds)
     bench = _Bench(recipe, objective, dataset)
-    judged = tuple(range(recipe.seed, recipe.seed + seeds))
-    choosing = tuple(range(judged[-1] + 1, judged[-1] + 1 + CHOOSING_SEEDS))
+    numbers = seeding.seeds(recipe.seed, seeds + CHOOSING_SEEDS)
+    judged, choosing = numbers[:seeds], numbers[seeds:]
     stopping = {"patience": bench.patience}
 
     rungs = yield from _tried(bench, bench.ladders, choosing)

@@ -15,6 +15,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from layerwise.recipe.seeding import SEEDS
+
 SCHEMA = 1
 
 
@@ -484,7 +486,7 @@ class Recipe(Record, kw_only=True):
     """One experiment. `train` "auto" trains, unless the network's weights were set by hand."""
 
     layerwise: Annotated[int, Meta(ge=1)] = SCHEMA
-    seed: Annotated[int, Meta(ge=0, lt=2**32, description="give a whole number from 0 to 4294967295")] = 0
+    seed: Annotated[int, Meta(ge=0, lt=SEEDS, description="give a whole number from 0 to 4294967295")] = 0
     data: Data
     task: Task = AutoTask()
     network: Network = Mlp()

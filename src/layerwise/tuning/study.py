@@ -22,6 +22,7 @@ import msgspec
 from layerwise.errors import RecipeError, RunError
 from layerwise.recipe import Source, load
 from layerwise.recipe import records as r
+from layerwise.recipe.seeding import seeds
 from layerwise.tasks.metrics import Interval
 from layerwise.training.events import Scoring, TestTouched
 from layerwise.training.folder import new_folder
@@ -338,8 +339,8 @@ class Study:
         rivals = [] if self._stopped() else contenders(ledger)
         for rival in rivals:  # one after the other: each is several lanes, and their memory is limited
             lanes = [
-                self._waves.trial(-1 if rival.number is None else rival.number, rival.settings, self.recipe.seed + more)
-                for more in range(SEEDS + 1)
+                self._waves.trial(-1 if rival.number is None else rival.number, rival.settings, seed)
+                for seed in seeds(self.recipe.seed, SEEDS + 1)
             ]
             yield from self._waves.advance(lanes, max(lane.trainer.epochs for lane in lanes))
             if not self._stopped() and (final := judged(rival, lanes, self.monitor, self.seconds)):

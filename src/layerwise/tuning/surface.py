@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from layerwise.errors import LayerwiseError, RecipeError
-from layerwise.recipe import Recipe, Source, load
+from layerwise.recipe import Recipe, Source, load, seeding
 from layerwise.recipe import records as r
 from layerwise.tuning.picture import SearchedAxis, searched_axis
 
@@ -136,7 +136,7 @@ def _trained(
     from layerwise.training.lanes import Lanes, forecast, memory_budget
     from layerwise.tuning.trials import Trial
 
-    lanes, uses = Lanes(), space.switches()
+    lanes, uses, numbers = Lanes(), space.switches(), seeding.seeds(maker.seed, seeds)
     maker.share_widths(space, len(grid) * seeds)
     found = np.full((len(grid), seeds), np.nan)
     waiting = [(place, seed) for place in range(len(grid)) for seed in range(seeds)]
@@ -147,7 +147,7 @@ def _trained(
             place, seed = waiting.pop(0)
             try:
                 resolved = maker.resolved(space.recipe(grid[place]))
-                trainer = maker.lane(resolved, maker.seed + seed, uses)
+                trainer = maker.lane(resolved, numbers[seed], uses)
             except LayerwiseError:  # settings that do not fit the data
                 continue
             wave.append((place, seed, Trial(place, grid[place], trainer, seed)))
