@@ -236,6 +236,14 @@ def test_a_validation_loss_that_rises(train: Callable[..., Subject]) -> None:
     assert isinstance(course.over_fitting(Case(dataclasses.replace(run, events=tuple(worse)))), Healthy)
 
 
+def test_a_run_without_held_out_rows(train: Callable[..., Subject]) -> None:
+    """Nothing warns on the way: the test run makes errors of warnings."""
+    run = train({"data": {"kind": "toy", "name": "moons", "n": 60, "split": "none"}, "train": {"epochs": 5}})
+    assert run.dataset.validation.size == run.dataset.test.size == 0
+    seen = verdicts(diagnose(run))
+    assert seen["over-fitting"] == Unseen("over-fitting", "there is no validation part to compare with")
+
+
 def test_training_that_ended_too_soon(train: Callable[..., Subject]) -> None:
     run = train("iris")
     falling = [epoch(n, 1.1 - 0.05 * n, 1.2 - 0.05 * n) for n in range(1, 11)]

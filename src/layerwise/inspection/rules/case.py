@@ -78,8 +78,10 @@ class Case:
         return find_learning_rate(law, network, data, train, subject.recipe.task, subject.recipe.seed)
 
     def losses(self, part: str) -> Float64[np.ndarray, " rows"]:
-        """The loss of each row of a sample of a part, times its weight, whose mean is 1."""
+        """The loss of each row of a sample of a part, times its weight, whose mean is 1; none of an empty part."""
         rows = sample(self.subject, part)
+        if not rows.weight.size:
+            return np.zeros(0)
         outputs = Forward(self.subject.network)(rows.x)
         filled = partial(_filled, rows=MOST_ROWS)  # so that one compiled program serves all parts
         each = _each(self.subject.objective, filled(outputs), filled(rows.y), rows.smoothing, rows.delta)
