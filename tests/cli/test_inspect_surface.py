@@ -64,6 +64,17 @@ def test_a_quantity_in_shades(capsys: pytest.CaptureFixture[str]) -> None:
     assert "progression: ░" in out and "R2" in out and "held" in out
 
 
+def test_a_training_that_ends_otherwise_than_meant(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "surface.html"
+    ill = ["--set", "train.epochs=12", "--set", 'train.optimizer="sgd"', "--set", "train.learning_rate=1e30"]
+    assert main(["inspect", "surface", "moons", *ill, "--html", str(page)]) == 0
+    assert "note: Training diverged" in capsys.readouterr().err
+    assert "Training diverged" in page.read_text("utf-8")
+    endless = ["--set", "train.epochs=1000000", "--set", 'train.time_limit="1ms"']
+    assert main(["inspect", "surface", "xor", *endless]) == 0
+    assert "note: Training came to its time limit of 1ms after" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

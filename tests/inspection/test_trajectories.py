@@ -1,5 +1,6 @@
 """Training again goes the same way: to the run's own weights, bit for bit, over the weights on the way."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from numpy.testing import assert_array_equal
 from layerwise.errors import LayerwiseError
 from layerwise.inspection import Retraining, Trajectory, initial, subject, trajectories
 from layerwise.inspection.samples import flat
+from layerwise.inspection.trajectories import needed
+from layerwise.training.events import Epoch
 from layerwise.training.run import Run
 
 MOONS: dict[str, Any] = {
@@ -83,3 +86,38 @@ def test_a_network_too_large_to_keep(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_training_that_diverges_has_a_path_of_what_was_sound() -> None:
     path = walked({**MOONS, "train": {**MOONS["train"], "optimizer": "sgd", "learning_rate": 1e30}})
     assert np.isfinite(path.weights).all() and path.epochs[-1] == 0
+
+
+def test_random_directions_keep_no_weights_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So a network of any size is trained for them, to the same weights."""
+    path = walked(MOONS)
+    monkeypatch.setattr(trajectories, "MOST_BYTES", 300)
+    training = Retraining(subject(MOONS), path=False)
+    assert [event for event in training if isinstance(event, Epoch)]
+    assert_array_equal(flat(training.network), path.weights[-1])
+    assert training.notes == ()
+
+
+@pytest.mark.parametrize("path", [False, True])
+def test_a_time_limit_holds_and_is_told(path: bool) -> None:
+    training = Retraining(subject({**MOONS, "train": {**MOONS["train"], "time_limit": "1ms"}}), path=path)
+    for _ in training:
+        time.sleep(0.002)
+    assert training.trainer.epochs_done < training.end and training.trainer.status == "running"
+    assert len(training.notes) == 1 and "time limit of 1ms" in training.notes[0]
+
+
+def test_divergence_is_told() -> None:
+    ill = {**MOONS, "train": {**MOONS["train"], "optimizer": "sgd", "learning_rate": 1e30}}
+    training = needed(subject(ill), path=False)
+    assert training is not None
+    for _ in training:
+        pass
+    assert np.isfinite(flat(training.network)).all() and "diverged" in training.notes[0]
+
+
+def test_what_is_trained_already_needs_no_training(tmp_path: Path) -> None:
+    run = trained(MOONS, tmp_path / "run")
+    assert needed(subject(run.folder), path=False) is None and needed(subject("xor-by-hand"), path=False) is None
+    again = needed(subject(run.folder), path=True)
+    assert again is not None and again.path

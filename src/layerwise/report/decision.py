@@ -1,6 +1,7 @@
 """The page of `layerwise inspect surface`: a network's decisions on a plane, and its hidden units."""
 
 import datetime
+from collections.abc import Sequence
 
 from layerwise.inspection.decisions import DecisionSurface
 from layerwise.inspection.planes import Axis, Component
@@ -15,11 +16,14 @@ WIDEST = 46  # rem: a plane is about as wide as high
 LEAST = 560  # pixels that small pictures need
 
 
-def decision(name: str, found: DecisionSurface, output: str | None = None) -> bytes:
-    """The page; `output` is the label or quantity to show, else it is all of them up to six."""
+def decision(name: str, found: DecisionSurface, output: str | None = None, remarks: Sequence[str] = ()) -> bytes:
+    """The page; `output` is the label or quantity to show, else it is all of them up to six.
+
+    `remarks` is what there is to say of the training.
+    """
     figures = Figures()
     lead = f"What the network says over {found.x.name} and {found.y.name}."
-    content = [_surface(found, output, figures), *_units(found, figures), _facts(found)]
+    content = [_surface(found, output, figures), *_units(found, figures), _facts(found, remarks)]
     return titled(f"{name}: decision surface", lead, content, figures)
 
 
@@ -71,9 +75,10 @@ def _units(found: DecisionSurface, figures: Figures) -> list[Html]:
     return [section("Hidden units", aside, *places)]
 
 
-def _facts(found: DecisionSurface) -> Html:
+def _facts(found: DecisionSurface, remarks: Sequence[str]) -> Html:
     rows = [[text(label), text(value)] for label, value in facts(found).items()]
-    return section("Plane", "", table(("", ""), rows, name="plane"))
+    said = [tag("ul", *(tag("li", text(remark)) for remark in remarks))] if remarks else []
+    return section("Plane", "", table(("", ""), rows, name="plane"), *said)
 
 
 # ── in words, for the terminal, too ─────────────────────────────────────────────────────────────

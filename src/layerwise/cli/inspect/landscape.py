@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from layerwise.cli.inspect.options import Html, Inspected, check, give, look
-from layerwise.cli.inspect.waiting import waiting
+from layerwise.cli.inspect.waiting import trained, waiting
 from layerwise.cli.training import Changes, Json
 from layerwise.errors import LayerwiseError
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from layerwise.inspection.curvatures import Curvature
     from layerwise.inspection.landscapes import Landscape
     from layerwise.inspection.subjects import Subject
-    from layerwise.inspection.trajectories import Trajectory
-    from layerwise.nets.dense import MLP
 
 SHADES = "█▓▒░· "  # high to low
 MOST_STARTS = 10_000
@@ -77,6 +75,7 @@ def _measured(
     from layerwise.inspection import landscapes
     from layerwise.inspection.curvatures import curvature, stability
     from layerwise.inspection.samples import flat, sample
+    from layerwise.inspection.trajectories import needed
     from layerwise.training.events import Epoch
 
     trains = subject.recipe.train != "none"
@@ -84,8 +83,11 @@ def _measured(
     directions = directions or ("path" if trains and begun else "random")
     notes: list[str] = []
     trajectory, network = None, subject.network
-    if directions == "path" or (trains and not subject.trained):
-        trajectory, network = _trained(subject, notes)
+    if (training := needed(subject, path=directions == "path")) is not None:
+        trained(training)
+        trajectory = training.trajectory if training.path else None
+        network = training.network
+        notes += training.notes
     parameters = flat(network).size
     points, rows = landscapes.affordable(parameters, subject.dataset.train.size)
     measured = sample(subject, "train", min(rows, 1000))
@@ -106,29 +108,6 @@ def _measured(
     if said := stability(curved, subject.recipe.train):
         notes.append(said)
     return seen, curved, notes
-
-
-def _trained(subject: "Subject", notes: list[str]) -> "tuple[Trajectory, MLP]":
-    """The path of training, by training (again)."""
-    from layerwise.inspection.samples import flat
-    from layerwise.inspection.trajectories import Retraining
-    from layerwise.training.events import Progress
-
-    training = Retraining(subject)
-    words = f"training {subject.name}{' again, for its path' if subject.trained else ''}"
-    with waiting(words) as tell:
-        for event in training:
-            if isinstance(event, Progress):
-                tell(event.epoch / training.end)
-    trajectory = training.trajectory
-    if training.trainer.status == "diverged":
-        notes.append("Training diverged: what is shown are its last sound weights.")
-    if subject.trained and (flat(trajectory.network) != flat(subject.network)).any():
-        notes.append(
-            "Training again came to other weights than the run has (another machine, other versions, or a training "
-            "that was cut short): what is shown is the new one."
-        )
-    return trajectory, trajectory.network
 
 
 def _starts(subject: "Subject", count: int) -> "Starts":

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from layerwise.cli import console
 from layerwise.cli.inspect.options import Html, Inspected, check, give, look
-from layerwise.cli.inspect.waiting import waiting
+from layerwise.cli.inspect.waiting import trained
 from layerwise.cli.training import Changes, Json
 from layerwise.errors import LayerwiseError
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
     from layerwise.inspection.decisions import DecisionSurface
     from layerwise.inspection.subjects import Subject
-    from layerwise.nets.dense import MLP
 
 WIDTH, HEIGHT = 60, 24  # of the picture, in letters
 SHADES = " ░▒▓█"
@@ -57,14 +57,21 @@ def command(
         _check_output(subject, output)
 
     from layerwise.inspection.decisions import surface
+    from layerwise.inspection.trajectories import needed
 
-    network = _trained(subject)
+    training = needed(subject, path=False)
+    if training is not None:
+        trained(training)
+    network = subject.network if training is None else training.network
+    notes = () if training is None else training.notes
+    for note in notes:
+        console.say("note", note)
     found = surface(network, subject.objective, subject.dataset, over, units=units)
 
     def page() -> bytes:
         from layerwise.report.decision import decision
 
-        return decision(subject.name, found, output)
+        return decision(subject.name, found, output, notes)
 
     give(found, as_json, html, lambda: tables(found, output), page)
 
@@ -100,23 +107,6 @@ def _check_output(subject: "Subject", output: str) -> None:
             received=output,
             remedy=f"the target has: {', '.join(names)}" if names else "leave it out: all classes are shown",
         )
-
-
-def _trained(subject: "Subject") -> "MLP":
-    """The network of a run; that of a recipe once it is trained, as a run would."""
-    from layerwise.recipe import records as r
-    from layerwise.training.place import place
-    from layerwise.training.trainer import Trainer
-
-    if subject.trained or not isinstance(subject.recipe.train, r.Train):
-        return subject.network
-    data = place(subject.dataset, subject.weights())
-    trainer = Trainer(subject.recipe, subject.objective, data, subject.network)
-    with waiting(f"training {subject.name}") as tell:
-        while trainer.running:
-            trainer.advance(0.0)
-            tell(trainer.epochs_done / trainer.epochs)
-    return trainer.best
 
 
 # ── on the terminal ─────────────────────────────────────────────────────────────────────────────

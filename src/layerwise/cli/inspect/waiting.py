@@ -2,8 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from layerwise.progress.screen import messages, redraws
+
+if TYPE_CHECKING:
+    from layerwise.inspection.trajectories import Retraining
 
 
 @contextmanager
@@ -28,3 +32,15 @@ def waiting(words: str) -> Iterator[Callable[[float], None]]:
     with Progress(*columns, console=console, transient=True, redirect_stdout=False) as bar:
         task = bar.add_task(words, total=None)
         yield lambda share: bar.update(task, completed=share, total=1.0)
+
+
+def trained(training: "Retraining") -> None:
+    """Train, and show how far it is."""
+    from layerwise.training.events import Progress
+
+    with waiting(
+        f"training {training.subject.name}{' again, for its path' if training.subject.trained else ''}"
+    ) as tell:
+        for event in training:
+            if isinstance(event, Progress):
+                tell(event.epoch / training.end)
