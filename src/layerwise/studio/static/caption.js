@@ -72,8 +72,10 @@ function wrong(app, error) {
     label: "OK", act: () => { app.state.error = null; app.changed(); } };
 }
 
+// A capital letter and a full stop, but keys of the recipe stay as they are written.
 function sentence(text) {
-  const begun = text.charAt(0).toUpperCase() + text.slice(1);
+  const key = /^(seed|data|task|network|train|search)\b/.test(text) || /^\S*[._]/.test(text);
+  const begun = key ? text : text.charAt(0).toUpperCase() + text.slice(1);
   return /[.!?]$/.test(begun) ? begun : `${begun}.`;
 }
 
@@ -121,12 +123,13 @@ function course(app) {
   if (state.step < state.end) {
     return { strong: `Back at epoch ${epochOf(state, state.step)}.`, rest: "What comes after is known; play goes on from here." };
   }
-  if (now.step > peak.step && worse > 0.1 * peak.validation && worse > 0.005 && now.train < peak.train) {
+  const first = state.frame.curve.values[1];
+  const trained = now.train < Math.max(peak.train, 0.1 * first);
+  if (now.step > peak.step && worse > 0.1 * peak.validation && worse > 0.005 && trained) {
     const epoch = epochOf(state, peak.step);
-    return { strong: `Over-fitting since epoch ${epoch}.`, rest: "Validation loss rises while training loss falls.",
+    return { strong: `Over-fitting since epoch ${epoch}.`, rest: "Validation loss rises, training loss does not.",
       label: `Go to epoch ${epoch}`, act: () => app.command("seek", { step: peak.step }) };
   }
-  const first = state.frame.curve.values[1];
   if (now.train > 0.98 * first) return { strong: "Hardly learning yet.", rest: "The training loss is about where it began." };
   if (now.train < 0.02 * first) return { strong: "Learned.", rest: "The training loss is down to almost nothing." };
   return { strong: "Learning.", rest: "Training and validation loss come down." };

@@ -3,15 +3,20 @@
 
 const STEPS = 256;
 let tables = null;
+const tokens = new Map();
 
 // A color of the page's style sheet, such as "--positive".
 export function token(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  if (!tokens.has(name)) {
+    tokens.set(name, getComputedStyle(document.documentElement).getPropertyValue(name).trim());
+  }
+  return tokens.get(name);
 }
 
 // What the tables were made for is over: the theme has changed.
 export function forget() {
   tables = null;
+  tokens.clear();
 }
 
 function channels(hex) {

@@ -54,7 +54,7 @@ function range(state, lines) {
   if (!finite.length) return [0, 1];
   // What shoots up does not press the rest flat.
   const [first] = [lines.validation(0), lines.train(0), 1].filter(Number.isFinite);
-  return [Math.max(-1, finite[0]), Math.min(finite.at(-1), 2 * Math.abs(first))];
+  return [Math.max(-1, finite[0]), Math.min(finite.at(-1), 5 * Math.abs(first))];
 }
 
 function line(lines, part, x, y, from, to) {

@@ -198,7 +198,7 @@ function look() {
   changed();
 }
 
-const app = { state, command, set, recipe, weight, undo, view, changed, layers };
+export const app = { state, command, set, recipe, weight, undo, view, changed, layers };
 
 for (const part of PARTS) part.setup(app);
 keys.setup(app);

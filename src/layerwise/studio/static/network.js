@@ -17,6 +17,7 @@ let built = "";
 let columns = []; // of units: { x, y, box, canvas, pen, pixels, dot, tag, numbers, button, layer, unit }
 let links = []; // { path, hit, layer, unit, source }
 let out = null;
+let thickness = 1; // of links
 
 // ── laying out ──────────────────────────────────────────────────────────────────────────────────
 
@@ -38,7 +39,9 @@ function geometry(board, counts) {
     x: left + size / 2 + column * across,
     y: top + room / 2 + (row - (counts[column] - 1) / 2) * pitch - numbers / 2,
   });
-  return { width, height, rem, size, at, narrow };
+  // Where there is little room between two layers, links are thinner, and a word under a unit has no place.
+  thickness = Math.max(0.35, Math.min(1, (across - size) / (8 * rem)));
+  return { width, height, rem, size, at, narrow, tight: pitch - size < 1.2 * rem };
 }
 
 function curve(a, b, half) {
@@ -66,7 +69,8 @@ function unitBox(app, layer, unit, spot, size) {
     button.addEventListener("click", () => choose(app, layer, unit));
     button.addEventListener("keydown", (event) => event.key === "Enter" && (event.preventDefault(), editUnit(app, layer, unit, button)));
   } else {
-    box.append(h("span", { class: "input-name", "aria-hidden": "true" }, ...named(app.state.scene.inputs[unit])));
+    const words = app.state.scene.inputs[unit];
+    box.append(h("span", { class: words.length > 2 ? "input-name long" : "input-name", "aria-hidden": "true" }, ...named(words)));
   }
   return item;
 }
@@ -74,7 +78,7 @@ function unitBox(app, layer, unit, spot, size) {
 // x1 as x with a small 1; longer names as they are.
 function named(name) {
   const found = /^([a-z])(\d)$/.exec(name);
-  return found ? [found[1], h("sub", {}, found[2])] : [name.length > 9 ? `${name.slice(0, 8)}…` : name];
+  return found ? [found[1], h("sub", {}, found[2])] : [name.length > 14 ? `${name.slice(0, 13)}…` : name];
 }
 
 function choose(app, layer, unit) {
@@ -110,7 +114,7 @@ function build(app) {
   const held = board.contains(document.activeElement) && document.activeElement.getAttribute("aria-label");
   const { inputs, hidden, activations, outputs } = shapeOf(app.state.scene);
   const counts = [inputs.length, ...hidden, outputs];
-  const { width, height, size, at, rem, narrow } = geometry(board, counts);
+  const { width, height, size, at, rem, narrow, tight } = geometry(board, counts);
   const drawing = svg("svg", { class: "links", width, height, "aria-hidden": "true" });
   const [lines, hits] = [svg("g"), svg("g")];
   columns = counts.map((count, column) =>
@@ -129,7 +133,7 @@ function build(app) {
   out = svg("path", { class: "out" });
   drawing.append(out, lines, hits);
   const spots = counts.map((_, column) => at(column, 0).x);
-  const group = h("div", { class: "units", role: "group", "aria-label": "Units: arrows walk, Enter types values" }, ...columns.flat().map((item) => item.box));
+  const group = h("div", { class: tight ? "units tight" : "units", role: "group", "aria-label": "Units: arrows walk, Enter types values" }, ...columns.flat().map((item) => item.box));
   board.replaceChildren(drawing, heads(app, { inputs, hidden, activations, outputs }, spots, narrow), group,
     h("div", { id: "hint", hidden: true }));
   if (!narrow && outputs === 1) out.setAttribute("d", curve(at(counts.length - 1, 0), { x: width + size / 2 + 4, y: Math.min(0.24 * height, 14 * rem) }, size / 2 + 4));
@@ -218,7 +222,7 @@ function paintLink(state, { path, layer, unit, source }) {
   const apart = selected && !((selected.layer === layer && selected.unit === unit) || (selected.layer === layer - 1 && selected.unit === source));
   const state_ = `${weight === 0 ? "zero" : weight < 0 ? "negative" : "positive"}${apart ? " apart" : ""}`;
   if (path.dataset.state !== state_) path.dataset.state = state_;
-  path.style.strokeWidth = weight === 0 ? "1" : `${(0.6 + 5.4 * Math.sqrt(size) * Math.min(1, 0.35 + size)).toFixed(2)}px`;
+  path.style.strokeWidth = weight === 0 ? "1" : `${(0.6 + 5.4 * thickness * Math.sqrt(size) * Math.min(1, 0.35 + size)).toFixed(2)}px`;
   path.style.opacity = apart ? "" : String(0.45 + 0.55 * Math.min(1, 2 * size));
 }
 
@@ -253,7 +257,7 @@ export function scene(app) {
   const { scene, view } = app.state;
   const { inputs, hidden, activations, outputs } = shapeOf(scene);
   const { clientWidth, clientHeight } = $("board");
-  const wanted = JSON.stringify([inputs, hidden, activations, outputs, clientWidth, clientHeight, view.present, view.drawer !== ""]);
+  const wanted = JSON.stringify([scene.kind, inputs, hidden, activations, outputs, clientWidth, clientHeight, view.present, view.drawer !== ""]);
   const { selected } = app.state;
   if (selected && selected.unit >= (hidden[selected.layer] ?? outputs)) app.state.selected = null;
   if (selected && selected.layer > hidden.length) app.state.selected = null;

@@ -61,7 +61,7 @@ function drawPoints(state) {
   Object.assign(points, { width: side, height: side });
   const brush = points.getContext("2d");
   const colors = colorsOf(scene.kind);
-  const [paper, ink] = [token("--raised"), token("--ink")];
+  const paper = token("--raised");
   const list = shownPoints(state);
   const unit = side / 320;
   const r = unit * (list.length > 260 ? 3.1 : 4.2);
@@ -75,7 +75,7 @@ function drawPoints(state) {
     brush.fillStyle = hollow ? paper : color;
     brush.fill();
     brush.globalAlpha = 1;
-    brush.strokeStyle = hollow ? (quantity ? ink : color) : paper;
+    brush.strokeStyle = hollow ? color : paper;
     brush.stroke();
   }
 }
@@ -246,7 +246,7 @@ export function scene(app) {
   const hidden = scene.recipe.network.hidden ?? [];
   const widths = [scene.inputs.length, ...hidden, scene.kind === "binary" ? 1 : scene.names.length];
   const parameters = widths.slice(1).reduce((sum, width, i) => sum + width * (widths[i] + 1), 0);
-  put($("architecture"), `${widths.join(" – ")}, ${parameters} parameters`);
+  put($("architecture"), `${widths.join(widths.length > 5 ? "–" : " – ")}, ${parameters} parameters`);
 }
 
 export function paint({ state }) {
