@@ -1,5 +1,6 @@
 """Rules on data: tables made ill on purpose, and what training on them comes to."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,17 @@ def test_an_input_that_tells_the_class(tmp_path: Path) -> None:
     told = [f"{a},{3.5 if n % 2 else 1.25},{'yes' if n % 2 else 'no'}" for n, (a, _) in enumerate(numbers(300))]
     seen = data.telling_input(Case(subject({"data": table(tmp_path, "a,gone_by,label", told)})))
     assert isinstance(seen, Finding) and seen.evidence.startswith("gone_by alone is right on 100.0%")
+
+
+def test_the_test_part_is_not_asked_whether_an_input_tells_the_class(tmp_path: Path) -> None:
+    told = [f"{a},{3.5 if n % 2 else 1.25},{'yes' if n % 2 else 'no'}" for n, (a, _) in enumerate(numbers(300))]
+    found = subject({"data": table(tmp_path, "a,gone_by,label", told)})
+    y = found.dataset.y.copy()
+    y[found.dataset.test] = 1 - y[found.dataset.test]
+    other = replace(found, dataset=replace(found.dataset, y=y))
+    assert data.telling_input(Case(other)) == data.telling_input(Case(found))
+    few = replace(found.dataset, validation=found.dataset.validation[:49])
+    assert isinstance(data.telling_input(Case(replace(found, dataset=few))), Unseen)
 
 
 def test_an_input_that_tells_the_quantity(tmp_path: Path) -> None:
