@@ -16,18 +16,16 @@ from layerwise.inspection import (
     activation,
     activations,
     backprop,
-    curvature,
     diagnose,
     gradcheck,
-    landscape,
     miniature,
     minima,
     overfit,
-    path_plane,
     sample,
     subject,
     summary,
     surface,
+    surroundings,
     update,
 )
 from layerwise.inspection.curves import zones
@@ -38,7 +36,7 @@ from layerwise.report import inspections
 from layerwise.report.decision import decision
 from layerwise.report.diagnoses import diagnosis
 from layerwise.report.gradients import gradients
-from layerwise.report.landscapes import landscape as surroundings
+from layerwise.report.landscapes import landscape as surrounded
 from layerwise.report.overfitting import overfitting
 from layerwise.training.run import Run
 
@@ -95,13 +93,10 @@ def trained(found: Subject) -> dict[str, bytes]:
     for work in (training, starts):
         for _ in work:
             pass
-    end, rows = training.trajectory, sample(found)
-    seen = landscape(end.network, found.objective, rows, path_plane(end, 9))
-    curved = curvature(end.network, found.objective, rows)
-    many = minima(starts.networks, found.objective, rows, sample(found, "validation"))
+    many = minima(starts.networks, found.objective, sample(found), sample(found, "validation"))
     cures = overfit(found.recipe, found.objective, found.dataset, 2)
     return {
-        "landscape": surroundings(NAME, seen, curved, many, ["A note."]),
+        "landscape": surrounded(NAME, surroundings(found, training), many),
         "overfit": overfitting(NAME, cures),
     }
 

@@ -19,7 +19,8 @@ from layerwise.inspection.samples import Sample, sample
 from layerwise.inspection.sheets import BackpropSheet, backprop
 from layerwise.inspection.subjects import Subject, initial, subject
 from layerwise.inspection.summaries import Summary, summary
-from layerwise.inspection.trajectories import Retraining, Trajectory
+from layerwise.inspection.surroundings import Surroundings, has_path, surroundings
+from layerwise.inspection.trajectories import Retraining, Trajectory, needed
 from layerwise.inspection.units import Activations, activations
 from layerwise.inspection.updates import Update, update
 
@@ -42,6 +43,7 @@ __all__ = [
     "Starts",
     "Subject",
     "Summary",
+    "Surroundings",
     "Trajectory",
     "Unseen",
     "Update",
@@ -52,11 +54,13 @@ __all__ = [
     "diagnose",
     "evaluation",
     "gradcheck",
+    "has_path",
     "initial",
     "landscape",
     "miniature",
     "minima",
     "mistakes",
+    "needed",
     "overfit",
     "path_plane",
     "plain",
@@ -65,5 +69,6 @@ __all__ = [
     "subject",
     "summary",
     "surface",
+    "surroundings",
     "update",
 ]

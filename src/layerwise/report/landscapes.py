@@ -1,8 +1,11 @@
 """The page of `layerwise inspect landscape`: the surface around the solution, its curvature, and many starts."""
 
+from collections.abc import Sequence
+
 from layerwise.inspection.basins import Minima
 from layerwise.inspection.curvatures import Curvature
 from layerwise.inspection.landscapes import Landscape
+from layerwise.inspection.surroundings import Surroundings
 from layerwise.plots import landscapes as plots
 from layerwise.progress import wording
 from layerwise.report.inspections import titled
@@ -11,17 +14,17 @@ from layerwise.report.page import Figures, Html, section, table, tag, text
 MOST_BASINS = 12  # in a table
 
 
-def landscape(name: str, seen: Landscape, curved: Curvature, found: Minima | None, remarks: list[str]) -> bytes:
-    """The page; `found` where many starts were trained, `remarks` what there is to say besides."""
-    figures = Figures()
-    content = [_solution(seen, curved, remarks), _surface(seen, figures), _curvature(curved, figures)]
+def landscape(name: str, around: Surroundings, found: Minima | None) -> bytes:
+    """The page; `found` where many starts were trained."""
+    figures, seen, curved = Figures(), around.landscape, around.curvature
+    content = [_solution(seen, curved, around.notes), _surface(seen, figures), _curvature(curved, figures)]
     if found is not None:
         content.append(_starts(found, figures))
     lead = f"The loss around the solution of {seen.parameters:,} parameters, on {seen.examples:,} training rows."
     return titled(f"{name}: loss surface", lead, content, figures)
 
 
-def _solution(seen: Landscape, curved: Curvature, remarks: list[str]) -> Html:
+def _solution(seen: Landscape, curved: Curvature, remarks: Sequence[str]) -> Html:
     facts = [
         (f"{seen.loss:.4g}", "loss, without penalties and in the deterministic pass"),
         (f"{curved.largest:.4g}", "largest eigenvalue of the Hessian" + ("" if curved.converged else ", at least")),

@@ -1,6 +1,6 @@
 """`layerwise inspect landscape`: the loss around the solution, how curved it is, and where other starts end."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from layerwise.inspection.basins import Minima, Starts
-    from layerwise.inspection.curvatures import Curvature
     from layerwise.inspection.landscapes import Landscape
     from layerwise.inspection.subjects import Subject
+    from layerwise.inspection.surroundings import Surroundings
 
 SHADES = "█▓▒░· "  # high to low
 MOST_STARTS = 10_000
@@ -56,58 +56,28 @@ def command(
         check(html)
     subject = look(inspected, settings)
     lanes = _starts(subject, starts) if starts is not None else None  # refused before anything is trained
-    seen, curved, notes = _measured(subject, "path" if directions == "path" else "random" if directions else None)
+    around = _around(subject, directions)
     found = _ended(lanes) if lanes is not None else None
-    record = {"landscape": seen, "curvature": curved, "minima": found, "notes": notes}
+    record = {"landscape": around.landscape, "curvature": around.curvature, "minima": found, "notes": around.notes}
 
     def page() -> bytes:
         from layerwise.report import landscapes
 
-        return landscapes.landscape(subject.name, seen, curved, found, notes)
+        return landscapes.landscape(subject.name, around, found)
 
-    give(record, as_json, html, lambda: tables(seen, curved, found, notes), page)
+    give(record, as_json, html, lambda: tables(around, found), page)
 
 
-def _measured(
-    subject: "Subject", directions: Literal["path", "random"] | None
-) -> "tuple[Landscape, Curvature, list[str]]":
-    """The surface and the curvature, with what there is to say about them."""
-    from layerwise.inspection import landscapes
-    from layerwise.inspection.curvatures import curvature, stability
-    from layerwise.inspection.samples import flat, sample
+def _around(subject: "Subject", directions: str | None) -> "Surroundings":
+    """What surrounds the solution, which is trained first where that is needed."""
+    from layerwise.inspection.surroundings import has_path, surroundings
     from layerwise.inspection.trajectories import needed
-    from layerwise.training.events import Epoch
 
-    trains = subject.recipe.train != "none"
-    begun = subject.folder is None or any(isinstance(event, Epoch) for event in subject.events)
-    directions = directions or ("path" if trains and begun else "random")
-    notes: list[str] = []
-    trajectory, network = None, subject.network
-    if (training := needed(subject, path=directions == "path")) is not None:
+    training = needed(subject, path=directions == "path" or (directions is None and has_path(subject)))
+    if training is not None:
         trained(training)
-        trajectory = training.trajectory if training.path else None
-        network = training.network
-        notes += training.notes
-    parameters = flat(network).size
-    points, rows = landscapes.affordable(parameters, subject.dataset.train.size)
-    measured = sample(subject, "train", min(rows, 1000))
-    with waiting(f"measuring {points * points:,} networks of {parameters:,} parameters"):
-        if directions == "path" and trajectory is not None:
-            plane = landscapes.path_plane(trajectory, points)
-        else:
-            plane = landscapes.random_plane(network, subject.recipe.seed, points)
-        seen = landscapes.landscape(network, subject.objective, measured, plane)
-        curved = curvature(network, subject.objective, measured)
-    if seen.examples < subject.dataset.train.size:
-        notes.append(f"Measured on {seen.examples:,} of {subject.dataset.train.size:,} training rows, evenly spread.")
-    if curved.smallest < -curved.error - 1e-3 * abs(curved.largest):
-        notes.append(
-            f"The Hessian has a negative eigenvalue, too ({curved.smallest:.3g} or less): in some direction the loss "
-            "still falls, so this is no minimum in the strict sense. At the end of trainings that is usual."
-        )
-    if said := stability(curved, subject.recipe.train):
-        notes.append(said)
-    return seen, curved, notes
+    with waiting("measuring the loss around the solution"):
+        return surroundings(subject, training)
 
 
 def _starts(subject: "Subject", count: int) -> "Starts":
@@ -135,7 +105,7 @@ def _ended(starts: "Starts") -> "Minima":
 # ── on the terminal ─────────────────────────────────────────────────────────────────────────────
 
 
-def tables(seen: "Landscape", curved: "Curvature", found: "Minima | None", notes: list[str]) -> "list[RenderableType]":
+def tables(around: "Surroundings", found: "Minima | None") -> "list[RenderableType]":
     """The facts, then a small map of the surface, or the basins of many starts."""
     from rich.table import Table
     from rich.text import Text
@@ -143,6 +113,7 @@ def tables(seen: "Landscape", curved: "Curvature", found: "Minima | None", notes
     from layerwise.cli.results import bullet
     from layerwise.progress import wording
 
+    seen, curved, notes = around.landscape, around.curvature, around.notes
     facts = Table(box=None, pad_edge=False, show_header=False)
     facts.add_row("loss at the solution", f"{seen.loss:.4g}, on {wording.counted(seen.examples, 'training row')}")
     how = f"after {wording.counted(curved.products, 'product')} with the Hessian"
