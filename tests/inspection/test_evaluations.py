@@ -8,6 +8,7 @@ from sklearn.metrics import confusion_matrix, precision_recall_curve, roc_auc_sc
 
 from layerwise.inspection import subject
 from layerwise.inspection.evaluations import Decisions, calibration, curve, evaluation, mistakes, wilson
+from layerwise.tasks.metrics import classification
 from layerwise.tasks.objective import decide, probabilities
 from layerwise.training.forward import Forward
 
@@ -24,8 +25,8 @@ def test_curves_are_scikit_learns(rows: list[tuple[int, bool]]) -> None:
     if positive.any():
         precision, recall, _ = precision_recall_curve(positive, scores)
         ours = dict(zip(found.true_positive[1:].round(9), found.precision[1:].round(9), strict=True))
-        assert set(ours) == {r for r in recall[:-1].round(9)}
-        assert {round(p, 9) for p in ours.values()} <= {p for p in precision.round(9)}
+        assert set(ours) == set(recall[:-1].round(9))
+        assert {round(p, 9) for p in ours.values()} <= set(precision.round(9))
 
 
 def test_long_curves_are_thinned_and_keep_their_ends() -> None:
@@ -51,7 +52,19 @@ def test_bins_of_calibration_by_hand() -> None:
     assert found.rows.tolist() == [2, 2]
     assert found.confidence.tolist() == pytest.approx([0.51, 0.995])
     assert found.accuracy.tolist() == [1.0, 0.5]
-    assert found.low[1] == pytest.approx(0.0945, abs=1e-4) and found.high[1] == pytest.approx(0.9055, abs=1e-4)
+    assert found.low is not None and found.low[1] == pytest.approx(0.0945, abs=1e-4)
+    assert found.high is not None and found.high[1] == pytest.approx(0.9055, abs=1e-4)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_bins_are_those_of_the_calibration_error(kind: type) -> None:
+    """Sevenths and fifteenths, the edges themselves: (rows in bin / rows) * |accuracy - mean probability|."""
+    sure = np.concatenate([np.arange(8, 16) / 15, np.arange(4, 8) / 7]).astype(kind)
+    right = np.arange(12) % 3 > 0
+    found = calibration(sure, right)
+    error = np.sum(found.rows / 12 * np.abs(found.accuracy - found.confidence))
+    two = np.stack([1 - sure, sure], axis=1)
+    assert classification(two, right.astype(int), 0)["calibration_error"].value == pytest.approx(error, abs=1e-6)
 
 
 @given(st.integers(1, 10_000), st.floats(0, 1))
@@ -114,6 +127,7 @@ def test_labels() -> None:
     result = evaluation(found, "validation")
     assert isinstance(result, Decisions) and [c.name for c in result.curves] == ["p", "q"]
     assert result.calibration is not None and result.calibration.rows.sum() == 2 * found.dataset.validation.size
+    assert result.calibration.low is result.calibration.high is None  # two labels of one row are not two rows
     assert all(mistake.badness > 0 for mistake in mistakes(found, "validation", 5))
 
 

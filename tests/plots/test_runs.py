@@ -68,6 +68,8 @@ def test_curves_and_calibration() -> None:
     assert plots.precision_recall([yes]).data[0].y.tolist() == yes.precision.tolist()
     drawn = plots.calibration(calibration(np.array([0.95, 0.96]), np.array([True, False]))).data[1]
     assert drawn.error_y.array[0] > 0 and drawn.error_y.arrayminus[0] > 0
+    labels = plots.calibration(calibration(np.array([[0.95, 0.96]]), np.array([[True, False]]))).data[1]
+    assert labels.error_y.array is None and labels.customdata.tolist() == [2]
 
 
 def test_predicted_values_that_are_not_finite_are_left_out() -> None:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Bool, Float, Float64, Int64
 
 from layerwise.data.dataset import Classes, Labels, Quantities, Rows
 from layerwise.inspection.subjects import Subject
-from layerwise.tasks.metrics import BINS
+from layerwise.tasks.metrics import BINS, calibration_bin
 from layerwise.tasks.objective import decide, probabilities
 from layerwise.training.forward import Forward
 
@@ -41,14 +41,16 @@ class Curve:
 class Calibration:
     """Whether the probability of the predicted class is also how often it is right, bin by bin.
 
-    Bins of equal width that hold no row are left out; `confidence` is the mean probability in a bin,
-    `accuracy` the share predicted rightly, with its 95% interval (Wilson 1927), `rows` how many.
+    Bins of equal width, the calibration error's, that hold no row are left out; `confidence` is the mean
+    probability in a bin, `accuracy` the share predicted rightly, from `low` to `high` its 95% interval (Wilson
+    1927), `rows` how many. Of labels `rows` counts single decisions; several of them are about one row, so they
+    are not independent, and the interval is left out (None).
     """
 
     confidence: Float64[np.ndarray, " bins"]
     accuracy: Float64[np.ndarray, " bins"]
-    low: Float64[np.ndarray, " bins"]
-    high: Float64[np.ndarray, " bins"]
+    low: Float64[np.ndarray, " bins"] | None
+    high: Float64[np.ndarray, " bins"] | None
     rows: Int64[np.ndarray, " bins"]
 
 
@@ -100,9 +102,9 @@ def evaluation(subject: Subject, part: str) -> Decisions | tuple[Values, ...]:
             shares = probabilities(subject.objective, outputs)
             curves = tuple(curve(name, shares[:, i], y[:, i] > 0.5) for i, name in enumerate(columns))
             right = (shares > 0.5) == (y > 0.5)
-            sure = np.maximum(shares, 1 - shares).astype(np.float64)
+            sure = np.where(shares > 0.5, shares, 1 - shares)
             none = np.zeros((0, 0), np.int64)
-            return Decisions(part, columns, none, curves, calibration(sure.ravel(), right.ravel()))
+            return Decisions(part, columns, none, curves, calibration(sure, right))
         case Quantities() as target:
             return tuple(
                 Values(
@@ -154,15 +156,15 @@ def curve(name: str, scores: Float[np.ndarray, " rows"], positive: np.ndarray) -
     )
 
 
-def calibration(sure: Float64[np.ndarray, " rows"], right: np.ndarray) -> Calibration:
+def calibration(sure: Float[np.ndarray, "rows *labels"], right: Bool[np.ndarray, "rows *labels"]) -> Calibration:
     """Mean probability and share of right predictions in bins of equal width, as the calibration error has them."""
-    bins = np.minimum((sure * BINS).astype(np.int64), BINS - 1)
+    bins = calibration_bin(sure).ravel()
     counts = np.bincount(bins, minlength=BINS)
     held = counts > 0
     rows = counts[held].astype(np.int64)
-    accuracy = np.bincount(bins, right.astype(np.float64), BINS)[held] / rows
-    low, high = wilson(accuracy, rows)
-    return Calibration(np.bincount(bins, sure, BINS)[held] / rows, accuracy, low, high, rows)
+    accuracy = np.bincount(bins, right.ravel(), BINS)[held] / rows
+    low, high = wilson(accuracy, rows) if sure.ndim == 1 else (None, None)
+    return Calibration(np.bincount(bins, sure.ravel(), BINS)[held] / rows, accuracy, low, high, rows)
 
 
 def wilson(
@@ -195,7 +197,7 @@ def _of_classes(subject: Subject, part: str, names: tuple[str, ...], outputs: np
     shares = probabilities(subject.objective, outputs)
     told = (len(names) - 1,) if len(names) == 2 else range(len(names))  # of two classes one tells all
     curves = tuple(curve(names[i], shares[:, i], y == i) for i in told)
-    sure = shares[np.arange(len(y)), said].astype(np.float64)
+    sure = shares[np.arange(len(y)), said]
     return Decisions(part, names, square, curves, calibration(sure, said == y))
 
 

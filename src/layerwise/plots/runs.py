@@ -218,13 +218,17 @@ def calibration(found: Calibration) -> "Figure":
 
     figure = _unit("mean probability of the predicted class", "share that is right", "calibration")
     figure.add_trace(_chance([0.0, 1.0], [0.0, 1.0]))
+    bars = {}
+    if found.low is not None and found.high is not None:
+        above, below = found.high - found.accuracy, found.accuracy - found.low
+        bars = {"type": "data", "symmetric": False, "array": above, "arrayminus": below, "color": EDGE,
+                "thickness": 1, "width": 0}  # fmt: skip
     sizes = 5 + 13 * np.sqrt(found.rows / max(int(found.rows.max(initial=1)), 1))
     figure.add_trace(
         go.Scatter(
             x=found.confidence, y=found.accuracy, mode="markers", showlegend=False, cliponaxis=False,
             marker={"color": INK, "size": sizes, "line": {"width": 0}}, customdata=found.rows,
-            error_y={"type": "data", "symmetric": False, "array": found.high - found.accuracy,
-                     "arrayminus": found.accuracy - found.low, "color": EDGE, "thickness": 1, "width": 0},
+            error_y=bars,
             hovertemplate="%{customdata:,} rows: sure %{x:.1%}, right %{y:.1%}<extra></extra>",
         )
     )  # fmt: skip

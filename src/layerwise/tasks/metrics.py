@@ -272,13 +272,21 @@ def _label_decisions(
     }
 
 
+def calibration_bin(confidence: Float[np.ndarray, "*shape"]) -> Int64[np.ndarray, "*shape"]:
+    """Which of the `BINS` bins of equal width a probability is in; each is open below and closed above.
+
+    >>> calibration_bin(np.array([0.0, 1 / 15, 0.07, 1.0]))
+    array([ 0,  0,  1, 14])
+    """
+    return np.asarray(np.clip(np.ceil(confidence.astype(np.float64) * BINS).astype(np.int64) - 1, 0, BINS - 1))
+
+
 def _calibration(
     confidence: Float[np.ndarray, "*shape"], right: Bool[np.ndarray, "*shape"], resampling: _Resampling
 ) -> Draws:
     """The expected calibration error; several decisions of one row (labels) are drawn together."""
     gap = confidence.astype(np.float64) - right
-    cell = np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
-    labels = cell.reshape(len(cell), -1)
+    labels = calibration_bin(confidence).reshape(len(confidence), -1)
     gaps = gap.reshape(len(gap), -1)
     total = sum(resampling.tally(labels[:, j], BINS, gaps[:, j]) for j in range(labels.shape[1]))
     error = np.abs(total).sum(axis=0) / (resampling.size * labels.shape[1])
