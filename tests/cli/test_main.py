@@ -85,7 +85,7 @@ def test_json_does_not_change_how_mistakes_are_told(capsys: pytest.CaptureFixtur
 
 
 COMMANDS = [
-    *("train", "resume", "evaluate", "predict", "init", "recipes", "doctor", "data", "runs"),
+    *("train", "resume", "evaluate", "predict", "play", "init", "recipes", "doctor", "data", "runs"),
     *("data list", "data show", "data get", "runs list", "runs compare", "runs remove"),
 ]
 

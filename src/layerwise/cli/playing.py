@@ -36,7 +36,8 @@ def play(
     \b
     Examples:
       layerwise play
-      layerwise play spiral
+      layerwise play circle
+      layerwise play mine.toml --port 9000
     """
     from layerwise.recipe import load
 
@@ -96,7 +97,9 @@ def _announce(access: "Access", browser: bool) -> None:
         import threading
         import webbrowser
 
-        threading.Thread(target=webbrowser.open, args=(access.address,), daemon=True).start()  # some wait for its end
+        threading.Thread(
+            target=webbrowser.open, args=(access.address,), name="layerwise-browser", daemon=True
+        ).start()  # some wait for its end
 
 
 def _has_screen() -> bool:

@@ -56,7 +56,7 @@ class Player:
         self._asked: queue.SimpleQueue[str | bytes | None] = queue.SimpleQueue()
         self._open, self._playing = True, False
         self._pace = Pace()
-        self._shown: tuple[int, int] | None = None  # revision and step of the last frame
+        self._shown: tuple[int, int, str] | None = None  # revision, step and status of the last frame
         self._in_flight = False
         self._next_frame = 0.0
         self._drawn: Future[None] | None = None
@@ -114,8 +114,8 @@ class Player:
     def _frame_is_due(self) -> bool:
         return not self._in_flight and self._now() != self._shown
 
-    def _now(self) -> tuple[int, int]:
-        return self._session.revision, self._session.timeline.step
+    def _now(self) -> tuple[int, int, str]:
+        return self._session.revision, self._session.timeline.step, self._session.status
 
     # ── commands ────────────────────────────────────────────────────────────────────────────────
 

@@ -73,7 +73,7 @@ class Access:
     def admits(self, query: bytes) -> bool:
         """Whether the address carries the token."""
         try:
-            given = parse_qs(query.decode("ascii"), max_num_fields=8).get("token", [])
+            given = parse_qs(query.decode("ascii"), keep_blank_values=True, max_num_fields=8).get("token", [])
         except ValueError:
             return False
         return len(given) == 1 and secrets.compare_digest(given[0].encode(), self.token.encode())
