@@ -149,7 +149,7 @@ def test_labels_by_lot(tmp_path: Path) -> None:
         "train": {"epochs": 150, "patience": 0, "monitor": "accuracy", "learning_rate": 0.01},
     }
     seen = by_rule(diagnose(trained(tmp_path / "run", recipe)))
-    over, useless = seen["over-fitting"], seen["a constant answer"]
+    over, useless = seen["over-fitting"], seen["no better than a constant answer"]
     assert isinstance(over, Finding) and over.severity != "note"
     assert isinstance(useless, Finding)
 

@@ -155,9 +155,9 @@ def test_one_that_was_killed_leaves_those_it_owes_without_figures() -> None:
     process = take()
     assert process is not None and process.ask(COSTLY)
     answers = process.answers(COSTLY)
-    first, figures = next(answers)
+    first, figures, _ = next(answers)
     os.kill(process.number, signal.SIGKILL)
-    rest = dict(answers)
+    rest = {answer.name: answer.scores for answer in answers}
     assert (first, set(figures)) == ("majority_class", {"test"})
     assert rest["gradient_boosting (failed: its process ended with code -9)"] == {}
     assert len(rest) == len(COSTLY.baselines) - 1
@@ -175,7 +175,7 @@ def test_one_that_we_end_says_no_more() -> None:
     answers = process.answers(COSTLY)
     next(answers)
     process.kill()
-    assert not any("failed" in name for name, _ in answers)
+    assert not any("failed" in answer.name for answer in answers)
     leave(process)
     assert gone(process.number)
 
@@ -295,7 +295,7 @@ def test_files_of_the_current_folder_are_not_imported(
     monkeypatch.chdir(tmp_path)
     process = take()
     assert process is not None and process.ask(problem())
-    assert all(figures for _, figures in process.answers(problem()))
+    assert all(answer.scores for answer in process.answers(problem()))
     leave(process)
 
 

@@ -45,7 +45,7 @@ def xor(n: int, noise: float = 0.15) -> Dataset:
 
 
 def scores(data: Dataset, seed: int = 0) -> baselines.Scores:
-    return dict(score_baselines(Problem.of(data, seed, data.weight)))
+    return {answer.name: answer.scores for answer in score_baselines(Problem.of(data, seed, data.weight))}
 
 
 def test_the_table_says_which_methods_can_learn_xor() -> None:
@@ -170,7 +170,7 @@ def test_one_that_fails_is_there_without_figures(monkeypatch: pytest.MonkeyPatch
     table = scores(xor(100))
     assert table["naive_bayes (failed: no luck)"] == {}
     assert len(table) == len(baselines.CLASSIFIERS)
-    assert remarks({}, table) == ("no figures for naive_bayes (failed: no luck).",)
+    assert remarks({}, table, {}) == ("no figures for naive_bayes (failed: no luck).",)
 
 
 def test_none_is_begun_before_it_is_asked_for_or_after_two_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,18 +240,32 @@ def figures(accuracy: float, half: float = 0.02) -> dict[str, Interval]:
 
 def test_a_baseline_that_beats_the_network_is_named_with_both_figures() -> None:
     table = {"naive_bayes": {"test": figures(0.91)}, "rbf_svm": {"test": figures(0.95)}}
-    assert remarks({"validation": figures(0.99), "test": figures(0.9)}, table) == (
+    assert remarks({"validation": figures(0.99), "test": figures(0.9)}, table, {}) == (
         "rbf_svm beats the network on the test part: accuracy 0.95 (0.93 to 0.97) against 0.9 (0.88 to 0.92); "
         "the intervals do not overlap.",
     )
-    (remark,) = remarks({"test": figures(0.94)}, table)
+    (remark,) = remarks({"test": figures(0.94)}, table, {})
     assert remark.endswith("the intervals overlap, so it may be chance.")
 
 
+@pytest.mark.parametrize(
+    ("apart", "said"),
+    [
+        (Interval(0.02, 0.005, 0.04), "by 0.02 (0.005 to 0.04) on the same rows: more than chance."),
+        (Interval(0.02, -0.01, 0.04), "by 0.02 on the same rows, which may be chance."),
+    ],
+)
+def test_the_difference_on_the_same_rows_decides(apart: Interval, said: str) -> None:
+    """Intervals that overlap say little: most rows are as hard for the one as for the other."""
+    table = {"rbf_svm": {"test": figures(0.95)}}
+    (remark,) = remarks({"test": figures(0.93)}, table, {"rbf_svm": {"test": apart}})
+    assert remark.endswith(said)
+
+
 def test_no_baseline_better_no_remark() -> None:
-    assert remarks({"test": figures(0.95)}, {"rbf_svm": {"test": figures(0.95)}}) == ()
-    assert remarks({}, {"rbf_svm": {"test": figures(0.95)}}) == ()
-    assert remarks({"train": figures(0.5)}, {"rbf_svm": {"train": figures(0.95)}}) == ()
+    assert remarks({"test": figures(0.95)}, {"rbf_svm": {"test": figures(0.95)}}, {}) == ()
+    assert remarks({}, {"rbf_svm": {"test": figures(0.95)}}, {}) == ()
+    assert remarks({"train": figures(0.5)}, {"rbf_svm": {"train": figures(0.95)}}, {}) == ()
 
 
 def test_for_quantities_the_smaller_error_wins() -> None:
@@ -259,8 +273,8 @@ def test_for_quantities_the_smaller_error_wins() -> None:
         return {"validation": {"rmse": Interval(value, value - 1, value + 1), "r2": Interval(0.1, 0, 0.2)}}
 
     table = {"mean": error(80), "ridge_regression": error(53.25), "decision_tree": error(70)}
-    assert remarks(error(54), table) == (
+    assert remarks(error(54), table, {}) == (
         "ridge_regression beats the network on the validation part: rmse 53.25 (52.25 to 54.25) against 54 (53 to 55); "
         "the intervals overlap, so it may be chance.",
     )
-    assert remarks(error(50), table) == ()
+    assert remarks(error(50), table, {}) == ()

@@ -11,7 +11,7 @@ from jaxtyping import Float, Float64, Int
 from sklearn import metrics as reference
 
 from layerwise.tasks import metrics
-from layerwise.tasks.metrics import Interval
+from layerwise.tasks.metrics import Interval, accuracy_draws, classification, difference, rmse_draws
 
 Figures = dict[str, Callable[[np.ndarray], float]]  # a metric of rows, repeated as a resample draws them
 
@@ -276,3 +276,46 @@ def test_no_mistake_in_a_few_rows_is_no_certainty():
         assert found["balanced_accuracy"].low <= found["accuracy"].low
         wrong = metrics.classification(right[:, ::-1], y, seed=0)
         assert wrong["accuracy"] == metrics.Interval(0.0, 0.0, 1 - found["accuracy"].low)
+
+
+# ── differences on the same rows ────────────────────────────────────────────────────────────────
+
+
+def test_a_difference_is_that_of_paired_resamples() -> None:
+    """Against drawing rows again and again, and taking both figures on the same draw."""
+    random = np.random.default_rng(1)
+    y = random.standard_normal((80, 1))
+    one, other = y + random.standard_normal((80, 1)), y + 0.7 * random.standard_normal((80, 1))
+    found = difference(rmse_draws(one, y, 0), rmse_draws(other, y, 0))
+    assert found is not None
+    draws = []
+    for _ in range(4000):
+        rows = random.integers(0, 80, 80)
+        draws.append(np.sqrt(((one[rows] - y[rows]) ** 2).mean()) - np.sqrt(((other[rows] - y[rows]) ** 2).mean()))
+    low, high = np.percentile(draws, [2.5, 97.5])
+    assert found.value == pytest.approx(np.sqrt(((one - y) ** 2).mean()) - np.sqrt(((other - y) ** 2).mean()))
+    assert (found.low, found.high) == (pytest.approx(low, abs=0.03), pytest.approx(high, abs=0.03))
+
+
+def test_a_model_against_itself_makes_no_difference() -> None:
+    draws = accuracy_draws(np.array([True, False, True]), 0)
+    assert difference(draws, draws) == Interval(0.0, 0.0, 0.0)
+
+
+def test_overlapping_intervals_may_hide_a_difference() -> None:
+    """Two classifiers that err on the same rows, but for a few: each alone is known far worse than their difference."""
+    right = np.arange(400) % 4 > 0
+    better = right | (np.arange(400) % 40 == 0)
+    one, other = (classification(np.stack([1 - r, r], 1).astype(float), np.ones(400, int), 0) for r in (right, better))
+    assert other["accuracy"].low < one["accuracy"].high
+    found = difference(accuracy_draws(better, 0), accuracy_draws(right, 0))
+    assert found is not None and found.low > 0 and found.value == pytest.approx(0.025)
+
+
+def test_other_numbers_of_rows_do_not_compare() -> None:
+    assert difference(accuracy_draws(np.ones(5, bool), 0), np.zeros(0)) is None
+
+
+def test_the_draws_begin_with_the_part_itself() -> None:
+    labels = np.array([[True, False], [True, True]])
+    assert accuracy_draws(labels, 0)[0] == 0.75

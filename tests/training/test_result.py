@@ -44,9 +44,9 @@ def test_baselines_begin_when_told_and_once(data, monkeypatch, up_to):
     assert threading.active_count() == before
     baselines.start()
     baselines.start()
-    found, remarks = baselines.result({})
+    found, _, remarks = baselines.result({})
     assert threading.active_count() == before
-    assert found == dict(score_baselines(Problem.of(data, 0, data.weight)))
+    assert found == {a.name: a.scores for a in score_baselines(Problem.of(data, 0, data.weight))}
     assert all(set(parts) == {"validation", "test"} for parts in found.values())
     assert isinstance(remarks, tuple)
     assert len(taken) == bool(up_to)
@@ -83,7 +83,7 @@ def _of(path):
 def test_cancelled_before_they_begin_there_are_none(data):
     baselines = Baselines(data, 0, data.weight)
     baselines.cancel()
-    assert baselines.result({}) == ({}, ())
+    assert baselines.result({}) == ({}, {}, ())
 
 
 def test_cancelled_in_a_process_they_are_not_waited_for(monkeypatch):
@@ -98,7 +98,7 @@ def test_cancelled_in_a_process_they_are_not_waited_for(monkeypatch):
     while not baselines._found and time.monotonic() < until:
         time.sleep(0.01)
     baselines.cancel()
-    found, remarks = baselines.result({})
+    found, _, remarks = baselines.result({})
     assert 0 < len(found) < 8 and remarks == ()
     assert not taken[0].alive
 

@@ -87,6 +87,7 @@ class Process:
         Where the process comes to an end by itself, the baselines that it owes are without figures.
         """
         from layerwise.tasks import scorer
+        from layerwise.tasks.baselines import Answer
 
         assert self._child.stdout is not None
         owed = [baseline.name for baseline in problem.baselines]
@@ -100,7 +101,7 @@ class Process:
             del owed[0]
         if not self._ended_by_us:
             code = self._child.wait()
-            yield from ((f"{name} (failed: its process ended with code {code})", {}) for name in owed)
+            yield from (Answer(f"{name} (failed: its process ended with code {code})", {}, {}) for name in owed)
 
 
 _idle: list[Process] = []

@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 from uuid import uuid4
 
 import numpy as np
@@ -26,7 +26,17 @@ from layerwise.data.dataset import Classes, Dataset, Embedding, Labels, Quantiti
 from layerwise.tasks import kernel, metrics
 from layerwise.tasks.metrics import Interval
 
-Answer = tuple[str, dict[str, dict[str, Interval]]]  # the baseline's name; part -> metric -> interval
+
+class Answer(NamedTuple):
+    """One baseline's name, its figures (part -> metric -> interval), and of each part the headline figure on all
+    resamples, by which it compares with another model's on the same rows; none where it saw a sample of them.
+    """
+
+    name: str
+    scores: dict[str, dict[str, Interval]]
+    draws: dict[str, list[float]]
+
+
 Scores = dict[str, dict[str, dict[str, Interval]]]  # baseline -> part -> metric -> interval
 Name = Literal[
     "majority_class",
@@ -136,27 +146,33 @@ def score_baselines(problem: Problem) -> Iterator[Answer]:
     with _quietly():
         for baseline in problem.baselines:
             if time.monotonic() - started > SECONDS:
-                yield f"{baseline.name} (left out for time)", {}
+                yield Answer(f"{baseline.name} (left out for time)", {}, {})
                 continue
             job = _Job(problem, baseline)
             try:
-                scores = job.title, job.scores()
+                answer = Answer(job.title, *job.scores())
             except Exception as error:  # whatever a library may raise: a table without one row is still a table
                 reason = str(error).strip().partition("\n")[0][:100] or type(error).__name__
-                scores = f"{baseline.name} (failed: {reason})", {}
-            yield scores
+                answer = Answer(f"{baseline.name} (failed: {reason})", {}, {})
+            yield answer
 
 
-def remarks(figures: Mapping[str, Mapping[str, Interval]], baselines: Scores) -> tuple[str, ...]:
+def remarks(
+    figures: Mapping[str, Mapping[str, Interval]],
+    baselines: Scores,
+    differences: Mapping[str, Mapping[str, Interval]],
+) -> tuple[str, ...]:
     """A sentence where a baseline beats the network, and one for each that has no figures.
 
     `figures` are the network's, by part. Compared are the accuracy, or else the RMSE, on the test
-    part, or else on the validation part. Only the best baseline is named.
+    part, or else on the validation part. Only the best baseline is named. `differences` are those of
+    each baseline's figure less the network's on the same rows, by part, where they are known.
 
     >>> net = {"test": {"accuracy": Interval(0.9, 0.85, 0.94)}}
-    >>> print(*remarks(net, {"decision_tree": {"test": {"accuracy": Interval(0.97, 0.95, 0.99)}}}))
-    decision_tree beats the network on the test part: accuracy 0.97 (0.95 to 0.99) against 0.9 (0.85 to 0.94); the
-    intervals do not overlap.
+    >>> tree = {"decision_tree": {"test": {"accuracy": Interval(0.97, 0.92, 0.99)}}}
+    >>> print(*remarks(net, tree, {"decision_tree": {"test": Interval(0.07, 0.03, 0.11)}}))
+    decision_tree beats the network on the test part: accuracy 0.97 (0.92 to 0.99) against 0.9 (0.85 to 0.94), by 0.07
+    (0.03 to 0.11) on the same rows: more than chance.
     """
     sentences = []
     part = next((name for name in ("test", "validation") if figures.get(name)), "")
@@ -167,16 +183,22 @@ def remarks(figures: Mapping[str, Mapping[str, Interval]], baselines: Scores) ->
         sign = 1 if metric == "accuracy" else -1
         best = max(rivals, key=lambda name: sign * rivals[name].value)
         if sign * rivals[best].value > sign * own[metric].value:
-            sentences.append(_beaten(best, part, metric, rivals[best], own[metric]))
+            apart = differences.get(best, {}).get(part)
+            sentences.append(_beaten(best, part, metric, rivals[best], own[metric], apart))
     sentences += [f"no figures for {name}." for name, parts in baselines.items() if not parts]
     return tuple(sentences)
 
 
-def _beaten(name: str, part: str, metric: str, rival: Interval, own: Interval) -> str:
+def _beaten(name: str, part: str, metric: str, rival: Interval, own: Interval, apart: Interval | None) -> str:
     theirs, ours = (f"{i.value:.4g} ({i.low:.4g} to {i.high:.4g})" for i in (rival, own))
-    overlap = rival.low <= own.high and own.low <= rival.high
-    chance = "the intervals overlap, so it may be chance" if overlap else "the intervals do not overlap"
-    return f"{name} beats the network on the {part} part: {metric} {theirs} against {ours}; {chance}."
+    said = f"{name} beats the network on the {part} part: {metric} {theirs} against {ours}"
+    if apart is None:  # scored on other rows: then only intervals that are clear of each other tell something
+        overlap = rival.low <= own.high and own.low <= rival.high
+        return f"{said}; {'the intervals overlap, so it may be chance' if overlap else 'the intervals do not overlap'}."
+    ends = sorted((abs(apart.low), abs(apart.high))) if apart.low * apart.high > 0 else ()
+    if ends:
+        return f"{said}, by {abs(apart.value):.2g} ({ends[0]:.2g} to {ends[1]:.2g}) on the same rows: more than chance."
+    return f"{said}, by {abs(apart.value):.2g} on the same rows, which may be chance."
 
 
 @contextmanager
@@ -233,18 +255,22 @@ class _Job:
             limits.append(f"{self.baseline.scored:,} scored")
         return f"{self.baseline.name} ({', '.join(limits)})" if limits else self.baseline.name
 
-    def scores(self) -> dict[str, dict[str, Interval]]:
-        """Learn, then answer for a part at a time."""
+    def scores(self) -> tuple[dict[str, dict[str, Interval]], dict[str, list[float]]]:
+        """Learn, then answer for a part at a time: its figures, and the headline figure on all resamples."""
         x, y, weight = self.features(self.rows), self.problem.y[self.rows], self.problem.weight[self.rows]
         columns = [y] if y.ndim == 1 else list(y.T)
         targets = [_Fitted(self, x, column, weight) for column in columns]
-        scores = {}
+        scores, draws = {}, {}
         for part, rows in self.problem.parts.items():
-            if rows.size > self.baseline.scored:
+            whole = rows.size <= self.baseline.scored
+            if not whole:
                 rows = _sample(rows, self.baseline.scored, self.seed)
             seen = self.features(rows)
-            scores[part] = self.figures([fitted.answer(seen) for fitted in targets], rows)
-        return scores
+            answers = [fitted.answer(seen) for fitted in targets]
+            scores[part] = self.figures(answers, rows)
+            if whole and scores[part]:
+                draws[part] = self.draws(answers, rows).tolist()
+        return scores, draws
 
     def figures(self, answers: list[Float[np.ndarray, "rows _"]], rows: Rows) -> dict[str, Interval]:
         """The answers to the rows, as the target's kind of task is scored."""
@@ -261,6 +287,20 @@ class _Job:
                 return metrics.regression(
                     predicted * np.array(scale) + np.array(mean), y * np.array(scale) + np.array(mean), self.seed
                 )
+
+    def draws(self, answers: list[Float[np.ndarray, "rows _"]], rows: Rows) -> metrics.Draws:
+        """The accuracy, or else the RMSE, on the part and on each of its resamples."""
+        y = self.problem.y[rows]
+        match self.problem.target:
+            case Classes():
+                return metrics.accuracy_draws(answers[0].argmax(axis=1) == y, self.seed)
+            case Labels():
+                edge = 0.5 if "svm" not in self.baseline.name else 0.0
+                said = np.stack([answer[:, 1] for answer in answers], axis=1) > edge
+                return metrics.accuracy_draws(said == (y > 0.5), self.seed)
+            case Quantities(scale=scale):
+                predicted, spread = np.concatenate(answers, axis=1), np.array(scale)
+                return metrics.rmse_draws(predicted * spread, y * spread, self.seed)
 
     def features(self, rows: Rows) -> Float32[np.ndarray, "_ width"]:
         """Rows of `x` as the baseline takes them: codes by rank of frequency, or one-hot at the end."""

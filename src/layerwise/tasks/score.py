@@ -5,13 +5,34 @@ from jaxtyping import Float32, Shaped
 
 from layerwise.data.dataset import Quantities, Target
 from layerwise.tasks.metrics import (
+    Draws,
     Interval,
+    accuracy_draws,
     classification,
     classification_by_score,
     multilabel,
     regression,
+    rmse_draws,
 )
-from layerwise.tasks.objective import Objective, probabilities
+from layerwise.tasks.objective import Objective, decide, probabilities
+
+
+def headline(
+    objective: Objective,
+    outputs: Float32[np.ndarray, "rows outputs"],
+    y: Shaped[np.ndarray, "rows *outputs"],
+    target: Target,
+    seed: int,
+) -> Draws:
+    """The accuracy, or else the RMSE in the target's own unit, on the rows and on each of their resamples."""
+    match objective.kind:
+        case "quantities":
+            assert isinstance(target, Quantities)
+            return rmse_draws(outputs * np.array(target.scale), y * np.array(target.scale), seed)
+        case "labels":
+            return accuracy_draws((outputs > 0) == (y > 0.5), seed)
+        case _:
+            return accuracy_draws(decide(objective, outputs) == y, seed)
 
 
 def score(

@@ -80,6 +80,7 @@ class Finished(Event, tag="finished"):
     metrics: dict[str, dict[str, Interval]]  # part -> metric -> interval
     baselines: dict[str, dict[str, dict[str, Interval]]]  # baseline -> part -> metric -> interval
     remarks: tuple[str, ...]  # sentences, e.g. that a baseline beats the network
+    differences: dict[str, dict[str, Interval]] = {}  # baseline -> part -> its headline figure less the network's
 
 
 AnyEvent = Started | Progress | Epoch | RolledBack | Scoring | TestTouched | Finished

@@ -3,6 +3,7 @@
 import hashlib
 import threading
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float32
@@ -10,9 +11,9 @@ from jaxtyping import Float32
 from layerwise.data.dataset import Classes, Dataset
 from layerwise.tasks.apart import SENT_UP_TO, Process, dismiss, leave, take
 from layerwise.tasks.baselines import Answer, Problem, remarks, score_baselines
-from layerwise.tasks.metrics import Interval
+from layerwise.tasks.metrics import Draws, Interval, difference
 from layerwise.tasks.objective import decide
-from layerwise.tasks.score import score
+from layerwise.tasks.score import headline, score
 from layerwise.tasks.separable import separable
 from layerwise.training.model import Model
 
@@ -20,11 +21,19 @@ Metrics = dict[str, dict[str, Interval]]  # part -> metric -> interval
 CHUNK = 65_536
 
 
-def scored(model: Model, dataset: Dataset, part: str, seed: int) -> dict[str, Interval]:
-    """The model's metrics on one part of its data."""
+class Scored(NamedTuple):
+    """The model's metrics on a part, and its headline figure on all resamples of the part's rows."""
+
+    metrics: dict[str, Interval]
+    draws: Draws
+
+
+def scored(model: Model, dataset: Dataset, part: str, seed: int) -> Scored:
+    """How the model does on one part of its data."""
     rows = dataset.part(part)
-    outputs = [model.outputs(dataset.x[rows[i : i + CHUNK]]) for i in range(0, rows.size, CHUNK)]
-    return score(model.objective, np.concatenate(outputs), dataset.y[rows], dataset.target, seed)
+    outputs = np.concatenate([model.outputs(dataset.x[rows[i : i + CHUNK]]) for i in range(0, rows.size, CHUNK)])
+    judged = (model.objective, outputs, dataset.y[rows], dataset.target, seed)
+    return Scored(score(*judged), headline(*judged))
 
 
 def limits(model: Model, dataset: Dataset) -> tuple[str, ...]:
@@ -55,6 +64,16 @@ def fingerprint(dataset: Dataset) -> str:
     return digest.hexdigest()[:16]
 
 
+class Compared(NamedTuple):
+    """What the baselines came to: their figures; of each, by part, its headline figure less the network's on the
+    same rows; and a sentence where one of them beats the network.
+    """
+
+    baselines: dict[str, Metrics]
+    differences: dict[str, dict[str, Interval]]
+    remarks: tuple[str, ...]
+
+
 class Baselines:
     """Scores the classical models from `start` on: in a process of its own, or in a thread where there is none."""
 
@@ -62,6 +81,7 @@ class Baselines:
         self._problem = Problem.of(dataset, seed, weight)
         self._stop = threading.Event()
         self._found: dict[str, Metrics] = {}
+        self._draws: dict[str, dict[str, list[float]]] = {}
         self._process: Process | None = None
         self._taking = threading.RLock()  # so that no process is killed which another run has taken
         self._thread = threading.Thread(target=self._work, name="baselines", daemon=True)
@@ -78,11 +98,16 @@ class Baselines:
             if self._process is not None:
                 self._process.kill()
 
-    def result(self, metrics: Mapping[str, Mapping[str, Interval]]) -> tuple[dict[str, Metrics], tuple[str, ...]]:
-        """The baselines' scores, waited for, and one sentence where one of them beats the network."""
+    def result(self, own: Mapping[str, Scored]) -> "Compared":
+        """The baselines' scores, waited for, beside the network's `own` on each part."""
         self.start()
         self._thread.join()
-        return self._found, remarks(metrics, self._found)
+        differences: dict[str, dict[str, Interval]] = {}
+        for name, parts in self._draws.items():
+            apart = {part: difference(np.array(draws), own[part].draws) for part, draws in parts.items() if part in own}
+            differences[name] = {part: found for part, found in apart.items() if found is not None}
+        said = remarks({part: found.metrics for part, found in own.items()}, self._found, differences)
+        return Compared(self._found, differences, said)
 
     def _work(self) -> None:
         if not self._apart() and not self._stop.is_set():
@@ -107,7 +132,7 @@ class Baselines:
             leave(process)
 
     def _gather(self, answers: Iterator[Answer]) -> None:
-        for name, figures in answers:
-            self._found[name] = figures
+        for name, figures, draws in answers:
+            self._found[name], self._draws[name] = figures, draws
             if self._stop.is_set():
                 break

@@ -295,10 +295,11 @@ class Run:
             touched = TestTouched(seconds=self.seconds, count=touches, reason="end of training")
             self._files.append([touched])
             yield touched
-        for part in held_out or ["train"]:
-            self.metrics[part] = scored(model, self._dataset, part, self.recipe.seed)
-        self.baselines, remarks = self._others.result(self.metrics)
-        self.remarks = (*limits(model, self._dataset), *remarks)
+        own = {part: scored(model, self._dataset, part, self.recipe.seed) for part in held_out or ["train"]}
+        self.metrics = {part: found.metrics for part, found in own.items()}
+        compared = self._others.result(own)
+        self.baselines = compared.baselines
+        self.remarks = (*limits(model, self._dataset), *compared.remarks)
         self.status, self.epochs, self._ended = status, self._trainer.epochs_done, time.monotonic()
         finished = Finished(
             seconds=self.seconds,
@@ -306,6 +307,7 @@ class Run:
             epochs=self.epochs,
             metrics=self.metrics,
             baselines=self.baselines,
+            differences=compared.differences,
             remarks=self.remarks,
         )
         self._save(finished, scoring.seconds, touches)

@@ -14,7 +14,10 @@ Scores = Mapping[str, Mapping[str, Interval]]
 
 
 class Judged(NamedTuple):
-    """The network's figures on a part and those of the baselines there; `sign` is 1 where larger is better."""
+    """The network's figures on a part and those of the baselines there; `sign` is 1 where larger is better.
+
+    `apart` has each baseline's figure less the network's on the same rows, where they were scored on the same.
+    """
 
     part: str
     rows: int
@@ -22,15 +25,19 @@ class Judged(NamedTuple):
     sign: int
     own: Mapping[str, Interval]
     rivals: Scores
+    apart: Mapping[str, Interval]
 
-    def better(self, one: Interval, other: Interval) -> bool:
-        """Whether one interval lies wholly on the better side of another."""
-        return one.low > other.high if self.sign > 0 else one.high < other.low
+    def difference(self, rival: str) -> Interval | None:
+        """By how much the network is better than a rival; None where that is not known on the same rows."""
+        if (found := self.apart.get(rival)) is None:
+            return None
+        ends = sorted((-self.sign * found.low, -self.sign * found.high))
+        return Interval(-self.sign * found.value, *ends)
 
 
 def trivial(case: Case) -> Verdict:
     """A network that scores no better than an answer which never looks at the inputs."""
-    rule = "a constant answer"
+    rule = "no better than a constant answer"
     if isinstance(judged := _judged(case), str):
         return Unseen(rule, judged)
     name = next((name for name in judged.rivals if name.partition(" (")[0] in TRIVIAL), "")
@@ -59,7 +66,7 @@ def trivial(case: Case) -> Verdict:
 
 
 def baselines(case: Case) -> Verdict:
-    """A classical method that is clearly better."""
+    """A classical method that is better by more than chance."""
     rule = "classical methods"
     if isinstance(judged := _judged(case), str):
         return Unseen(rule, judged)
@@ -68,13 +75,19 @@ def baselines(case: Case) -> Verdict:
         return Unseen(rule, "no classical method was scored")
     own, rival = judged.own[judged.metric], judged.rivals[best][judged.metric]
     seen = f"{_label(judged.metric)} is {_interval(own)}, that of {_rival(best)}, the best of them, {_interval(rival)}"
-    if not judged.better(rival, own):
+    if (apart := judged.difference(best)) is None:
+        clear = rival.low > own.high if judged.sign > 0 else rival.high < own.low
+        how, threshold = "the intervals do not touch", "intervals that do not touch"
+    else:
+        clear, threshold = apart.high < 0, "a 95% interval of the difference on the same rows that leaves zero out"
+        how = f"better by {-apart.value:.2g} ({-apart.high:.2g} to {-apart.low:.2g}) on the same rows"
+    if not clear:
         return Healthy(rule, seen)
     return Finding(
         rule,
         "warning",
-        f"on {judged.rows:,} {judged.part} rows {seen}: the intervals do not touch",
-        "intervals that do not touch",
+        f"on {judged.rows:,} {judged.part} rows {seen}: {how}",
+        threshold,
         f"mend what else was found; then search for better settings: layerwise tune; or use {_rival(best)} itself",
         "search",
     )
@@ -88,28 +101,28 @@ def test_size(case: Case) -> Verdict:
     best = _best(judged)
     if not best:
         return Unseen(rule, "no classical method was scored")
+    if (apart := judged.difference(best)) is None:
+        return Unseen(rule, f"{_rival(best)}, the best of the classical methods, was scored on a sample of the rows")
     own, rival = judged.own[judged.metric], judged.rivals[best][judged.metric]
-    difference = judged.sign * (own.value - rival.value)
-    widths = (own.high - own.low + rival.high - rival.low) / 2
     seen = (
-        f"{_label(judged.metric)} {own.value:.3g} against {rival.value:.3g} of {_rival(best)}, and on "
-        f"{judged.rows:,} {judged.part} rows either is known within {widths / 2:.2g}"
+        f"{_label(judged.metric)} {own.value:.3g} against {rival.value:.3g} of {_rival(best)}: on the same "
+        f"{judged.rows:,} {judged.part} rows a difference of {apart.value:+.2g} ({apart.low:+.2g} to {apart.high:+.2g})"
     )
-    if judged.better(own, rival) or judged.better(rival, own):
+    if apart.low > 0 or apart.high < 0:
         return Healthy(rule, seen)
-    if difference:
-        rows = judged.rows * (widths / difference) ** 2
-        about = f"; about {_round(rows):,} rows would tell them apart" if rows < ROWS_SAID else ""
-        seen += f": {'ahead' if difference > 0 else 'behind'} by {abs(difference):.2g}, which may be chance{about}"
+    if apart.value:
+        half = (apart.high - apart.low) / 2
+        rows = judged.rows * (half / apart.value) ** 2
+        seen += ", which may be chance" + (f"; about {_round(rows):,} rows would tell" if rows < ROWS_SAID else "")
     else:
         seen += ": equal, as far as so few rows can tell"
+    folds = ', or train folds: data.split = { kind = "kfold" }' if case.subject.dataset.split != "kfold" else ""
     return Finding(
         rule,
         "note",
         seen,
-        "intervals that touch",
-        f"claim no difference; or keep more rows for the {judged.part} part, or train folds: "
-        'data.split = { kind = "kfold" }',
+        "a 95% interval of the difference that holds zero",
+        f"claim no difference; or keep more rows for the {judged.part} part{folds}",
         "data.split",
     )
 
@@ -133,7 +146,8 @@ def _judged(case: Case) -> Judged | str:
     own = finished.metrics[part]
     if metric not in own:
         return f"the {part} part has no {metric}"
-    return Judged(part, case.subject.dataset.part(part).size, metric, -1 if quantity else 1, own, rivals)
+    apart = {name: parts[part] for name, parts in finished.differences.items() if part in parts}
+    return Judged(part, case.subject.dataset.part(part).size, metric, -1 if quantity else 1, own, rivals, apart)
 
 
 def _best(judged: Judged) -> str:
