@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -154,6 +155,22 @@ def test_components_of_two_inputs_show_the_whole_network() -> None:
     for over in ("auto", "pca"):
         assert shown(found, over).fidelity == 1
     assert sum(c.share for c in shown(found, "pca").components) == pytest.approx(1)
+
+
+def test_a_quantity_in_small_units_counts_as_much_as_one_in_large_ones(tmp_path: Path) -> None:
+    """The plane of a and b shows all of the large one, and of the small one nothing: it follows the third column."""
+    rng = np.random.default_rng(0)
+    a, b, c = rng.standard_normal((3, 100))
+    path = tmp_path / "rows.csv"
+    np.savetxt(path, np.stack([a, b, c, 1e6 * a, c], axis=1), delimiter=",", header="a,b,c,large,small", comments="")
+    found = subject({"data": {"kind": "table", "path": str(path), "target": ["large", "small"]}, "network": "linear"})
+    weight = jnp.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+    network = eqx.tree_at(lambda net: net.layers[0].weight, found.network, weight)
+    seen = surface(network, found.objective, found.dataset, ("a", "b"))
+    own = found.dataset.x[np.concatenate([found.dataset.train, found.dataset.validation])][:, 2].astype(float)
+    held = np.median(found.dataset.x[found.dataset.train][:, 2])
+    small = 1 - ((own - held) ** 2).mean() / own.var()
+    assert seen.fidelity == pytest.approx((1 + small) / 2, abs=0.02) and seen.fidelity < 0.6
 
 
 # ── boundaries known by hand ────────────────────────────────────────────────────────────────────

@@ -22,7 +22,7 @@ from layerwise.recipe import records as r
 from layerwise.recipe.seeding import seeds
 from layerwise.tasks.constant import constant_loss
 from layerwise.tasks.metrics import Interval
-from layerwise.tasks.objective import Objective, decide, probabilities
+from layerwise.tasks.objective import Objective, accuracy_or_r2, probabilities
 from layerwise.training.forward import Forward
 from layerwise.training.lanes import Lanes, Report, forecast, memory_budget
 from layerwise.training.place import place
@@ -161,7 +161,10 @@ def minima(networks: Sequence[MLP], objective: Objective, train: Sample, validat
         score="r2" if objective.kind == "quantities" else "accuracy",
         losses=losses,
         validation=np.array([loss_of(objective, n, validation) if held_out else np.nan for n in networks], np.float64),
-        scores=np.array([_score(objective, found, train) for found in outputs], np.float64),
+        scores=np.array(
+            [accuracy_or_r2(objective, found, np.asarray(train.y), np.asarray(train.weight)) for found in outputs],
+            np.float64,
+        ),
         basin=_numbered(_alike(np.stack([_function(objective, found, train) for found in outputs])), losses),
         stuck=~(losses <= bound),
         constant=constant,
@@ -192,18 +195,6 @@ def _function(
         return np.asarray(outputs / np.where(spread > 0, spread, 1) / np.sqrt(outputs.shape[1]), np.float64)
     found = probabilities(objective, outputs)
     return np.asarray(found / np.sqrt(found.shape[1] if objective.kind == "labels" else 2), np.float64)
-
-
-def _score(objective: Objective, outputs: Float32[np.ndarray, "rows outputs"], sample: Sample) -> float:
-    """The accuracy, of labels their mean, or R2."""
-    weight, y = np.asarray(sample.weight, np.float64), np.asarray(sample.y)
-    if objective.kind == "quantities":
-        total = np.average((y - np.average(y, axis=0, weights=weight)) ** 2, axis=0, weights=weight)
-        left = np.average((y - outputs.astype(np.float64)) ** 2, axis=0, weights=weight)
-        return float(np.mean(1 - left / np.maximum(total, 1e-12)))
-    if objective.kind == "labels":
-        return float(np.average(((outputs > 0) == (y > 0.5)).mean(axis=1), weights=weight))
-    return float(np.average(decide(objective, outputs) == y, weights=weight))
 
 
 def _alike(functions: Float64[np.ndarray, "starts rows values"]) -> Int64[np.ndarray, " starts"]:

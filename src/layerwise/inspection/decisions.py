@@ -11,7 +11,7 @@ from layerwise.data.dataset import Classes, Dataset, Quantities, Target
 from layerwise.inspection.planes import Axis, Component, Over, Plane, plane
 from layerwise.nets.activation import activate
 from layerwise.nets.dense import MLP
-from layerwise.tasks.objective import Kind, Objective, probabilities
+from layerwise.tasks.objective import Kind, Objective, accuracy_or_r2, decide, probabilities
 from layerwise.training.forward import Forward
 
 SHOWN = 400  # rows of each part
@@ -55,7 +55,7 @@ class DecisionSurface:
     these are principal components. `points` are rows of the training and the validation part; the test
     part is left out. `fidelity` says how far the plane shows what the network does with those rows: the
     share of their decisions that are the same at their place on the plane, where their other inputs are
-    not their own; for quantities R2 of the plane's values for the network's.
+    not their own; for quantities R2 of the plane's values for the network's, the mean over them.
     """
 
     kind: Kind
@@ -89,13 +89,10 @@ def surface(
     found = plane(network, dataset, over, shown)
     forward = Forward(found.network)
 
-    def said(outputs: Float32[np.ndarray, "rows outputs"]) -> Float32[np.ndarray, "rows values"]:
-        return _meaning(objective, dataset.target, outputs)
-
     lines = max(1, AT_ONCE // found.along_x.size)
     ys = range(0, found.y.values.size, lines)
-    values = np.concatenate([said(forward(found.inputs(slice(start, start + lines)))) for start in ys])
-    own, there = said(Forward(network)(dataset.x[shown])), said(forward(found.projected))
+    outputs = np.concatenate([forward(found.inputs(slice(start, start + lines))) for start in ys])
+    values = _meaning(objective, dataset.target, outputs)
     starts = np.cumsum([0, *(rows.size for rows in parts.values())]).tolist()
     return DecisionSurface(
         kind=objective.kind,
@@ -115,7 +112,7 @@ def surface(
         ),
         held=found.held,
         components=found.components,
-        fidelity=_fidelity(objective, own, there),
+        fidelity=_fidelity(objective, Forward(network)(dataset.x[shown]), forward(found.projected)),
         units=_units(found) if units else None,
     )
 
@@ -149,17 +146,16 @@ def _meaning(
 
 
 def _fidelity(
-    objective: Objective, own: Float32[np.ndarray, "rows values"], there: Float32[np.ndarray, "rows values"]
+    objective: Objective, own: Float32[np.ndarray, "rows outputs"], there: Float32[np.ndarray, "rows outputs"]
 ) -> float:
-    """How far the values on the plane are the network's own; see `DecisionSurface`."""
+    """How far the outputs on the plane are the network's own; see `DecisionSurface`."""
     match objective.kind:
         case "quantities":
-            total = np.square(own - own.mean(axis=0)).sum()
-            return float(1 - np.square(own - there).sum() / max(float(total), 1e-12))
+            return accuracy_or_r2(objective, there, own)
         case "labels":
-            return float(((own > 0.5) == (there > 0.5)).mean())
+            return accuracy_or_r2(objective, there, (own > 0).astype(np.float32))
         case _:
-            return float((own.argmax(axis=1) == there.argmax(axis=1)).mean())
+            return accuracy_or_r2(objective, there, decide(objective, own))
 
 
 @jax.jit

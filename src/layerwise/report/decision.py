@@ -98,7 +98,8 @@ def facts(found: DecisionSurface) -> dict[str, str]:
     ]
     told["points"] = f"{wording.listed(counts)}; the test part is left out"
     if found.kind == "quantities":
-        told["fidelity"] = f"R2 {found.fidelity:.3g} of the plane's values for the network's own at these rows"
+        mean = "mean " if len(found.outputs) > 1 else ""
+        told["fidelity"] = f"{mean}R2 {found.fidelity:.3g} of the plane's values for the network's own at these rows"
     else:
         told["fidelity"] = f"{found.fidelity:.1%} of these rows are decided on the plane as by their own inputs"
     if found.held:

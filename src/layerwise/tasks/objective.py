@@ -191,6 +191,26 @@ def watched(objective: Objective) -> tuple[str, ...]:
             return ("loss", "accuracy", "balanced_accuracy", "macro_f1")
 
 
+def accuracy_or_r2(
+    objective: Objective,
+    outputs: Float32[np.ndarray, "rows outputs"],
+    y: Shaped[np.ndarray, "rows *outputs"],
+    weight: Float32[np.ndarray, " rows"] | None = None,
+) -> float:
+    """The one of `figures` that says how much is right: the accuracy, or of quantities the mean of each one's R2.
+
+    >>> said, true = np.array([[1.0, 30.0], [3.0, 30.0]], np.float32), np.array([[1.0, 20.0], [3.0, 40.0]], np.float32)
+    >>> accuracy_or_r2(Objective("quantities", 2), said, true)
+    0.5
+    """
+    weights = jnp.ones(len(y)) if weight is None else jnp.asarray(weight)
+    if objective.kind == "quantities":  # R2 does not depend on the origin; near it the sums of squares are precise
+        middle = y.mean(axis=0)
+        outputs, y = outputs - middle, y - middle
+    found = figures(objective, tally(objective, jnp.asarray(outputs), jnp.asarray(y), weights))
+    return float(found["r2" if objective.kind == "quantities" else "accuracy"])
+
+
 # ── meaning of outputs, outside the program ─────────────────────────────────────────────────────
 
 
