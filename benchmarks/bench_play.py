@@ -1,14 +1,26 @@
-"""The Studio's padded program at TensorFlow Playground's default network, against the plain program.
+"""The Studio: how soon it is there, how fast it plays, and its padded program against the plain one.
 
     python benchmarks/bench_play.py
 
-2-4-2-1, tanh, batch 10, plain SGD, 250 rows to train on and 250 to validate on, each epoch evaluated on
-both. The padded program has room for six layers of eight units and compiles once for all that fit; the
-plain one is compiled for this network alone.
+A process of `layerwise play` and a client on a socket, as a page is: seconds from the command to the page,
+to the first frame and to the first answer, with what is compiled kept on disk; then examples a second at
+the default network while every frame is acknowledged.
+
+The programs alone: TensorFlow Playground's default network 2-4-2-1, tanh, batch 10, plain SGD, 250 rows to
+train on and 250 to validate on, each epoch evaluated on both. The padded program has room for six layers of
+eight units and compiles once for all that fit; the plain one is compiled for this network alone.
 """
 
+import http.client
+import json
+import signal
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 from side_by_side import race  # first: it clears what would slow NumPy down
 
@@ -16,6 +28,7 @@ import layerwise.training.compile  # noqa: F401  (before JAX compiles anything)
 
 # isort: split
 import numpy as np
+from websockets.sync.client import connect
 
 from layerwise.data import load as load_data
 from layerwise.inspection import initial
@@ -28,6 +41,8 @@ from layerwise.training.resolve import resolve
 from layerwise.training.trainer import Trainer
 
 STEPS = 10_000
+SECONDS = 4.0  # of playing, three times
+PLAY = "import sys; from layerwise.cli import main; sys.exit(main())"
 RECIPE: dict[str, Any] = {
     "data": {"kind": "toy", "name": "circle", "n": 500, "split": {"kind": "random", "validation": 0.5, "test": 0.0}},
     "network": {"kind": "mlp", "hidden": [4, 2], "activation": "tanh"},
@@ -35,7 +50,93 @@ RECIPE: dict[str, Any] = {
 }
 
 
+@contextmanager
+def served() -> Iterator[str]:
+    """The address of a Studio in a process of its own."""
+    words = [sys.executable, "-c", PLAY, "play", "--no-browser", "--port", "0"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+        process.send_signal(signal.SIGINT)
+
+
+def page(address: str) -> dict[str, Any]:
+    """Exchange the token, fetch the page, and give what a WebSocket needs to be let in."""
+    parts = urlsplit(address)
+    line = http.client.HTTPConnection(parts.netloc)
+    line.request("GET", f"/?{parts.query}")
+    answer = line.getresponse()
+    answer.read()
+    cookie = {"Cookie": str(answer.getheader("set-cookie")).split(";")[0]}
+    line.request("GET", "/", headers=cookie)
+    line.getresponse().read()
+    line.close()
+    settings: dict[str, Any] = {"compression": None, "max_size": None, "proxy": None}
+    return {
+        "uri": f"ws://{parts.netloc}/ws",
+        "origin": f"http://{parts.netloc}",
+        "additional_headers": cookie,
+        **settings,
+    }
+
+
+def visit(seconds: float) -> list[float]:
+    """Seconds to the page, the first frame and the first answer; then examples and frames a second, three times."""
+    began = time.perf_counter()
+    with served() as address:
+        way = page(address)
+        taken = [time.perf_counter() - began]
+        with connect(**way) as socket:
+            frames = 0
+
+            def ask(do: str) -> int:
+                """The step in the answer to a command."""
+                socket.send(json.dumps({"id": 1, "do": do}))
+                while isinstance(message := socket.recv(), bytes) or "id" not in (answer := json.loads(message)):
+                    paint(message)
+                return int(answer["scene"]["step"])
+
+            def paint(message: str | bytes) -> None:
+                nonlocal frames
+                if isinstance(message, bytes):
+                    frames += 1
+                    socket.send('{"do": "painted", "revision": 1, "step": 0}')
+
+            paint(socket.recv())
+            taken.append(time.perf_counter() - began)
+            ask("hello")
+            taken.append(time.perf_counter() - began)
+            for _ in range(3 if seconds else 0):
+                first, frames, started = ask("play"), 0, time.perf_counter()
+                while time.perf_counter() - started < seconds:
+                    paint(socket.recv())
+                made = ask("hello") - first
+                lasted = time.perf_counter() - started
+                taken += [10 * made / lasted, frames / lasted]
+                ask("pause")
+    return taken
+
+
+def studio() -> None:
+    """A whole Studio, from outside."""
+    visit(0)  # fills the cache of compiled programs
+    starts = np.median([visit(0)[:3] for _ in range(3)], axis=0)
+    print("\nlayerwise play, with a warm cache, from the command to")
+    for what, seconds in zip(("the page", "the first frame", "the first answer"), starts, strict=True):
+        print(f"  {what:<44} {seconds:6.2f} s")
+    rates = np.array(visit(SECONDS)[3:]).reshape(-1, 2)
+    print("playing, each frame acknowledged")
+    for examples, frames in rates:
+        print(f"  {examples / 1e6:5.2f} million examples a second at {frames:4.1f} frames a second")
+
+
 def main() -> None:
+    """The Studio, then the programs."""
+    studio()
+    programs()
+
+
+def programs() -> None:
     """Both programs in turn, on the same rows."""
     recipe = load(RECIPE)
     dataset = load_data(recipe.data, recipe.task, recipe.seed)
