@@ -16,7 +16,7 @@ def report(
 ) -> None:
     """Write the report of a run or study: one page that opens without a network.
 
-    \\b
+    \b
     Example:
       layerwise report runs/digits-1
     """

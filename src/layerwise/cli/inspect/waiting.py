@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from layerwise.progress.screen import messages, redraws
+from layerwise.training.interrupt import Interrupts
 
 if TYPE_CHECKING:
     from layerwise.inspection.trajectories import Retraining
@@ -14,8 +15,36 @@ if TYPE_CHECKING:
 def waiting(words: str) -> Iterator[Callable[[float], None]]:
     """Show `words` on standard error within the block, which tells the function it gets what share is done.
 
-    Where the share is never told, only a sign of life moves.
+    Where the share is never told, only a sign of life moves. Ctrl-C ends the block when it next tells, a second
+    one at once: raised just anywhere, Python may drop it inside a callback of JAX's.
     """
+    caught = False
+
+    def catch() -> None:
+        nonlocal caught
+        caught = True
+
+    def heed() -> None:
+        if caught:
+            raise KeyboardInterrupt
+
+    interrupts = Interrupts(catch, lambda: caught)
+    interrupts.hold()
+    try:
+        with _shown(words) as show:
+
+            def tell(share: float) -> None:
+                show(share)
+                heed()
+
+            yield tell
+        heed()
+    finally:
+        interrupts.release()
+
+
+@contextmanager
+def _shown(words: str) -> Iterator[Callable[[float], None]]:
     console = messages()
     if not redraws(console):
         console.print(f"{words} ...", soft_wrap=True)
