@@ -12,7 +12,7 @@ Nothing is claimed on the solver's word: a line is checked on every example, a p
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -65,17 +65,18 @@ class Separability:
     margin: float = 0.0
     certificate: Certificate | None = None
 
-    def explain(self, names: Sequence[str] = ("0", "1")) -> str:
-        """The finding in plain words; `names` are the classes'.
+    def explain(self, names: Sequence[str], numbers: Int64[np.ndarray, " rows"]) -> str:
+        """The finding in plain words; `names` are the classes', `numbers` those of the rows as people count them.
 
         >>> x = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]])
-        >>> print(separable(x, np.array([0, 1, 1, 0])).explain(["even", "odd"]))
-        No line separates the classes: rows 0 and 3 (even) and rows 1 and 2 (odd) have the same midpoint (0.5, 0.5). A
+        >>> print(separable(x, np.array([0, 1, 1, 0])).explain(["even", "odd"], np.arange(1, 5)))
+        No line separates the classes: rows 1 and 4 (even) and rows 2 and 3 (odd) have the same midpoint (0.5, 0.5). A
         line with both rows of one class on one side has their midpoint on that side too, and it cannot be on both.
         """
         line = {1: "threshold", 2: "line", 3: "plane"}.get(len(self.weights), "hyperplane")
         if self.certificate is not None:
-            return f"No {line} separates the classes: {_reason(self.certificate, line, names)}"
+            proof = replace(self.certificate, indices=numbers[self.certificate.indices])
+            return f"No {line} separates the classes: {_reason(proof, line, names)}"
         if self.verdict == "unknown":
             return f"Whether a {line} separates the classes could not be settled within the limits set for it."
         return f"A {line} separates the classes, with every example at least {self.margin:.3g} away from it."

@@ -11,7 +11,8 @@ from jaxtyping import Float32
 from layerwise.data.dataset import Classes, Dataset
 from layerwise.tasks.apart import SENT_UP_TO, Process, dismiss, leave, take
 from layerwise.tasks.baselines import Answer, Problem, remarks, score_baselines
-from layerwise.tasks.metrics import Draws, Interval, difference
+from layerwise.tasks.intervals import Interval
+from layerwise.tasks.metrics import Draws, difference
 from layerwise.tasks.objective import decide
 from layerwise.tasks.score import headline, score
 from layerwise.tasks.separable import separable
@@ -46,7 +47,7 @@ def limits(model: Model, dataset: Dataset) -> tuple[str, ...]:
         return ()
     if len(dataset.target.names) > 2:
         return ("the perceptron still errs on training rows: no planes that it found part all classes",)
-    return (separable(x, y).explain(dataset.target.names),)
+    return (separable(x, y).explain(dataset.target.names, dataset.train + 1),)
 
 
 def _outputs(model: Model, x: Float32[np.ndarray, "rows inputs"]) -> Iterator[Float32[np.ndarray, "some outputs"]]:
