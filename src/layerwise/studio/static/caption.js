@@ -10,7 +10,9 @@ let announced = 0;
 let timer = 0;
 
 export function setup() {
-  $("caption").querySelector("button").addEventListener("click", () => act?.());
+  $("caption")
+    .querySelector("button")
+    .addEventListener("click", () => act?.());
 }
 
 export function scene() {}
@@ -57,7 +59,11 @@ function message(app) {
   if (!scene) return { strong: "", rest: "Connecting." };
   if (scene.status === "diverged") return diverged(app);
   if (state.preparing) {
-    return { strong: "Preparing the training program.", rest: "Once; after that every control acts at once.", busy: true };
+    return {
+      strong: "Preparing the training program.",
+      rest: "Once; after that every control acts at once.",
+      busy: true,
+    };
   }
   if (state.step === 0 && !scene.playing) {
     return { strong: "Initial weights.", rest: "Guess what will happen, then press play." };
@@ -68,8 +74,16 @@ function message(app) {
 
 function wrong(app, error) {
   const parts = [error.received && `Received: ${error.received}.`, error.remedy && `${sentence(error.remedy)}`];
-  return { strong: sentence(error.rule ?? error.message), rest: parts.filter(Boolean).join(" "), alert: true,
-    label: "OK", act: () => { app.state.error = null; app.changed(); } };
+  return {
+    strong: sentence(error.rule ?? error.message),
+    rest: parts.filter(Boolean).join(" "),
+    alert: true,
+    label: "OK",
+    act: () => {
+      app.state.error = null;
+      app.changed();
+    },
+  };
 }
 
 // A capital letter and a full stop, but keys of the recipe stay as they are written.
@@ -87,8 +101,12 @@ function diverged(app) {
   }
   const rate = state.scene.recipe.train.learning_rate;
   if (typeof rate !== "number") return { ...said, rest: "The loss was not finite any more: learn more slowly." };
-  return { ...said, rest: "The loss was not finite any more.", label: "Halve the learning rate",
-    act: () => app.set("train.learning_rate", rate / 2) };
+  return {
+    ...said,
+    rest: "The loss was not finite any more.",
+    label: "Halve the learning rate",
+    act: () => app.set("train.learning_rate", rate / 2),
+  };
 }
 
 function ended(app) {
@@ -118,19 +136,31 @@ function course(app) {
   const { state } = app;
   const [now, peak] = [latest(state), best(state)];
   if (!now) return { strong: "The first epoch.", rest: "Its curves begin where it ends." };
-  if (!peak) return { strong: "Training.", rest: "Nothing is held out for validation, so over-fitting cannot be seen." };
+  if (!peak)
+    return { strong: "Training.", rest: "Nothing is held out for validation, so over-fitting cannot be seen." };
   const worse = now.validation - peak.validation;
   if (state.step < state.end) {
-    return { strong: `Back at epoch ${epochOf(state, state.step)}.`, rest: "What comes after is known; play goes on from here." };
+    return {
+      strong: `Back at epoch ${epochOf(state, state.step)}.`,
+      rest: "What comes after is known; play goes on from here.",
+    };
   }
   const first = state.frame.curve.values[1];
   const trained = now.train < Math.max(peak.train, 0.1 * first);
   if (now.step > peak.step && worse > 0.1 * peak.validation && worse > 0.005 && trained) {
     const epoch = epochOf(state, peak.step);
-    return { strong: `Over-fitting since epoch ${epoch}.`, rest: "Validation loss rises, training loss does not.",
-      label: `Go to epoch ${epoch}`, act: () => app.command("seek", { step: peak.step }) };
+    return {
+      strong: `Over-fitting since epoch ${epoch}.`,
+      rest: "Validation loss rises, training loss does not.",
+      label: `Go to epoch ${epoch}`,
+      act: () => app.command("seek", { step: peak.step }),
+    };
   }
-  if (now.train > 0.98 * first) return { strong: "Hardly learning yet.", rest: "The training loss is about where it began." };
+  if (now.train > 0.98 * first && now.row < 5) {
+    return { strong: "The first epochs.", rest: "Watch whether both losses come down." };
+  }
+  if (now.train > 0.98 * first)
+    return { strong: "Hardly learning yet.", rest: "The training loss is about where it began." };
   if (now.train < 0.02 * first) return { strong: "Learned.", rest: "The training loss is down to almost nothing." };
   return { strong: "Learning.", rest: "Training and validation loss come down." };
 }

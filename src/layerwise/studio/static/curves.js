@@ -11,7 +11,12 @@ export function setup(app) {
   canvas = h("canvas", { role: "img", "aria-label": "Curves of training and validation" });
   pen = canvas.getContext("2d");
   tabs = ["loss", "accuracy"].map((figure) =>
-    h("button", { role: "tab", "data-figure": figure, onclick: () => app.view({ figure }) }, figure === "loss" ? "Loss" : "Accuracy"));
+    h(
+      "button",
+      { role: "tab", "data-figure": figure, onclick: () => app.view({ figure }) },
+      figure === "loss" ? "Loss" : "Accuracy",
+    ),
+  );
   const list = h("div", { class: "tabs", role: "tablist", "aria-label": "Curves" }, ...tabs);
   list.addEventListener("keydown", (event) => {
     if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
@@ -76,7 +81,9 @@ function frameOf(state, rem, width, height) {
   const [left, right, top, bottom] = [2.4 * rem, width - 6 * rem, 1.5 * rem, height - 1.5 * rem];
   const end = Math.max(state.end, lines.rows ? lines.step(lines.rows - 1) : 0, 1);
   const x = (step) => left + ((right - left) * step) / end;
-  const y = (value) => bottom - ((bottom - top) * (Math.min(scale.to, Math.max(scale.from, value)) - scale.from)) / (scale.to - scale.from);
+  const y = (value) =>
+    bottom -
+    ((bottom - top) * (Math.min(scale.to, Math.max(scale.from, value)) - scale.from)) / (scale.to - scale.from);
   return { lines, scale, x, y, left, right, top, bottom };
 }
 
@@ -86,7 +93,13 @@ function grid({ scale, y, left, right, bottom }, rem, epochs) {
   pen.fillStyle = token("--ink3");
   pen.textAlign = "right";
   pen.textBaseline = "middle";
-  const digits = Math.max(1, Math.min(4, -Math.floor(Math.log10(scale.by) + 1e-9) + (scale.by / 10 ** Math.floor(Math.log10(scale.by)) % 1 > 0.01)));
+  const digits = Math.max(
+    1,
+    Math.min(
+      4,
+      -Math.floor(Math.log10(scale.by) + 1e-9) + ((scale.by / 10 ** Math.floor(Math.log10(scale.by))) % 1 > 0.01),
+    ),
+  );
   for (let value = scale.from; value <= scale.to + 1e-9; value += scale.by) {
     pen.beginPath();
     pen.moveTo(left, Math.round(y(value)) + 0.5);
@@ -132,18 +145,35 @@ function peak(state, plot, rem) {
   const half = pen.measureText(words).width / 2;
   pen.textAlign = "center";
   pen.textBaseline = "bottom";
-  pen.fillText(words, Math.min(plot.right + 4 * rem - half, Math.max(plot.left + half - 0.5 * rem, x)), plot.top - 0.2 * rem);
+  pen.fillText(
+    words,
+    Math.min(plot.right + 4 * rem - half, Math.max(plot.left + half - 0.5 * rem, x)),
+    plot.top - 0.2 * rem,
+  );
+}
+
+// Where training stands on the validation's line.
+function point(state, plot, rem, now) {
+  const value = state.view.figure === "loss" ? now?.validation : now?.figure;
+  if (!Number.isFinite(value)) return;
+  pen.beginPath();
+  pen.arc(plot.x(now.step), plot.y(value), 0.25 * rem, 0, 2 * Math.PI);
+  pen.fillStyle = token("--ink");
+  pen.fill();
 }
 
 // A value at a line's end with its name; the two keep apart.
 function ends(state, plot, rem, now) {
   if (!now) return;
   const accuracy = state.view.figure !== "loss";
-  const said = (value) => (accuracy && state.scene.kind !== "quantities" ? `${(100 * value).toFixed(0)} %` : short(value));
+  const said = (value) =>
+    accuracy && state.scene.kind !== "quantities" ? `${(100 * value).toFixed(0)} %` : short(value);
   const labels = [
     [accuracy ? now.figure : now.validation, "val.", "--ink", "600 "],
     [accuracy ? now.trainFigure : now.train, "train", "--ink2", ""],
-  ].filter(([value]) => Number.isFinite(value)).map(([value, ...rest]) => [plot.y(value), value, ...rest]);
+  ]
+    .filter(([value]) => Number.isFinite(value))
+    .map(([value, ...rest]) => [plot.y(value), value, ...rest]);
   if (labels.length === 2 && Math.abs(labels[0][0] - labels[1][0]) < 1.2 * rem) {
     const middle = Math.min(plot.bottom - 0.6 * rem, (labels[0][0] + labels[1][0]) / 2);
     const lower = labels[0][0] > labels[1][0] ? 0 : 1;
@@ -189,7 +219,10 @@ export function paint({ state }) {
   const now = latest(state);
   const cursor = now ? now.row + 1 : 0;
   pen.lineJoin = "round";
-  for (const [from, to, alpha] of [[Math.max(0, cursor - 1), plot.lines.rows, 0.3], [0, cursor, 1]]) {
+  for (const [from, to, alpha] of [
+    [Math.max(0, cursor - 1), plot.lines.rows, 0.3],
+    [0, cursor, 1],
+  ]) {
     pen.globalAlpha = alpha;
     pen.strokeStyle = token("--ink3");
     pen.lineWidth = 1.2;
@@ -199,6 +232,7 @@ export function paint({ state }) {
     line(plot.lines, "validation", plot.x, plot.y, from, to);
   }
   pen.globalAlpha = 1;
+  point(state, plot, rem, now);
   peak(state, plot, rem);
   ends(state, plot, rem, now);
 }

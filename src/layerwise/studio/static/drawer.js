@@ -14,7 +14,18 @@ let shown = null; // what the numbers were drawn from
 
 export function setup(app) {
   const tabs = Object.entries(TABS).map(([key, words]) =>
-    h("button", { role: "tab", id: `tab-${key}`, "aria-controls": "drawer-body", "data-drawer": key, onclick: () => app.view({ drawer: app.state.view.drawer === key ? "" : key }) }, words));
+    h(
+      "button",
+      {
+        role: "tab",
+        id: `tab-${key}`,
+        "aria-controls": "drawer-body",
+        "data-drawer": key,
+        onclick: () => app.view({ drawer: app.state.view.drawer === key ? "" : key }),
+      },
+      words,
+    ),
+  );
   const list = h("div", { class: "tabs", role: "tablist", "aria-label": "Drawer" }, ...tabs);
   list.addEventListener("keydown", (event) => {
     const way = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
@@ -23,7 +34,13 @@ export function setup(app) {
     tabs[(tabs.indexOf(document.activeElement) + way + tabs.length) % tabs.length].focus();
   });
   $("drawer").append(
-    h("div", { class: "bar" }, list, h("span", { id: "drawer-hint" }), h("button", { class: "quiet", id: "drawer-close", onclick: () => app.view({ drawer: "" }) }, "close")),
+    h(
+      "div",
+      { class: "bar" },
+      list,
+      h("span", { id: "drawer-hint" }),
+      h("button", { class: "quiet", id: "drawer-close", onclick: () => app.view({ drawer: "" }) }, "close"),
+    ),
     h("div", { id: "drawer-body", class: "body", role: "tabpanel", tabindex: "0" }),
   );
 }
@@ -47,18 +64,35 @@ function ask(app) {
 }
 
 function table(heading, columns, rows, sums = []) {
-  const cell = (row, kind) => h("tr", { class: kind }, ...row.map((value, i) => h(i ? "td" : "th", i ? {} : { scope: "row" }, value)));
-  return h("div", { class: "numbers-table" }, h("h3", {}, heading),
-    h("table", {},
+  const cell = (row, kind) =>
+    h("tr", { class: kind }, ...row.map((value, i) => h(i ? "td" : "th", i ? {} : { scope: "row" }, value)));
+  return h(
+    "div",
+    { class: "numbers-table" },
+    h("h3", {}, heading),
+    h(
+      "table",
+      {},
       h("thead", {}, h("tr", {}, ...columns.map((name) => h("th", { scope: "col" }, name)))),
-      h("tbody", {}, ...rows.map((row) => cell(row, "")), ...sums.map((row, i) => cell(row, i === sums.length - 1 ? "sum bold" : i ? "" : "sum")))));
+      h(
+        "tbody",
+        {},
+        ...rows.map((row) => cell(row, "")),
+        ...sums.map((row, i) => cell(row, i === sums.length - 1 ? "sum bold" : i ? "" : "sum")),
+      ),
+    ),
+  );
 }
 
 function example(app, sheet) {
   const { scene, row } = app.state;
   const rows = sheet.x[0].map((value, i) => [scene.inputs[i], short(value)]);
-  const target = scene.kind === "quantities" ? short(sheet.y.flat()[0]) : scene.names[sheet.y.flat()[0]] ?? String(sheet.y);
-  const said = sheet.predicted[0].map((value, k) => [sheet.predicted[0].length > 1 ? `output ${scene.names[k]}` : "output", short(value)]);
+  const target =
+    scene.kind === "quantities" ? short(sheet.y.flat()[0]) : (scene.names[sheet.y.flat()[0]] ?? String(sheet.y));
+  const said = sheet.predicted[0].map((value, k) => [
+    sheet.predicted[0].length > 1 ? `output ${scene.names[k]}` : "output",
+    short(value),
+  ]);
   rows.push(["target", target], ...said, ["loss E", short(sheet.loss)]);
   return table(`Example ${count(row)}`, ["", ""], rows);
 }
@@ -66,25 +100,42 @@ function example(app, sheet) {
 function incoming(app, sheet, layer, unit) {
   const it = sheet.layers[layer];
   const names = layer ? it.inputs[0].map((_, k) => `unit ${k + 1}`) : app.state.scene.inputs;
-  const rows = it.inputs[0].map((f, k) => [names[k], short(f), short(it.weight[unit][k]), short(f * it.weight[unit][k])]);
+  const rows = it.inputs[0].map((f, k) => [
+    names[k],
+    short(f),
+    short(it.weight[unit][k]),
+    short(f * it.weight[unit][k]),
+  ]);
   rows.push(["bias", "", short(it.bias[unit]), short(it.bias[unit])]);
   const heading = layer === sheet.layers.length - 1 ? "Into the output" : `Into layer ${layer + 1}, unit ${unit + 1}`;
-  return table(heading, ["input", "value f", "weight u", "u·f"], rows,
-    [["sum z", "", "", short(it.z.worked[0][unit])], [`${it.activation}(z)`, "", "", short(it.g.worked[0][unit])]]);
+  return table(heading, ["input", "value f", "weight u", "u·f"], rows, [
+    ["sum z", "", "", short(it.z.worked[0][unit])],
+    [`${it.activation}(z)`, "", "", short(it.g.worked[0][unit])],
+  ]);
 }
 
 function error(sheet, layer, unit) {
   const it = sheet.layers[layer];
   const next = sheet.layers[layer + 1];
   const rows = next
-    ? next.error.worked[0].map((delta, i) => [`unit ${i + 1}`, short(delta), short(next.weight[i][unit]), short(delta * next.weight[i][unit])])
+    ? next.error.worked[0].map((delta, i) => [
+        `unit ${i + 1}`,
+        short(delta),
+        short(next.weight[i][unit]),
+        short(delta * next.weight[i][unit]),
+      ])
     : [];
   const sums = [
     [next ? "sum" : "∂E/∂g", "", "", short(it.arriving[0][unit])],
     ["slope g′(z)", "", "", short(it.slope.worked[0][unit])],
     ["error δ", "", "", short(it.error.worked[0][unit])],
   ];
-  return table(next ? "Error coming back" : "Error at the output", [next ? `layer ${layer + 2}` : "", next ? "error δ" : "", next ? "weight v" : "", next ? "v·δ" : ""], rows, sums);
+  return table(
+    next ? "Error coming back" : "Error at the output",
+    [next ? `layer ${layer + 2}` : "", next ? "error δ" : "", next ? "weight v" : "", next ? "v·δ" : ""],
+    rows,
+    sums,
+  );
 }
 
 function learns(app, sheet, layer, unit) {
@@ -92,11 +143,22 @@ function learns(app, sheet, layer, unit) {
   const names = layer ? it.inputs[0].map((_, k) => `unit ${k + 1}`) : app.state.scene.inputs;
   const off = (checked, ...at) => {
     const of = (values) => at.reduce((found, k) => found[k], values);
-    return Math.abs(of(checked.worked) - of(checked.automatic)).toExponential(0).replaceAll("-", "−");
+    return Math.abs(of(checked.worked) - of(checked.automatic))
+      .toExponential(0)
+      .replaceAll("-", "−");
   };
-  const rows = it.weight[unit].map((u, k) =>
-    [names[k], short(it.weight_gradient.worked[unit][k], 4), short(it.new_weight[unit][k] - u, 4), off(it.weight_gradient, unit, k)]);
-  rows.push(["bias", short(it.bias_gradient.worked[unit], 4), short(it.new_bias[unit] - it.bias[unit], 4), off(it.bias_gradient, unit)]);
+  const rows = it.weight[unit].map((u, k) => [
+    names[k],
+    short(it.weight_gradient.worked[unit][k], 4),
+    short(it.new_weight[unit][k] - u, 4),
+    off(it.weight_gradient, unit, k),
+  ]);
+  rows.push([
+    "bias",
+    short(it.bias_gradient.worked[unit], 4),
+    short(it.new_bias[unit] - it.bias[unit], 4),
+    off(it.bias_gradient, unit),
+  ]);
   return table("What each weight learns", ["weight", "∂E/∂u", "step", "off by"], rows);
 }
 
@@ -108,8 +170,12 @@ function pick(app) {
     app.state.row = rows[(Math.max(0, at) + way + rows.length) % rows.length];
     app.changed();
   };
-  return h("div", { class: "pick" }, h("button", { class: "quiet", "aria-label": "Example before", onclick: go(-1) }, "←"),
-    h("button", { class: "quiet", "aria-label": "Next example", onclick: go(1) }, "→"));
+  return h(
+    "div",
+    { class: "pick" },
+    h("button", { class: "quiet", "aria-label": "Example before", onclick: go(-1) }, "←"),
+    h("button", { class: "quiet", "aria-label": "Next example", onclick: go(1) }, "→"),
+  );
 }
 
 function numbers(app) {
@@ -119,35 +185,62 @@ function numbers(app) {
   const body = $("drawer-body");
   if (state.row === null) {
     const first = scene.points.train[0]?.[0];
-    body.replaceChildren(h("p", { class: "soft" }, "Click a point of the output to see every number of one step for it. "),
-      h("button", { onclick: () => { state.row = first; app.changed(); } }, "Show the first point"));
+    body.replaceChildren(
+      h("p", { class: "soft" }, "Click a point of the output to see every number of one step for it. "),
+      h(
+        "button",
+        {
+          onclick: () => {
+            state.row = first;
+            app.changed();
+          },
+        },
+        "Show the first point",
+      ),
+    );
     return;
   }
   if (!sheet || state.sheetRow !== state.row || sheet.layers.length !== hidden.length + 1) {
-    body.replaceChildren(h("p", { class: "soft" }, scene.playing ? "The numbers come when training stands still." : "Working them out."));
+    body.replaceChildren(
+      h("p", { class: "soft" }, scene.playing ? "The numbers come when training stands still." : "Working them out."),
+    );
     return;
   }
   const layer = Math.min(selected?.layer ?? 0, hidden.length);
   const unit = Math.min(selected?.unit ?? 0, sheet.layers[layer].bias.length - 1);
   const left = h("div", {}, example(app, sheet), pick(app));
-  body.replaceChildren(left, incoming(app, sheet, layer, unit), error(sheet, layer, unit), learns(app, sheet, layer, unit));
+  body.replaceChildren(
+    left,
+    incoming(app, sheet, layer, unit),
+    error(sheet, layer, unit),
+    learns(app, sheet, layer, unit),
+  );
 }
 
 // ── the recipe ──────────────────────────────────────────────────────────────────────────────────
 
 function copy(words, text) {
-  return h("button", { class: "quiet", onclick: async (event) => {
-    await navigator.clipboard?.writeText(text());
-    put(event.target, "copied");
-    setTimeout(() => put(event.target, words), 1500);
-  } }, words);
+  return h(
+    "button",
+    {
+      class: "quiet",
+      onclick: async (event) => {
+        await navigator.clipboard?.writeText(text());
+        put(event.target, "copied");
+        setTimeout(() => put(event.target, words), 1500);
+      },
+    },
+    words,
+  );
 }
 
 function recipePage(app) {
   area = h("textarea", { id: "toml", spellcheck: "false", "aria-label": "Recipe as TOML", autocomplete: "off" });
   const use = h("button", { id: "use-recipe", disabled: true }, "Use this recipe");
   const back = h("button", { class: "quiet", id: "drop-recipe", disabled: true }, "undo my changes");
-  const changed = () => { use.disabled = back.disabled = area.value === written; };
+  const changed = () => {
+    use.disabled = back.disabled = area.value === written;
+  };
   const send = async () => {
     const answer = await app.recipe(area.value);
     if (answer) fill(answer.scene.toml);
@@ -161,10 +254,32 @@ function recipePage(app) {
   back.addEventListener("click", () => (fill(written), changed()));
   const commands = ["layerwise play recipe.toml", "layerwise train recipe.toml"];
   $("drawer-body").replaceChildren(
-    h("div", { class: "recipe" }, area, h("div", { class: "row" }, use, back, copy("copy", () => area.value))),
-    h("div", { class: "commands" }, h("h3", {}, "On the command line"),
+    h(
+      "div",
+      { class: "recipe" },
+      area,
+      h(
+        "div",
+        { class: "row" },
+        use,
+        back,
+        copy("copy", () => area.value),
+      ),
+    ),
+    h(
+      "div",
+      { class: "commands" },
+      h("h3", {}, "On the command line"),
       h("p", { class: "soft" }, "Keep the recipe as recipe.toml; then play with it here, or train it for real:"),
-      ...commands.map((line) => h("div", { class: "command" }, h("code", {}, line), copy("copy", () => line)))),
+      ...commands.map((line) =>
+        h(
+          "div",
+          { class: "command" },
+          h("code", {}, line),
+          copy("copy", () => line),
+        ),
+      ),
+    ),
   );
   fill(app.state.scene.toml);
 }
@@ -188,7 +303,8 @@ export function scene(app) {
   shown = null;
   if (view.drawer === "recipe") {
     if (!area?.isConnected) recipePage(app);
-    else if (area.value === written) fill(scene.toml); // what the user is typing stays
+    else if (area.value === written)
+      fill(scene.toml); // what the user is typing stays
     else written = scene.toml;
   } else if (!view.drawer) {
     $("drawer-body").replaceChildren();
@@ -199,7 +315,10 @@ export function paint(app) {
   const { state } = app;
   const { view, sheet, selected, row, sheetStep, scene } = state;
   const stale = view.drawer === "numbers" && sheet && row !== null && sheetStep !== state.step;
-  put($("drawer-hint"), view.drawer ? (stale ? `as of step ${count(sheetStep)}` : "") : "click a point to see its numbers");
+  put(
+    $("drawer-hint"),
+    view.drawer ? (stale ? `as of step ${count(sheetStep)}` : "") : "click a point to see its numbers",
+  );
   if (view.drawer !== "numbers") return;
   ask(app);
   const wanted = [sheet, JSON.stringify(selected), row, scene.playing];

@@ -19,7 +19,11 @@ function now(state, layer, unit, source) {
 }
 
 function field(app, words, layer, unit, source, after) {
-  const input = h("input", { autocomplete: "off", inputmode: "decimal", value: plainNumber(now(app.state, layer, unit, source)) });
+  const input = h("input", {
+    autocomplete: "off",
+    inputmode: "decimal",
+    value: plainNumber(now(app.state, layer, unit, source)),
+  });
   let sent = input.value;
   const send = async () => {
     const value = typed(input.value);
@@ -41,7 +45,10 @@ function field(app, words, layer, unit, source, after) {
 // One weight, or with `source` null the bias, beside where it was clicked.
 export function editWeight(app, layer, unit, source, element, event) {
   if (!app.state.frame) return;
-  const words = source === null ? `bias of ${unitName(app.state.scene, layer, unit)}` : linkName(app.state.scene, layer, unit, source);
+  const words =
+    source === null
+      ? `bias of ${unitName(app.state.scene, layer, unit)}`
+      : linkName(app.state.scene, layer, unit, source);
   const box = element?.getBoundingClientRect();
   const [x, y] = event ? [event.clientX, event.clientY] : [box.left + box.width / 2, box.bottom];
   popover(x, y, words, [field(app, words, layer, unit, source, close)], element);
@@ -55,7 +62,13 @@ export function editUnit(app, layer, unit, element) {
   const sources = layer === 0 ? inputs.length : hidden[layer - 1];
   const box = element.getBoundingClientRect();
   const weights = Array.from({ length: sources }, (_, source) =>
-    field(app, `from ${unitName(scene, layer - 1, source)}`, layer, unit, source, close));
-  popover(box.left + box.width / 2, box.bottom, unitName(scene, layer, unit),
-    [h("strong", {}, unitName(scene, layer, unit)), field(app, "bias", layer, unit, null, close), ...weights], element);
+    field(app, `from ${unitName(scene, layer - 1, source)}`, layer, unit, source, close),
+  );
+  popover(
+    box.left + box.width / 2,
+    box.bottom,
+    unitName(scene, layer, unit),
+    [h("strong", {}, unitName(scene, layer, unit)), field(app, "bias", layer, unit, null, close), ...weights],
+    element,
+  );
 }

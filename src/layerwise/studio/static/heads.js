@@ -5,8 +5,17 @@ import { close, h, popover } from "./dom.js";
 const LAYERS = 6;
 const UNITS = 8;
 const ACTIVATIONS = {
-  tanh: "tanh", sigmoid: "sigmoid", relu: "ReLU", leaky_relu: "leaky ReLU", noisy_relu: "noisy ReLU", elu: "ELU",
-  gelu: "GELU", silu: "SiLU", softplus: "softplus", linear: "linear", step: "step",
+  tanh: "tanh",
+  sigmoid: "sigmoid",
+  relu: "ReLU",
+  leaky_relu: "leaky ReLU",
+  noisy_relu: "noisy ReLU",
+  elu: "ELU",
+  gelu: "GELU",
+  silu: "SiLU",
+  softplus: "softplus",
+  linear: "linear",
+  step: "step",
 };
 const LINKS = { binary: "sigmoid", classes: "softmax", quantities: "linear" };
 
@@ -14,9 +23,10 @@ const LINKS = { binary: "sigmoid", classes: "softmax", quantities: "linear" };
 function rebuild(app, hidden, activations, words) {
   const { network } = app.state.scene.recipe;
   const same = activations.every((one) => JSON.stringify(one) === JSON.stringify(activations[0]));
-  const activation = same ? activations[0] ?? { kind: "tanh" } : activations;
+  const activation = same ? (activations[0] ?? { kind: "tanh" }) : activations;
   const kept = network.kind === "mlp" ? network : {};
-  const weights = hidden.join() === (network.hidden ?? []).join() ? kept.weights ?? [] : []; // typed for another shape
+  // Weights written in the recipe are those of its shape.
+  const weights = hidden.join() === (network.hidden ?? []).join() ? (kept.weights ?? []) : [];
   app.set("network", { ...kept, kind: "mlp", hidden, activation, weights }, words);
 }
 
@@ -43,8 +53,11 @@ function insert(app, shape, at) {
 
 function menu(app, shape, layer) {
   const now = shape.activations[layer].kind;
-  const list = h("select", { "aria-label": `Activation of layer ${layer + 1}`, "data-activation": String(layer) },
-    ...Object.entries(ACTIVATIONS).map(([value, said]) => h("option", { value, selected: value === now }, said)));
+  const list = h(
+    "select",
+    { "aria-label": `Activation of layer ${layer + 1}`, "data-activation": String(layer) },
+    ...Object.entries(ACTIVATIONS).map(([value, said]) => h("option", { value, selected: value === now }, said)),
+  );
   list.addEventListener("change", () => {
     const activations = [...shape.activations];
     activations[layer] = { kind: list.value };
@@ -56,11 +69,24 @@ function menu(app, shape, layer) {
 function counter(app, shape, layer, after = () => {}) {
   const n = shape.hidden[layer];
   const button = (words, sign, by, off) =>
-    h("button", { class: "round", "aria-label": words, title: words, disabled: off, onclick: () => (units(app, shape, layer, by), after()) }, sign);
-  return h("span", { class: "counter" },
+    h(
+      "button",
+      {
+        class: "round",
+        "aria-label": words,
+        title: words,
+        disabled: off,
+        onclick: () => (units(app, shape, layer, by), after()),
+      },
+      sign,
+    );
+  return h(
+    "span",
+    { class: "counter" },
     button(n > 1 ? `One unit fewer in layer ${layer + 1}` : `Remove layer ${layer + 1}`, "−", -1, false),
     h("span", {}, n === 1 ? "1 unit" : `${n} units`),
-    button(`One unit more in layer ${layer + 1}`, "+", 1, n >= UNITS));
+    button(`One unit more in layer ${layer + 1}`, "+", 1, n >= UNITS),
+  );
 }
 
 // On a phone the controls of a layer open as a sheet.
@@ -68,9 +94,15 @@ function sheet(app, shape, layer, element) {
   const full = shape.hidden.length >= LAYERS;
   const box = element.getBoundingClientRect();
   const add = (words, at) => h("button", { disabled: full, onclick: () => (insert(app, shape, at), close()) }, words);
-  const rows = layer === null
-    ? [add("Add a layer", 0)]
-    : [menu(app, shape, layer), counter(app, shape, layer, close), add("Add a layer before", layer), add("Add a layer after", layer + 1)];
+  const rows =
+    layer === null
+      ? [add("Add a layer", 0)]
+      : [
+          menu(app, shape, layer),
+          counter(app, shape, layer, close),
+          add("Add a layer before", layer),
+          add("Add a layer after", layer + 1),
+        ];
   popover(box.left + box.width / 2, box.bottom, layer === null ? "Layers" : `Layer ${layer + 1}`, rows, element);
 }
 
@@ -92,8 +124,12 @@ export function heads(app, shape, spots, narrow) {
   const found = [still(spots[0], narrow, "inputs", String(n))];
   shape.hidden.forEach((count, layer) => {
     if (narrow) {
-      const button = h("button", { class: "touch", "aria-label": `Layer ${layer + 1}: change` },
-        h("b", {}, ACTIVATIONS[shape.activations[layer].kind]), h("span", {}, `${count} unit${count > 1 ? "s" : ""}`));
+      const button = h(
+        "button",
+        { class: "touch", "aria-label": `Layer ${layer + 1}: change` },
+        h("b", {}, ACTIVATIONS[shape.activations[layer].kind]),
+        h("span", {}, `${count} unit${count > 1 ? "s" : ""}`),
+      );
       button.addEventListener("click", () => sheet(app, shape, layer, button));
       found.push(head(spots[layer + 1], "", button));
     } else {
@@ -105,8 +141,17 @@ export function heads(app, shape, spots, narrow) {
   if (narrow && shape.hidden.length) return h("div", { class: "heads narrow" }, ...found);
   for (let at = 0; at <= shape.hidden.length; at++) {
     const words = `Insert a layer ${at ? `after layer ${at}` : "at the front"}`;
-    const button = h("button", { class: "round dashed", "aria-label": words, title: words, disabled: shape.hidden.length >= LAYERS,
-      onclick: () => insert(app, shape, at) }, "+");
+    const button = h(
+      "button",
+      {
+        class: "round dashed",
+        "aria-label": words,
+        title: words,
+        disabled: shape.hidden.length >= LAYERS,
+        onclick: () => insert(app, shape, at),
+      },
+      "+",
+    );
     found.push(head((spots[at] + spots[at + 1]) / 2, "plus", button));
   }
   return h("div", { class: narrow ? "heads narrow" : "heads" }, ...found);

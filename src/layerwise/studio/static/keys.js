@@ -64,7 +64,8 @@ export function setup(app) {
       return;
     }
     if (typing(target) || !app.state.scene) return;
-    const name = event.shiftKey && key.startsWith("Arrow") ? `Shift+${key}` : key.length === 1 ? key.toLowerCase() : key;
+    const name =
+      event.shiftKey && key.startsWith("Arrow") ? `Shift+${key}` : key.length === 1 ? key.toLowerCase() : key;
     if (ARROWS.includes(name) && owns(target)) return;
     if (key === " " && target.closest("button, a, input, [role=radio], .unit") && target.id !== "play-pause") return;
     if (!acts[name]) return;

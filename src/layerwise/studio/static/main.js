@@ -99,7 +99,8 @@ async function weight(layer, unit, source, value) {
   const { weights, biases } = state.frame;
   const place = layer === layers() - 1 ? weights.shape[0] - 1 : layer;
   const [, units, inputs] = weights.shape;
-  const before = source === null ? biases.values[place * units + unit] : weights.values[(place * units + unit) * inputs + source];
+  const before =
+    source === null ? biases.values[place * units + unit] : weights.values[(place * units + unit) * inputs + source];
   const answer = await command("weight", { layer, unit, source, value });
   if (!answer) return;
   state.undo.push({ path: "", at: 0, what: "weight", more: { layer, unit, source, value: before } });

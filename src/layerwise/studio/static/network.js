@@ -55,7 +55,12 @@ function unitBox(app, layer, unit, spot, size) {
   const button = h("button", { class: "unit", tabindex: "-1" }, canvas);
   const box = h("div", { class: "place" }, button);
   const item = { ...spot, box, canvas, button, layer, unit, size };
-  Object.assign(box.style, { left: `${spot.x - size / 2}px`, top: `${spot.y - size / 2}px`, width: `${size}px`, height: `${size}px` });
+  Object.assign(box.style, {
+    left: `${spot.x - size / 2}px`,
+    top: `${spot.y - size / 2}px`,
+    width: `${size}px`,
+    height: `${size}px`,
+  });
   item.pen = canvas.getContext("2d");
   item.image = item.pen.createImageData(SIDE, SIDE);
   item.pixels = new Uint32Array(item.image.data.buffer);
@@ -67,10 +72,15 @@ function unitBox(app, layer, unit, spot, size) {
     item.tag = h("span", { class: "tag" });
     box.append(item.dot, item.tag);
     button.addEventListener("click", () => choose(app, layer, unit));
-    button.addEventListener("keydown", (event) => event.key === "Enter" && (event.preventDefault(), editUnit(app, layer, unit, button)));
+    button.addEventListener(
+      "keydown",
+      (event) => event.key === "Enter" && (event.preventDefault(), editUnit(app, layer, unit, button)),
+    );
   } else {
     const words = app.state.scene.inputs[unit];
-    box.append(h("span", { class: words.length > 2 ? "input-name long" : "input-name", "aria-hidden": "true" }, ...named(words)));
+    box.append(
+      h("span", { class: words.length > 2 ? "input-name long" : "input-name", "aria-hidden": "true" }, ...named(words)),
+    );
   }
   return item;
 }
@@ -103,7 +113,8 @@ function hint(app, item, event) {
   for (const one of links) one.path.classList.toggle("over", one === item);
   box.hidden = !item;
   if (!item || !app.state.frame) return;
-  put(box, `${linkName(app.state.scene, item.layer, item.unit, item.source)}: ${short(weightAt(app.state, item.layer, item.unit, item.source))}`);
+  const { layer, unit, source } = item;
+  put(box, `${linkName(app.state.scene, layer, unit, source)}: ${short(weightAt(app.state, layer, unit, source))}`);
   const { left, top } = $("board").getBoundingClientRect();
   box.style.left = `${event.clientX - left}px`;
   box.style.top = `${event.clientY - top}px`;
@@ -118,7 +129,8 @@ function build(app) {
   const drawing = svg("svg", { class: "links", width, height, "aria-hidden": "true" });
   const [lines, hits] = [svg("g"), svg("g")];
   columns = counts.map((count, column) =>
-    Array.from({ length: count }, (_, row) => unitBox(app, column - 1, row, at(column, row), size)));
+    Array.from({ length: count }, (_, row) => unitBox(app, column - 1, row, at(column, row), size)),
+  );
   links = [];
   for (let column = 1; column < counts.length; column++) {
     for (let unit = 0; unit < counts[column]; unit++) {
@@ -133,10 +145,22 @@ function build(app) {
   out = svg("path", { class: "out" });
   drawing.append(out, lines, hits);
   const spots = counts.map((_, column) => at(column, 0).x);
-  const group = h("div", { class: tight ? "units tight" : "units", role: "group", "aria-label": "Units: arrows walk, Enter types values" }, ...columns.flat().map((item) => item.box));
-  board.replaceChildren(drawing, heads(app, { inputs, hidden, activations, outputs }, spots, narrow), group,
-    h("div", { id: "hint", hidden: true }));
-  if (!narrow && outputs === 1) out.setAttribute("d", curve(at(counts.length - 1, 0), { x: width + size / 2 + 4, y: Math.min(0.24 * height, 14 * rem) }, size / 2 + 4));
+  const group = h(
+    "div",
+    { class: tight ? "units tight" : "units", role: "group", "aria-label": "Units: arrows walk, Enter types values" },
+    ...columns.flat().map((item) => item.box),
+  );
+  board.replaceChildren(
+    drawing,
+    heads(app, { inputs, hidden, activations, outputs }, spots, narrow),
+    group,
+    h("div", { id: "hint", hidden: true }),
+  );
+  if (!narrow && outputs === 1)
+    out.setAttribute(
+      "d",
+      curve(at(counts.length - 1, 0), { x: width + size / 2 + 4, y: Math.min(0.24 * height, 14 * rem) }, size / 2 + 4),
+    );
   walk(group);
   paintInputs();
   if (held) [...board.querySelectorAll("[aria-label]")].find((one) => one.getAttribute("aria-label") === held)?.focus();
@@ -208,7 +232,11 @@ function paintOutput(state, item) {
     let sum = 0;
     for (let y = 0; y < by; y++) {
       for (let x = 0; x < by; x++) {
-        sum += Math.max(-1, Math.min(1, surface.values[((row * by + y) * side + column * by + x) * outputs + item.unit] / scale)) || 0;
+        sum +=
+          Math.max(
+            -1,
+            Math.min(1, surface.values[((row * by + y) * side + column * by + x) * outputs + item.unit] / scale),
+          ) || 0;
       }
     }
     return sum / (by * by);
@@ -219,10 +247,16 @@ function paintLink(state, { path, layer, unit, source }) {
   const weight = weightAt(state, layer, unit, source);
   const size = Math.min(1, Math.abs(weight) / 4);
   const { selected } = state;
-  const apart = selected && !((selected.layer === layer && selected.unit === unit) || (selected.layer === layer - 1 && selected.unit === source));
+  const apart =
+    selected &&
+    !(
+      (selected.layer === layer && selected.unit === unit) ||
+      (selected.layer === layer - 1 && selected.unit === source)
+    );
   const state_ = `${weight === 0 ? "zero" : weight < 0 ? "negative" : "positive"}${apart ? " apart" : ""}`;
   if (path.dataset.state !== state_) path.dataset.state = state_;
-  path.style.strokeWidth = weight === 0 ? "1" : `${(0.6 + 5.4 * thickness * Math.sqrt(size) * Math.min(1, 0.35 + size)).toFixed(2)}px`;
+  path.style.strokeWidth =
+    weight === 0 ? "1" : `${(0.6 + 5.4 * thickness * Math.sqrt(size) * Math.min(1, 0.35 + size)).toFixed(2)}px`;
   path.style.opacity = apart ? "" : String(0.45 + 0.55 * Math.min(1, 2 * size));
 }
 
@@ -257,7 +291,17 @@ export function scene(app) {
   const { scene, view } = app.state;
   const { inputs, hidden, activations, outputs } = shapeOf(scene);
   const { clientWidth, clientHeight } = $("board");
-  const wanted = JSON.stringify([scene.kind, inputs, hidden, activations, outputs, clientWidth, clientHeight, view.present, view.drawer !== ""]);
+  const wanted = JSON.stringify([
+    scene.kind,
+    inputs,
+    hidden,
+    activations,
+    outputs,
+    clientWidth,
+    clientHeight,
+    view.present,
+    view.drawer !== "",
+  ]);
   const { selected } = app.state;
   if (selected && selected.unit >= (hidden[selected.layer] ?? outputs)) app.state.selected = null;
   if (selected && selected.layer > hidden.length) app.state.selected = null;
@@ -286,7 +330,10 @@ export function paint(app) {
     put(item.tag, ailing);
     item.box.dataset.ailing = ailing;
     const { selected } = state;
-    item.box.classList.toggle("selected", Boolean(selected && selected.layer === item.layer && selected.unit === item.unit));
+    item.box.classList.toggle(
+      "selected",
+      Boolean(selected && selected.layer === item.layer && selected.unit === item.unit),
+    );
     const label = name(state, item, bias, ailing);
     if (!state.scene.playing || document.activeElement === item.button) {
       item.button.setAttribute("aria-label", label);

@@ -23,7 +23,13 @@ export function setup(app) {
   $("output").append(
     h("h2", {}, "Output", h("span", { id: "architecture" })),
     h("div", { class: "picture" }, canvas),
-    h("div", { class: "under" }, h("span", { class: "legend", id: "legend" }), tick("validation", "validation"), tick("discrete", "discrete")),
+    h(
+      "div",
+      { class: "under" },
+      h("span", { class: "legend", id: "legend" }),
+      tick("validation", "validation"),
+      tick("discrete", "discrete"),
+    ),
     h("div", { id: "curves" }),
     h("div", { class: "figures", id: "figures" }),
   );
@@ -53,7 +59,10 @@ export function standard(scene) {
 
 function shownPoints({ scene, view }) {
   const { train, validation } = scene.points;
-  return [...train.map((point) => [point, false]), ...(view.validation ? validation.map((point) => [point, true]) : [])];
+  return [
+    ...train.map((point) => [point, false]),
+    ...(view.validation ? validation.map((point) => [point, true]) : []),
+  ];
 }
 
 function drawPoints(state) {
@@ -167,7 +176,12 @@ function contour(values, n) {
         const [a, b] = [corners[k], corners[(k + 1) % 4]];
         if (a < 0 === b < 0) continue;
         const t = a / (a - b);
-        const [x, y] = [[t, 0], [1, t], [1 - t, 1], [0, 1 - t]][k];
+        const [x, y] = [
+          [t, 0],
+          [1, t],
+          [1 - t, 1],
+          [0, 1 - t],
+        ][k];
         ends.push([(column + x) * cell, side - (row + y) * cell]);
       }
       for (let k = 0; k + 1 < ends.length; k += 2) {
@@ -210,7 +224,9 @@ function legend({ scene }) {
     return h("span", { class: last ? "last" : "" }, sign, words);
   };
   if (scene.kind === "classes") return scene.names.map((name, k) => entry(k, name));
-  return [entry(0, low), scene.kind === "quantities" ? h("i", { class: "ramp" }) : null, entry(1, high, true)].filter(Boolean);
+  return [entry(0, low), scene.kind === "quantities" ? h("i", { class: "ramp" }) : null, entry(1, high, true)].filter(
+    Boolean,
+  );
 }
 
 function percentOf(value) {
@@ -222,7 +238,8 @@ function figures(state) {
   const { scene } = state;
   const quantity = scene.kind === "quantities";
   const held = scene.points.validation.length;
-  const said = (value) => (!now ? "–" : quantity ? (Number.isFinite(value) ? value.toFixed(2).replace("-", "−") : "–") : percentOf(value));
+  const said = (value) =>
+    !now ? "–" : quantity ? (Number.isFinite(value) ? value.toFixed(2).replace("-", "−") : "–") : percentOf(value);
   const box = $("figures");
   if (!box.childElementCount) {
     const parts = ["validation", "training"].map((part) => h("div", { "data-part": part }, h("b"), h("span")));
@@ -264,7 +281,11 @@ export function paint({ state }) {
   if (state.row !== null) drawChosen(state);
   figures(state);
   const now = latest(state);
-  const shown = scene.playing ? "training" : now ? `${scene.kind === "quantities" ? "" : `${percentOf(now.figure)} of the validation points right`}` : "initial weights";
+  const shown = scene.playing
+    ? "training"
+    : now
+      ? `${scene.kind === "quantities" ? "" : `${percentOf(now.figure)} of the validation points right`}`
+      : "initial weights";
   const label = `Output over both inputs; ${shown}`;
   if (canvas.getAttribute("aria-label") !== label) canvas.setAttribute("aria-label", label);
 }

@@ -3,11 +3,15 @@
 import { $, h, plainNumber, put, typed } from "./dom.js";
 import { drawToy, TOYS } from "./toys.js";
 
-const RATES = [1e-5, 3e-5, 1e-4, 2e-4, 3e-4, 5e-4, 1e-3, 2e-3, 3e-3, 5e-3, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 3, 5, 10];
+const RATES = [
+  1e-5, 3e-5, 1e-4, 2e-4, 3e-4, 5e-4, 1e-3, 2e-3, 3e-3, 5e-3, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 3, 5,
+  10,
+];
 const PENALTIES = [0, 1e-5, 1e-4, 3e-4, 1e-3, 2e-3, 3e-3, 5e-3, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 1];
 const DECAYS = [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 0.9999];
 const EPOCHS = [10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 1000000];
-const spaced = (from, to, by) => Array.from({ length: Math.round((to - from) / by) + 1 }, (_, i) => Number((from + i * by).toFixed(6)));
+const spaced = (from, to, by) =>
+  Array.from({ length: Math.round((to - from) / by) + 1 }, (_, i) => Number((from + i * by).toFixed(6)));
 
 const share = (value) => `${plainNumber(100 * value)} %`;
 
@@ -16,17 +20,52 @@ const MORE = {
   momentum: [["momentum", "Momentum", DECAYS, 0.9]],
   nesterov: [["momentum", "Momentum", DECAYS, 0.9]],
   rmsprop: [["decay", "Decay", DECAYS, 0.9]],
-  adam: [["beta1", "β₁", DECAYS, 0.9], ["beta2", "β₂", DECAYS, 0.999]],
-  adamw: [["beta1", "β₁", DECAYS, 0.9], ["beta2", "β₂", DECAYS, 0.999]],
-  lion: [["beta1", "β₁", DECAYS, 0.9], ["beta2", "β₂", DECAYS, 0.99]],
-  step: [["every", "Every … epochs", EPOCHS, 10], ["factor", "Times", spaced(0.05, 1, 0.05), 0.1]],
+  adam: [
+    ["beta1", "β₁", DECAYS, 0.9],
+    ["beta2", "β₂", DECAYS, 0.999],
+  ],
+  adamw: [
+    ["beta1", "β₁", DECAYS, 0.9],
+    ["beta2", "β₂", DECAYS, 0.999],
+  ],
+  lion: [
+    ["beta1", "β₁", DECAYS, 0.9],
+    ["beta2", "β₂", DECAYS, 0.99],
+  ],
+  step: [
+    ["every", "Every … epochs", EPOCHS, 10],
+    ["factor", "Times", spaced(0.05, 1, 0.05), 0.1],
+  ],
   exponential: [["factor", "Times, an epoch", [0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1], 0.95]],
   cosine: [["floor", "Down to, times", spaced(0, 0.9, 0.1), 0]],
   one_cycle: [["peak", "Peak at", spaced(0.1, 0.9, 0.1), 0.3]],
 };
-const OPTIMIZERS = { sgd: "SGD", momentum: "momentum", nesterov: "Nesterov", adagrad: "Adagrad", rmsprop: "RMSProp", adam: "Adam", adamw: "AdamW", lion: "Lion" };
-const SCHEDULES = { constant: "constant", step: "steps", exponential: "exponential", cosine: "cosine", one_cycle: "one cycle" };
-const STARTS = { auto: "automatic", he: "He", glorot: "Glorot", lecun: "LeCun", orthogonal: "orthogonal", uniform: "uniform", zeros: "zeros" };
+const OPTIMIZERS = {
+  sgd: "SGD",
+  momentum: "momentum",
+  nesterov: "Nesterov",
+  adagrad: "Adagrad",
+  rmsprop: "RMSProp",
+  adam: "Adam",
+  adamw: "AdamW",
+  lion: "Lion",
+};
+const SCHEDULES = {
+  constant: "constant",
+  step: "steps",
+  exponential: "exponential",
+  cosine: "cosine",
+  one_cycle: "one cycle",
+};
+const STARTS = {
+  auto: "automatic",
+  he: "He",
+  glorot: "Glorot",
+  lecun: "LeCun",
+  orthogonal: "orthogonal",
+  uniform: "uniform",
+  zeros: "zeros",
+};
 const LOSSES = {
   classes: { auto: "cross-entropy", balanced: "balanced", smoothed: "smoothed" },
   quantities: { mse: "squared", mae: "absolute", huber: "Huber" },
@@ -47,8 +86,20 @@ function nearest(values, value) {
 
 // One line: name, track, value. The track has round values; others are typed.
 function slider(app, words, path, values, read, { say = plainNumber, parse = typed, whole = false } = {}) {
-  const track = h("input", { type: "range", min: "0", max: String(values.length - 1), step: "1", "aria-label": words, "data-path": path });
-  const field = h("input", { class: "value", "aria-label": `${words}, typed`, autocomplete: "off", inputmode: "decimal" });
+  const track = h("input", {
+    type: "range",
+    min: "0",
+    max: String(values.length - 1),
+    step: "1",
+    "aria-label": words,
+    "data-path": path,
+  });
+  const field = h("input", {
+    class: "value",
+    "aria-label": `${words}, typed`,
+    autocomplete: "off",
+    inputmode: "decimal",
+  });
   let held = null;
   const show = (value) => {
     held = value;
@@ -72,13 +123,19 @@ function slider(app, words, path, values, read, { say = plainNumber, parse = typ
     if (Number.isFinite(value)) app.set(path, whole ? Math.round(value) : value, words);
     else field.value = typeof held === "number" ? say(held) : held;
   });
-  controls.push({ show: (recipe) => show(read(recipe)), busy: () => document.activeElement === track && track.matches(":active") });
+  controls.push({
+    show: (recipe) => show(read(recipe)),
+    busy: () => document.activeElement === track && track.matches(":active"),
+  });
   return h("div", { class: "line" }, h("span", {}, words), track, field);
 }
 
 function choice(app, words, name, options, read, act) {
-  const list = h("select", { "aria-label": words, "data-path": name },
-    ...Object.entries(options).map(([value, said]) => h("option", { value }, said)));
+  const list = h(
+    "select",
+    { "aria-label": words, "data-path": name },
+    ...Object.entries(options).map(([value, said]) => h("option", { value }, said)),
+  );
   list.addEventListener("change", () => act(list.value));
   controls.push({
     show: (recipe) => {
@@ -96,7 +153,8 @@ async function chooseToy(app, name) {
   const { recipe } = app.state.scene;
   if (recipe.task.kind !== "auto") await app.set("task", { kind: "auto" }, "loss");
   if (recipe.data.kind === "toy") app.set("data.name", name, TOYS[name]);
-  else app.set("data", { kind: "toy", name, n: 500, split: { kind: "random", validation: 0.3, test: 0.2 } }, TOYS[name]);
+  else
+    app.set("data", { kind: "toy", name, n: 500, split: { kind: "random", validation: 0.3, test: 0.2 } }, TOYS[name]);
 }
 
 function toys(app) {
@@ -104,7 +162,17 @@ function toys(app) {
   const buttons = Object.keys(TOYS).map((name) => {
     const canvas = h("canvas", { "aria-hidden": "true" });
     drawToy(canvas, name);
-    return h("button", { role: "radio", "aria-label": TOYS[name], title: TOYS[name], "data-toy": name, onclick: () => chooseToy(app, name) }, canvas);
+    return h(
+      "button",
+      {
+        role: "radio",
+        "aria-label": TOYS[name],
+        title: TOYS[name],
+        "data-toy": name,
+        onclick: () => chooseToy(app, name),
+      },
+      canvas,
+    );
   });
   group.append(...buttons);
   group.addEventListener("keydown", (event) => {
@@ -149,7 +217,15 @@ function split(app) {
   };
   const ends = () => [1 - held.validation - held.test, 1 - held.test];
   const handles = ["End of the training part", "End of the validation part"].map((words, which) => {
-    const handle = h("div", { class: "handle", role: "slider", tabindex: "0", "aria-label": words, "aria-valuemin": "0", "aria-valuemax": "100", "data-split": String(which) });
+    const handle = h("div", {
+      class: "handle",
+      role: "slider",
+      tabindex: "0",
+      "aria-label": words,
+      "aria-valuemin": "0",
+      "aria-valuemax": "100",
+      "data-split": String(which),
+    });
     const to = (end) => send(which ? [Math.min(ends()[0], end), end] : [end, Math.max(ends()[1], end)]);
     handle.addEventListener("pointerdown", (event) => handle.setPointerCapture(event.pointerId));
     handle.addEventListener("pointermove", (event) => {
@@ -192,7 +268,8 @@ const train = (recipe) => (typeof recipe.train === "object" ? recipe.train : {})
 function more(app, part, recipe) {
   const now = train(recipe)[part] ?? {};
   const lines = (MORE[now.kind] ?? []).map(([key, words, values, usual]) =>
-    slider(app, words, `train.${part}.${key}`, values, (all) => train(all)[part]?.[key] ?? usual));
+    slider(app, words, `train.${part}.${key}`, values, (all) => train(all)[part]?.[key] ?? usual),
+  );
   if (part === "schedule" && ["cosine", "one_cycle"].includes(now.kind)) {
     lines.push(slider(app, "Over epochs", "train.epochs", EPOCHS, (all) => train(all).epochs, { whole: true }));
   }
@@ -200,7 +277,8 @@ function more(app, part, recipe) {
 }
 
 function lossOf({ task }) {
-  if (task.kind === "classify") return task.label_smoothing ? "smoothed" : task.class_weight === "balanced" ? "balanced" : "auto";
+  if (task.kind === "classify")
+    return task.label_smoothing ? "smoothed" : task.class_weight === "balanced" ? "balanced" : "auto";
   return task.kind === "regress" ? task.loss : "auto";
 }
 
@@ -213,13 +291,21 @@ const TASKS = {
 function loss(app) {
   const quantities = app.state.scene.kind === "quantities";
   const read = (recipe) => (quantities && lossOf(recipe) === "auto" ? "mse" : lossOf(recipe));
-  return choice(app, "Loss", "task", quantities ? LOSSES.quantities : LOSSES.classes, read,
-    (value) => app.set("task", TASKS[value] ?? { kind: "regress", loss: value }, "loss"));
+  return choice(app, "Loss", "task", quantities ? LOSSES.quantities : LOSSES.classes, read, (value) =>
+    app.set("task", TASKS[value] ?? { kind: "regress", loss: value }, "loss"),
+  );
 }
 
 function stopping(app) {
-  const button = h("button", { class: "switch", role: "switch", "aria-label": "Early stopping", "data-path": "train.patience" });
-  button.addEventListener("click", () => app.set("train.patience", train(app.state.scene.recipe).patience ? 0 : 10, "early stopping"));
+  const button = h("button", {
+    class: "switch",
+    role: "switch",
+    "aria-label": "Early stopping",
+    "data-path": "train.patience",
+  });
+  button.addEventListener("click", () =>
+    app.set("train.patience", train(app.state.scene.recipe).patience ? 0 : 10, "early stopping"),
+  );
   controls.push({ show: (recipe) => button.setAttribute("aria-checked", Boolean(train(recipe).patience)) });
   return h("div", { class: "line" }, h("span", {}, "Early stopping"), button);
 }
@@ -232,27 +318,68 @@ function form(app) {
   const data = [
     h("h2", {}, "Data", h("span", { id: "data-name" })),
     toys(app),
-    ...(toy ? [
-      slider(app, "Noise", "data.noise", spaced(0, 0.5, 0.05), (all) => all.data.noise, { say: share, parse: (text) => typed(text.replace("%", "")) / 100 }),
-      slider(app, "Points", "data.n", [4, 20, 40, 60, 80, 100, 150, 200, 240, 300, 400, 500, 600, 800, 1000], (all) => all.data.n, { whole: true }),
-    ] : []),
-    slider(app, "Batch size", "train.batch_size", [1, 2, 4, 5, 8, 10, 12, 16, 20, 24, 32], number("batch_size"), { whole: true }),
+    ...(toy
+      ? [
+          slider(app, "Noise", "data.noise", spaced(0, 0.5, 0.05), (all) => all.data.noise, {
+            say: share,
+            parse: (text) => typed(text.replace("%", "")) / 100,
+          }),
+          slider(
+            app,
+            "Points",
+            "data.n",
+            [4, 20, 40, 60, 80, 100, 150, 200, 240, 300, 400, 500, 600, 800, 1000],
+            (all) => all.data.n,
+            { whole: true },
+          ),
+        ]
+      : []),
+    slider(app, "Batch size", "train.batch_size", [1, 2, 4, 5, 8, 10, 12, 16, 20, 24, 32], number("batch_size"), {
+      whole: true,
+    }),
     split(app),
   ];
   const training = [
     h("h2", {}, "Training"),
-    choice(app, "Optimizer", "train.optimizer", OPTIMIZERS, (all) => train(all).optimizer?.kind ?? "adam", (kind) => app.set("train.optimizer", { kind }, "optimizer")),
+    choice(
+      app,
+      "Optimizer",
+      "train.optimizer",
+      OPTIMIZERS,
+      (all) => train(all).optimizer?.kind ?? "adam",
+      (kind) => app.set("train.optimizer", { kind }, "optimizer"),
+    ),
     ...more(app, "optimizer", recipe),
     slider(app, "Learning rate", "train.learning_rate", RATES, number("learning_rate")),
-    choice(app, "Schedule", "train.schedule", SCHEDULES, (all) => train(all).schedule?.kind ?? "constant", (kind) => app.set("train.schedule", { kind }, "schedule")),
+    choice(
+      app,
+      "Schedule",
+      "train.schedule",
+      SCHEDULES,
+      (all) => train(all).schedule?.kind ?? "constant",
+      (kind) => app.set("train.schedule", { kind }, "schedule"),
+    ),
     ...more(app, "schedule", recipe),
     loss(app),
     slider(app, "L1", "train.l1", PENALTIES, number("l1")),
     slider(app, "L2", "train.l2", PENALTIES, number("l2")),
     slider(app, "Dropout", "train.dropout", spaced(0, 0.8, 0.05), number("dropout")),
-    choice(app, "Initial weights", "network.initialization", STARTS, (all) => all.network.initialization ?? "auto", (value) => app.set("network.initialization", value, "initial weights")),
+    choice(
+      app,
+      "Initial weights",
+      "network.initialization",
+      STARTS,
+      (all) => all.network.initialization ?? "auto",
+      (value) => app.set("network.initialization", value, "initial weights"),
+    ),
     stopping(app),
-    ...(train(recipe).patience ? [slider(app, "Patience", "train.patience", [1, 2, 3, 5, 8, 10, 15, 20, 30, 50, 100], number("patience"), { whole: true })] : []),
+    ...(train(recipe).patience
+      ? [
+          slider(app, "Patience", "train.patience", [1, 2, 3, 5, 8, 10, 15, 20, 30, 50, 100], number("patience"), {
+            whole: true,
+          }),
+        ]
+      : []),
   ];
   training.at(-1).classList.toggle("sub", Boolean(train(recipe).patience));
   $("settings").replaceChildren(h("div", { class: "group" }, ...data), h("div", { class: "group" }, ...training));
@@ -264,7 +391,15 @@ export function scene(app) {
   const { state } = app;
   const { recipe, kind } = state.scene;
   const now = train(recipe);
-  const wanted = [recipe.data.kind, now.optimizer?.kind, now.schedule?.kind, kind, Boolean(now.patience), state.view.theme, matchMedia("(prefers-color-scheme: dark)").matches].join();
+  const wanted = [
+    recipe.data.kind,
+    now.optimizer?.kind,
+    now.schedule?.kind,
+    kind,
+    Boolean(now.patience),
+    state.view.theme,
+    matchMedia("(prefers-color-scheme: dark)").matches,
+  ].join();
   if (wanted !== shape) {
     shape = wanted;
     const at = document.activeElement?.dataset?.path;
@@ -272,7 +407,7 @@ export function scene(app) {
     if (at) $("settings").querySelector(`[data-path="${at}"]`)?.focus();
   }
   for (const control of controls) if (!control.busy?.()) control.show(recipe);
-  put($("data-name"), recipe.data.kind === "toy" ? TOYS[recipe.data.name] : recipe.data.name ?? recipe.data.kind);
+  put($("data-name"), recipe.data.kind === "toy" ? TOYS[recipe.data.name] : (recipe.data.name ?? recipe.data.kind));
 }
 
 export function paint() {}

@@ -74,7 +74,7 @@ function scrub(app) {
   const { state } = app;
   const move = (event) => {
     const { left, width } = bar.getBoundingClientRect();
-    seek(app, (Math.min(1, Math.max(0, (event.clientX - left) / width)) * state.end));
+    seek(app, Math.min(1, Math.max(0, (event.clientX - left) / width)) * state.end);
   };
   bar.addEventListener("pointerdown", (event) => {
     if (!state.scene) return;
@@ -88,8 +88,14 @@ function scrub(app) {
   bar.addEventListener("keydown", (event) => {
     const epoch = state.scene?.steps_per_epoch ?? 1;
     const ways = {
-      ArrowLeft: state.step - 1, ArrowDown: state.step - 1, ArrowRight: state.step + 1, ArrowUp: state.step + 1,
-      PageDown: state.step - epoch, PageUp: state.step + epoch, Home: 0, End: state.end,
+      ArrowLeft: state.step - 1,
+      ArrowDown: state.step - 1,
+      ArrowRight: state.step + 1,
+      ArrowUp: state.step + 1,
+      PageDown: state.step - epoch,
+      PageUp: state.step + epoch,
+      Home: 0,
+      End: state.end,
     };
     if (!(event.key in ways)) return;
     event.preventDefault();
@@ -111,7 +117,9 @@ function ticks(state) {
     tick.style.left = percent(step, state.end);
     return tick;
   });
-  $("scrub").querySelector(".ticks").replaceChildren(...made);
+  $("scrub")
+    .querySelector(".ticks")
+    .replaceChildren(...made);
 }
 
 // ── drawing ─────────────────────────────────────────────────────────────────────────────────────
@@ -146,7 +154,10 @@ export function paint({ state }) {
   bar.setAttribute("aria-valuenow", step);
   bar.setAttribute("aria-valuetext", `epoch ${epoch}, batch ${step % per}`);
   ticks(state);
-  for (const [id, off] of [["epoch-back", step === 0], ["batch-back", step === 0]]) {
+  for (const [id, off] of [
+    ["epoch-back", step === 0],
+    ["batch-back", step === 0],
+  ]) {
     $(id).setAttribute("aria-disabled", off);
   }
 }

@@ -3,8 +3,15 @@
 import { classColors, token } from "./color.js";
 
 export const TOYS = {
-  circle: "Circle", gaussians: "Two clouds", spiral: "Spirals", moons: "Moons", xor: "XOR",
-  and: "AND", or: "OR", plane: "Plane", "multi-gaussian": "Hills",
+  circle: "Circle",
+  gaussians: "Two clouds",
+  spiral: "Spirals",
+  moons: "Moons",
+  xor: "XOR",
+  and: "AND",
+  or: "OR",
+  plane: "Plane",
+  "multi-gaussian": "Hills",
 };
 
 // Numbers between 0 and 1 that look random and are the same every time.
@@ -77,8 +84,19 @@ export function drawToy(canvas, name) {
 const MARKS = [
   (pen, x, y, r) => pen.arc(x, y, r, 0, 2 * Math.PI),
   (pen, x, y, r) => pen.rect(x - 0.88 * r, y - 0.88 * r, 1.76 * r, 1.76 * r),
-  (pen, x, y, r) => polygon(pen, x, y, 1.25 * r, [[0, -1], [0.87, 0.6], [-0.87, 0.6]]),
-  (pen, x, y, r) => polygon(pen, x, y, 1.25 * r, [[0, -1], [1, 0], [0, 1], [-1, 0]]),
+  (pen, x, y, r) =>
+    polygon(pen, x, y, 1.25 * r, [
+      [0, -1],
+      [0.87, 0.6],
+      [-0.87, 0.6],
+    ]),
+  (pen, x, y, r) =>
+    polygon(pen, x, y, 1.25 * r, [
+      [0, -1],
+      [1, 0],
+      [0, 1],
+      [-1, 0],
+    ]),
 ];
 
 function polygon(pen, x, y, r, corners) {
