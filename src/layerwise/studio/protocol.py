@@ -117,7 +117,7 @@ def decoded(message: str | bytes) -> Known:
     """The command of a message.
 
     >>> decoded('{"id": 3, "do": "step", "batches": 2}')
-    Forward(id=3, batches=2)
+    Forward(batches=2, id=3)
 
     Raises `RecipeError` with what is wrong with it.
     """
