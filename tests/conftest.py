@@ -185,7 +185,7 @@ def _finalist(number: int | None, settings: dict[str, Any], seen: Sequence[float
 
 
 def _ending(status: str, winner: Any, done: int, remarks: Sequence[str]) -> Any:
-    from layerwise.tasks.metrics import Interval
+    from layerwise.tasks.intervals import Interval
     from layerwise.tuning.events import StudyFinished
 
     scores = {"test": {"accuracy": Interval(0.75, 0.625, 0.875), "macro_f1": Interval(0.5, 0.25, 0.75)}}

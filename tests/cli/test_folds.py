@@ -13,7 +13,7 @@ from rich.console import Console
 
 from layerwise.cli import folds, main
 from layerwise.progress.board import Board
-from layerwise.tasks.metrics import Interval
+from layerwise.tasks.intervals import Interval
 from layerwise.training.events import AnyEvent, Epoch
 from layerwise.training.folds import CrossValidation, Fold
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from layerwise.cli import results
 from layerwise.cli.results import Result, payload, summary
 from layerwise.progress import wording
-from layerwise.tasks.metrics import Interval
+from layerwise.tasks.intervals import Interval
 
 CLASSIFICATION = ("accuracy", "balanced_accuracy", "macro_f1", "log_loss", "roc_auc", "calibration_error")
 

@@ -6,11 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.stats import binomtest
 
 from layerwise.errors import LayerwiseError
 from layerwise.inspection import Minima, Starts, Subject, minima, sample, subject
-from layerwise.inspection.basins import exact
 from layerwise.inspection.samples import Sample, flat, shaped
 from layerwise.nets.build import build
 from layerwise.nets.dense import MLP, Dense
@@ -130,10 +128,3 @@ def test_after_the_largest_seed_comes_the_first() -> None:
 def test_where_seeds_change_nothing(recipe: str) -> None:
     with pytest.raises(LayerwiseError, match="--starts out"):
         Starts(subject(recipe), 5)
-
-
-@pytest.mark.parametrize(("count", "of"), [(0, 10), (10, 10), (3, 10), (47, 60), (1, 1)])
-def test_exact_intervals(count: int, of: int) -> None:
-    """As SciPy has them."""
-    found, known = exact(count, of), binomtest(count, of).proportion_ci(0.95, "exact")
-    assert_allclose((found.low, found.high), (known.low, known.high), atol=1e-12)

@@ -14,7 +14,7 @@ from layerwise.inspection.diagnoses import RULES
 from layerwise.inspection.rules import course, network, scores
 from layerwise.inspection.rules.case import Case
 from layerwise.recipe import records as r
-from layerwise.tasks.metrics import Interval
+from layerwise.tasks.intervals import Interval
 from layerwise.training.events import Epoch, Finished, RolledBack
 from layerwise.training.run import Run
 

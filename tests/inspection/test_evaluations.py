@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix, precision_recall_curve, roc_auc_score
 
 from layerwise.inspection import subject
-from layerwise.inspection.evaluations import Decisions, calibration, curve, evaluation, mistakes, wilson
+from layerwise.inspection.evaluations import Decisions, calibration, curve, evaluation, mistakes
 from layerwise.tasks.metrics import classification
 from layerwise.tasks.objective import decide, probabilities
 from layerwise.training.forward import Forward
@@ -65,12 +65,6 @@ def test_bins_are_those_of_the_calibration_error(kind: type) -> None:
     error = np.sum(found.rows / 12 * np.abs(found.accuracy - found.confidence))
     two = np.stack([1 - sure, sure], axis=1)
     assert classification(two, right.astype(int), 0)["calibration_error"].value == pytest.approx(error, abs=1e-6)
-
-
-@given(st.integers(1, 10_000), st.floats(0, 1))
-def test_wilson_holds_the_share(rows: int, share: float) -> None:
-    low, high = wilson(np.array([share]), np.array([rows]))
-    assert 0 <= low[0] <= share <= high[0] <= 1
 
 
 @pytest.mark.parametrize("name", ["iris", "breast-cancer"])

@@ -5,7 +5,7 @@ import pytest
 
 from layerwise.inspection.evaluations import Decisions, Values, calibration, curve
 from layerwise.plots import runs as plots
-from layerwise.tasks.metrics import Interval
+from layerwise.tasks.intervals import Interval
 from layerwise.training.events import Epoch
 
 

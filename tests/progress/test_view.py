@@ -14,7 +14,7 @@ from layerwise.progress.board import SCORING, Board
 from layerwise.progress.view import live_lines, said, watching
 from layerwise.progress.wording import sparkline
 from layerwise.recipe import load
-from layerwise.tasks.metrics import Interval
+from layerwise.tasks.intervals import Interval
 from layerwise.training.events import AnyEvent, Epoch, Finished, Progress, RolledBack, Scoring, Started, TestTouched
 
 

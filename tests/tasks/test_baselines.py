@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from layerwise.data.dataset import Classes, Dataset, Embedding, Encoder, Labels, Quantities, Target
 from layerwise.tasks import baselines
 from layerwise.tasks.baselines import Baseline, Problem, remarks, score_baselines
-from layerwise.tasks.metrics import Interval
+from layerwise.tasks.intervals import Interval
 
 
 def dataset(x: Any, y: Any, target: Target, codes: Sequence[Embedding] = (), held_out: float = 0.4) -> Dataset:

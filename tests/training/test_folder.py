@@ -8,7 +8,7 @@ import pytest
 from layerwise import files
 from layerwise.errors import RecipeError, RunError, StorageError
 from layerwise.recipe import load
-from layerwise.tasks.metrics import Interval
+from layerwise.tasks.intervals import Interval
 from layerwise.training.checkpoint import Mark
 from layerwise.training.events import AnyEvent, Epoch, Finished, Progress, RolledBack, Scoring, Started, TestTouched
 from layerwise.training.folder import Folder, new_folder

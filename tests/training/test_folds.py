@@ -14,7 +14,7 @@ from layerwise import CrossValidation, Run, cross_validate
 from layerwise.errors import DataError, LayerwiseError, RecipeError, RunError
 from layerwise.recipe import load
 from layerwise.recipe.folds import fold_of, folded
-from layerwise.tasks.metrics import Interval
+from layerwise.tasks.intervals import Interval
 from layerwise.training import folds as module
 from layerwise.training.events import Epoch, Finished, Scoring, Started, TestTouched
 from layerwise.training.folder import Folder

@@ -10,7 +10,7 @@ import msgspec
 
 from layerwise.errors import LayerwiseError
 from layerwise.progress.wording import counted
-from layerwise.tasks.metrics import Interval
+from layerwise.tasks.intervals import Interval
 from layerwise.training.events import AnyEvent, Epoch
 from layerwise.tuning.events import AnyStudyEvent, Searching, StudyFinished, StudyStarted
 

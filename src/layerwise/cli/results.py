@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from layerwise.progress import wording
-from layerwise.tasks.metrics import Interval
+from layerwise.tasks.intervals import Interval
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -21,7 +21,7 @@ from layerwise.nets.dense import MLP
 from layerwise.recipe import records as r
 from layerwise.recipe.seeding import seeds
 from layerwise.tasks.constant import constant_loss
-from layerwise.tasks.metrics import Interval
+from layerwise.tasks.intervals import Interval, exact
 from layerwise.tasks.objective import Objective, accuracy_or_r2, probabilities
 from layerwise.training.forward import Forward
 from layerwise.training.lanes import Lanes, Report, forecast, memory_budget
@@ -170,20 +170,6 @@ def minima(networks: Sequence[MLP], objective: Objective, train: Sample, validat
         constant=constant,
         bound=bound,
     )
-
-
-def exact(count: int, of: int) -> Interval:
-    """A share with its exact binomial 95% interval (Clopper & Pearson 1934).
-
-    >>> found = exact(0, 100)
-    >>> found.value, found.low, round(found.high, 4)
-    (0.0, 0.0, 0.0362)
-    """
-    from scipy.special import betaincinv
-
-    low = 0.0 if count == 0 else float(betaincinv(count, of - count + 1, 0.025))
-    high = 1.0 if count == of else float(betaincinv(count + 1, of - count, 0.975))
-    return Interval(count / of, low, high)
 
 
 def _function(

@@ -28,8 +28,7 @@ from layerwise.inspection.subjects import initial
 from layerwise.nets.dense import MLP
 from layerwise.recipe import records as r
 from layerwise.recipe import seeding
-from layerwise.tasks.mean import mean_within
-from layerwise.tasks.metrics import Interval
+from layerwise.tasks.intervals import Interval, mean_within
 from layerwise.tasks.objective import Objective, training_weights, watched
 from layerwise.training import loop
 from layerwise.training.events import Epoch

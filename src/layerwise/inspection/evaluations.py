@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float, Float64, Int64
 
 from layerwise.data.dataset import Classes, Labels, Quantities, Rows
 from layerwise.inspection.subjects import Subject
+from layerwise.tasks.intervals import wilson
 from layerwise.tasks.metrics import BINS, calibration_bin
 from layerwise.tasks.objective import decide, probabilities
 from layerwise.training.forward import Forward
@@ -165,21 +166,6 @@ def calibration(sure: Float[np.ndarray, "rows *labels"], right: Bool[np.ndarray,
     accuracy = np.bincount(bins, right.ravel(), BINS)[held] / rows
     low, high = wilson(accuracy, rows) if sure.ndim == 1 else (None, None)
     return Calibration(np.bincount(bins, sure.ravel(), BINS)[held] / rows, accuracy, low, high, rows)
-
-
-def wilson(
-    share: Float64[np.ndarray, " shares"], rows: Int64[np.ndarray, " shares"]
-) -> tuple[Float64[np.ndarray, " shares"], Float64[np.ndarray, " shares"]]:
-    """The 95% score interval of a share seen in so many rows (Wilson 1927), which holds also near 0 and 1.
-
-    >>> low, high = wilson(np.array([1.0]), np.array([10]))
-    >>> round(float(low[0]), 4), round(float(high[0]), 4)
-    (0.7225, 1.0)
-    """
-    z = 1.959964
-    middle = (share + z**2 / (2 * rows)) / (1 + z**2 / rows)
-    half = z / (1 + z**2 / rows) * np.sqrt(share * (1 - share) / rows + z**2 / (4 * rows**2))
-    return np.clip(middle - half, 0, share), np.clip(middle + half, share, 1)
 
 
 def _outputs(subject: Subject, rows: Rows) -> np.ndarray:

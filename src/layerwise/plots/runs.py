@@ -9,7 +9,7 @@ from layerwise.inspection.evaluations import Calibration, Curve, Decisions, Valu
 from layerwise.plots import style
 from layerwise.plots.style import EDGE, FILL, INK, INK2, INK3, LINE, PAPER, RAMP
 from layerwise.progress import wording
-from layerwise.tasks.metrics import Interval
+from layerwise.tasks.intervals import Interval
 from layerwise.training.events import AnyEvent, Epoch
 
 if TYPE_CHECKING:

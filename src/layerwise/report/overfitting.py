@@ -10,8 +10,7 @@ from layerwise.plots import overfitting as plots
 from layerwise.progress import wording
 from layerwise.report.inspections import titled
 from layerwise.report.page import Figures, Html, section, table, tag, text
-from layerwise.tasks.mean import mean_within
-from layerwise.tasks.metrics import Interval
+from layerwise.tasks.intervals import Interval, mean_within
 
 HEADING = ("", "strength", "epoch", "training loss", "validation loss", "gap")
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from layerwise.progress import wording
 from layerwise.recipe import Recipe, to_toml
 from layerwise.report.page import Html, section, table, tag, text
-from layerwise.tasks.metrics import Interval
+from layerwise.tasks.intervals import Interval
 
 Scores = Mapping[str, Interval]  # metric -> figure
 

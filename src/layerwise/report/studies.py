@@ -13,7 +13,7 @@ from layerwise.progress import wording
 from layerwise.recipe import load
 from layerwise.report.page import Figures, Html, page, section, table, tag, text
 from layerwise.report.parts import fact, recipe_text, remark, scores, use_model
-from layerwise.tasks.metrics import Interval
+from layerwise.tasks.intervals import Interval
 from layerwise.tuning.events import Finalist
 from layerwise.tuning.folder import StudyFolder
 from layerwise.tuning.picture import StudyPicture, picture

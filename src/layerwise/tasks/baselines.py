@@ -24,7 +24,7 @@ from jaxtyping import Float, Float32, Int64, Shaped
 
 from layerwise.data.dataset import Classes, Dataset, Embedding, Labels, Quantities, Rows, Target
 from layerwise.tasks import kernel, metrics
-from layerwise.tasks.metrics import Interval
+from layerwise.tasks.intervals import Interval
 
 
 class Answer(NamedTuple):

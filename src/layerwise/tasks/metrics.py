@@ -26,9 +26,10 @@ number. A resample that does not define a figure is left out of its interval.
 from collections.abc import Mapping
 from functools import lru_cache
 
-import msgspec
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, Int, Int64, Num
+
+from layerwise.tasks.intervals import Interval, exact
 
 RESAMPLES = 1_000
 BUCKETS = 10_000  # rows up to which every row is drawn by itself
@@ -38,14 +39,6 @@ SMALLEST = float(np.finfo(np.float32).eps)  # probabilities are kept this far fr
 
 # A figure on every draw: the first is the part as it is, the others its resamples.
 Draws = Float64[np.ndarray, " draws"]
-
-
-class Interval(msgspec.Struct, frozen=True):
-    """A figure with its 95% bootstrap interval; all three in the metric's own unit."""
-
-    value: float
-    low: float
-    high: float
 
 
 def classification(
@@ -418,19 +411,14 @@ def _widened(found: dict[str, Interval], counts: Int[np.ndarray, " classes"]) ->
 
     A mean over classes is bounded by the mean of their bounds.
     """
-    rows = counts[counts > 0]
-    bounds = {
-        "accuracy": 0.025 ** (1 / rows.sum()),
-        "exact_match": 0.025 ** (1 / rows.sum()),
-        "balanced_accuracy": float(np.mean(0.025 ** (1 / rows))),
-        "macro_f1": float(np.mean(0.025 ** (1 / rows))),
-    }
-    for name, bound in bounds.items():
-        if name in found and found[name].low == found[name].high == found[name].value:
-            if found[name].value == 1:
-                found[name] = Interval(1.0, float(bound), 1.0)
-            elif found[name].value == 0:
-                found[name] = Interval(0.0, 0.0, float(1 - bound))
+    each = [int(count) for count in counts if count]
+    for name in ("accuracy", "exact_match", "balanced_accuracy", "macro_f1"):
+        if name not in found or not found[name].low == found[name].high == found[name].value in (0, 1):
+            continue
+        value, sizes = found[name].value, each if name in ("balanced_accuracy", "macro_f1") else [sum(each)]
+        bounds = [exact(int(value) * size, size) for size in sizes]
+        low, high = (sum(ends) / len(ends) for ends in zip(*((bound.low, bound.high) for bound in bounds), strict=True))
+        found[name] = Interval(value, low, high)
     return found
 
 

@@ -4,9 +4,9 @@ import numpy as np
 from jaxtyping import Float32, Shaped
 
 from layerwise.data.dataset import Quantities, Target
+from layerwise.tasks.intervals import Interval
 from layerwise.tasks.metrics import (
     Draws,
-    Interval,
     accuracy_draws,
     classification,
     classification_by_score,

@@ -5,7 +5,7 @@ An event never holds a device buffer: those are donated to the next call and die
 
 import msgspec
 
-from layerwise.tasks.metrics import Interval
+from layerwise.tasks.intervals import Interval
 
 
 class Event(msgspec.Struct, frozen=True, tag_field="event", kw_only=True):

@@ -23,8 +23,7 @@ from layerwise.errors import LayerwiseError, RunError
 from layerwise.recipe import Recipe, Source, load
 from layerwise.recipe.folds import fold_of, folded, folds_of
 from layerwise.recipe.wording import nearest
-from layerwise.tasks.mean import deviation, mean_within
-from layerwise.tasks.metrics import Interval
+from layerwise.tasks.intervals import Interval, deviation, mean_within
 from layerwise.training.events import AnyEvent, Finished, Scoring
 from layerwise.training.folder import Folder, new_folder
 from layerwise.training.interrupt import Interrupts

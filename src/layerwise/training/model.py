@@ -28,7 +28,7 @@ from layerwise.nets.build import build
 from layerwise.nets.dense import MLP
 from layerwise.recipe import records as r
 from layerwise.recipe.reading import decode, plain
-from layerwise.tasks.metrics import Interval
+from layerwise.tasks.intervals import Interval
 from layerwise.tasks.objective import Objective, decide, objective_for, probabilities
 from layerwise.tasks.score import score
 from layerwise.training import familiar

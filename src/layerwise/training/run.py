@@ -27,7 +27,7 @@ from layerwise.nets.build import build
 from layerwise.recipe import Recipe, Source, load, plain
 from layerwise.recipe import records as r
 from layerwise.tasks.apart import prepare
-from layerwise.tasks.metrics import Interval
+from layerwise.tasks.intervals import Interval
 from layerwise.tasks.objective import training_weights
 from layerwise.training import checkpoint, familiar
 from layerwise.training.checkpoint import Mark

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from layerwise.tasks.metrics import Interval
+from layerwise.tasks.intervals import Interval
 
 
 def headline(metrics: Mapping[str, Mapping[str, Interval]]) -> str:

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from layerwise.tasks.metrics import Interval
+from layerwise.tasks.intervals import Interval
 from layerwise.training.events import Event, Scoring, TestTouched
 
 

@@ -23,7 +23,7 @@ from layerwise.errors import RecipeError, RunError
 from layerwise.recipe import Source, load
 from layerwise.recipe import records as r
 from layerwise.recipe.seeding import seeds
-from layerwise.tasks.metrics import Interval
+from layerwise.tasks.intervals import Interval
 from layerwise.training.events import Scoring, TestTouched
 from layerwise.training.folder import new_folder
 from layerwise.training.interrupt import Interrupts

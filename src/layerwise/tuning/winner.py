@@ -4,8 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from layerwise.tasks.mean import mean_within
-from layerwise.tasks.metrics import Interval
+from layerwise.tasks.intervals import Interval, mean_within
 from layerwise.tuning.events import Finalist
 from layerwise.tuning.ledger import Ledger
 from layerwise.tuning.space import Settings

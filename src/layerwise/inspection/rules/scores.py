@@ -6,7 +6,7 @@ from typing import NamedTuple
 from layerwise.data.dataset import Quantities
 from layerwise.inspection.findings import Finding, Healthy, Unseen, Verdict
 from layerwise.inspection.rules.case import Case
-from layerwise.tasks.metrics import Interval
+from layerwise.tasks.intervals import Interval
 
 TRIVIAL = ("majority_class", "mean")
 ROWS_SAID = 10_000_000  # beyond so many rows "more rows" is no advice
