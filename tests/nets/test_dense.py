@@ -35,6 +35,23 @@ def test_forward_is_the_formula(net):
     np.testing.assert_allclose(forward(net, X), expected, rtol=1e-5, atol=1e-6)
 
 
+def test_every_layer_s_sums_and_values(net):
+    found, g = jax.jit(MLP.layerwise)(net, X), X
+    for layer, function, (z, values) in zip(net.layers, (expit, np.tanh, lambda z: z), found, strict=True):
+        np.testing.assert_allclose(z, g @ np.asarray(layer.weight).T + np.asarray(layer.bias), rtol=1e-5, atol=1e-6)
+        g = function(np.asarray(z))
+        np.testing.assert_allclose(values, g, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(found[-1].values, forward(net, X))
+
+
+def test_values_in_training_are_those_that_go_on(net):
+    found = jax.jit(MLP.layerwise)(net, X, training(3, dropout=RATE))
+    first, second = found[:2]
+    assert (np.asarray(first.values) == 0).any() and (np.asarray(found[-1].values) != 0).all()
+    weight, bias = np.asarray(net.layers[1].weight), np.asarray(net.layers[1].bias)
+    np.testing.assert_allclose(second.sums, np.asarray(first.values) @ weight.T + bias, rtol=1e-5, atol=1e-6)
+
+
 def test_an_example_does_not_depend_on_its_batch(net):
     whole = np.asarray(forward(net, X))
     alone = np.concatenate([forward(net, X[i : i + 1]) for i in range(6)])

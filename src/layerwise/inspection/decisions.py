@@ -9,7 +9,6 @@ from jaxtyping import Array, Float, Float32, Float64, Int64, Shaped
 
 from layerwise.data.dataset import Classes, Dataset, Quantities, Target
 from layerwise.inspection.planes import Axis, Component, Over, Plane, plane
-from layerwise.nets.activation import activate
 from layerwise.nets.dense import MLP
 from layerwise.tasks.objective import Kind, Objective, accuracy_or_r2, decide, probabilities
 from layerwise.training.forward import Forward
@@ -161,11 +160,7 @@ def _fidelity(
 @jax.jit
 def _activations(network: MLP, x: Float[Array, "rows inputs"]) -> list[Float[Array, "rows _"]]:
     """The deterministic outputs of every hidden layer."""
-    found, h = [], network.inputs(x)
-    for layer, kind in zip(network.layers[:-1], network.activations[:-1], strict=True):
-        h = activate(kind, layer(h))
-        found.append(h)
-    return found
+    return [found.values for found in network.layerwise(x)[:-1]]
 
 
 def _units(found: Plane) -> HiddenUnits:

@@ -17,12 +17,12 @@ from jaxtyping import Array, Bool, Float, Float32, Float64, Shaped
 
 from layerwise.errors import LayerwiseError
 from layerwise.nets import noise
-from layerwise.nets.dense import MLP, Dense, Embed, Training
+from layerwise.nets.dense import MLP, Dense, Embed
 from layerwise.recipe import records as r
-from layerwise.tasks.objective import Objective, example_losses
+from layerwise.tasks.objective import Objective
 from layerwise.training.hyper import Hyper, hyper
 from layerwise.training.optimizer import DEFAULT_RATES
-from layerwise.training.step import Batch, Program, penalty, program, training
+from layerwise.training.step import Batch, Program, minimized, program, training
 
 Tree = TypeVar("Tree")
 STEP = 1e-5  # of a parameter: truncation and rounding are then both about 1e-11
@@ -126,7 +126,7 @@ def gradcheck(
         drawn = training(made, settings, noise.key(1))
 
         def loss(flat: Float[Array, " parameters"]) -> Float[Array, ""]:
-            return minimized(made, shaped(flat), batch, settings, drawn)
+            return minimized(made, shaped(flat), batch, settings, drawn)[0]
 
         found: _Differences = jax.tree.map(np.asarray, jax.jit(lambda p: _differences(loss, p))(flat))
     return _judged(network, found)
@@ -215,16 +215,7 @@ def _parameter(shapes: list[tuple[int, ...]], at: int) -> str:
     return f"weight of unit {row + 1} for input {column + 1}"
 
 
-# ── what is minimized ───────────────────────────────────────────────────────────────────────────
-
-
-def minimized(made: Program, network: MLP, batch: Batch, settings: Hyper, drawn: Training | None) -> Float[Array, ""]:
-    """E as `training.step` minimizes it: the weighted mean over the batch (a perceptron's sum) plus the penalties."""
-    outputs = network(batch.x, drawn)
-    each = example_losses(made.objective, outputs, batch.y, settings.label_smoothing, settings.delta)
-    total = jnp.sum(each * batch.weight)
-    heavy = 1.0 if made.objective.kind == "perceptron" else jnp.maximum(jnp.sum(batch.weight), 1e-12)
-    return total / heavy + penalty(made, network, settings)
+# ── the step that is looked at ──────────────────────────────────────────────────────────────────
 
 
 def settled(

@@ -49,7 +49,12 @@ def sample(subject: Subject, part: str = "train", most: int = MOST_ROWS) -> Samp
 
 def mean_loss(objective: Objective, network: MLP, sample: Sample) -> Float[Array, ""]:
     """The weighted mean of the examples' losses in the deterministic pass, without penalties; NaN over no rows."""
-    each = example_losses(objective, network(sample.x), sample.y, sample.smoothing, sample.delta)
+    return mean_of(objective, network(sample.x), sample)
+
+
+def mean_of(objective: Objective, outputs: Float[Any, "rows outputs"], sample: Sample) -> Float[Array, ""]:
+    """The same of the outputs."""
+    each = example_losses(objective, outputs, sample.y, sample.smoothing, sample.delta)
     return jnp.sum(each * sample.weight) / jnp.sum(sample.weight)
 
 

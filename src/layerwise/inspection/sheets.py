@@ -15,14 +15,14 @@ import numpy as np
 from jaxtyping import Array, Float, Float32, Float64, Shaped
 
 from layerwise.inspection import chainrule
-from layerwise.inspection.gradients import doubled, layer_name, minimized, quiet, settled
+from layerwise.inspection.gradients import doubled, layer_name, quiet, settled
 from layerwise.nets import noise
 from layerwise.nets.activation import activate
 from layerwise.nets.dense import MLP
 from layerwise.recipe import records as r
 from layerwise.tasks.objective import Objective, example_losses
 from layerwise.training.hyper import Hyper
-from layerwise.training.step import Batch, Program, fresh, penalty, step
+from layerwise.training.step import Batch, Program, fresh, minimized, penalty, step
 
 # u are the weights of a layer, v those of the next one, f what comes into it; the index 0 is the bias.
 FORWARD = "z_j = u_j0 + Σ_k u_jk f_k,   g_j = g(z_j)"
@@ -239,17 +239,16 @@ def _automatic(network: MLP, made: Program, settings: Hyper, batch: Batch) -> _A
         shifted = eqx.tree_at(lambda net: [layer.bias for layer in net.layers], network, biases)
         # Those shifted biases are matrices: the penalties, which spare biases, are taken of the network itself.
         loose = replace(made, uses=made.uses - {"l1", "l2"})
-        return minimized(loose, shifted, batch, settings, None) + penalty(made, network, settings)
+        return minimized(loose, shifted, batch, settings, None)[0] + penalty(made, network, settings)
 
     @jax.jit
     def all_of_it(network: MLP) -> _Automatic:
         gradient, errors = jax.grad(energy, argnums=(0, 1))(network, offsets)
-        layers, g = [], network.inputs(batch.x)
-        for layer, kind, error in zip(network.layers, network.activations, errors, strict=True):
-            z = layer(g)
-            g, slope = jax.vjp(partial(activate, kind), z)
+        passes, layers = network.layerwise(batch.x), []
+        for (z, g), kind, error in zip(passes, network.activations, errors, strict=True):
+            _, slope = jax.vjp(partial(activate, kind), z)
             layers.append(_Layer(z, g, slope(jnp.ones_like(g))[0], error))
-        each = example_losses(made.objective, g, batch.y, settings.label_smoothing, settings.delta)
+        each = example_losses(made.objective, passes[-1].values, batch.y, settings.label_smoothing, settings.delta)
         return _Automatic(layers, gradient, each)
 
     found: _Automatic = jax.tree.map(np.asarray, all_of_it(wide))

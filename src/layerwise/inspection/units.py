@@ -9,17 +9,15 @@ from functools import partial
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Float64, Int64
 
 from layerwise.inspection.curves import Zone, name, zones
-from layerwise.inspection.samples import Sample
+from layerwise.inspection.samples import Sample, mean_of
 from layerwise.inspection.updates import Update
-from layerwise.nets.activation import activate
-from layerwise.nets.dense import MLP
+from layerwise.nets.dense import MLP, Pass
 from layerwise.recipe import records as r
-from layerwise.tasks.objective import Objective, example_losses
+from layerwise.tasks.objective import Objective
 from layerwise.training import compile as _  # noqa: F401  (prepares JAX before the first compilation)
 
 BINS = 40  # of a histogram
@@ -85,11 +83,10 @@ class Activations:
         return first / last if last else float("nan")
 
 
-class Pass(NamedTuple):
-    """Weighted sums and values of every layer, of shape (rows, units), the mean loss and its gradient."""
+class Measured(NamedTuple):
+    """What every layer computes, the mean loss and its gradient."""
 
-    sums: tuple[Float[Array, "rows units"], ...]
-    values: tuple[Float[Array, "rows units"], ...]
+    layers: list[Pass]
     loss: Float[Array, ""]
     gradient: MLP
 
@@ -110,8 +107,8 @@ def activations(network: MLP, objective: Objective, rows: Sample, update: Update
         _layer(
             "output" if number == last else f"hidden {number}",
             kind,
-            np.asarray(measured.sums[number - 1], np.float64),
-            np.asarray(measured.values[number - 1], np.float64),
+            np.asarray(measured.layers[number - 1].sums, np.float64),
+            np.asarray(measured.layers[number - 1].values, np.float64),
             gradient_norm=norm(measured.gradient.layers[number - 1]),
             weight_norm=norm(network.layers[number - 1]),
             update_norm=float("nan") if update is None else norm(update.change.layers[number - 1]),
@@ -122,19 +119,13 @@ def activations(network: MLP, objective: Objective, rows: Sample, update: Update
 
 
 @partial(jax.jit, static_argnums=0)
-def _measured(objective: Objective, network: MLP, rows: Sample) -> Pass:
-    def loss(network: MLP) -> tuple[Float[Array, ""], tuple[list[Array], list[Array]]]:
-        h, sums, values = network.inputs(rows.x), [], []
-        for layer, kind in zip(network.layers, network.activations, strict=True):
-            z = layer(h)
-            h = activate(kind, z)
-            sums.append(z)
-            values.append(h)
-        each = example_losses(objective, h, rows.y, rows.smoothing, rows.delta)
-        return jnp.sum(each * rows.weight) / jnp.sum(rows.weight), (sums, values)
+def _measured(objective: Objective, network: MLP, rows: Sample) -> Measured:
+    def loss(network: MLP) -> tuple[Float[Array, ""], list[Pass]]:
+        layers = network.layerwise(rows.x)
+        return mean_of(objective, layers[-1].values, rows), layers
 
-    (mean, (sums, values)), gradient = jax.value_and_grad(loss, has_aux=True)(network)
-    return Pass(tuple(sums), tuple(values), mean, gradient)
+    (mean, layers), gradient = jax.value_and_grad(loss, has_aux=True)(network)
+    return Measured(layers, mean, gradient)
 
 
 def _layer(

@@ -3,6 +3,8 @@
 Networks are batch-first: they take a whole batch of shape (batch, inputs).
 """
 
+from typing import NamedTuple
+
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -47,6 +49,13 @@ class Embed(eqx.Module):
         return self.table[x[:, self.column].astype(jnp.int32)]
 
 
+class Pass(NamedTuple):
+    """A layer's weighted sums z and its values g(z); in training these are after dropout, as they go on."""
+
+    sums: Float[Array, "batch units"]
+    values: Float[Array, "batch units"]
+
+
 class MLP(eqx.Module):
     """A multi-layer perceptron; without hidden layers a single linear one.
 
@@ -63,17 +72,24 @@ class MLP(eqx.Module):
         self, x: Float[Array, "batch inputs"], training: Training | None = None
     ) -> Float[Array, "batch outputs"]:
         """The outputs (for classes: logits) for a batch. `training` None is the deterministic pass."""
+        return self.layerwise(x, training)[-1].values
+
+    def layerwise(self, x: Float[Array, "batch inputs"], training: Training | None = None) -> list[Pass]:
+        """What every layer computes, the output's last."""
         h = self.inputs(x)
         if training is not None and training.noise is not None:
             h = h + training.noise * noise.normal(_key(training, 0, NOISE), h.shape)
         if training is not None and training.input_dropout is not None:
             h = dropout(h, training.input_dropout, _key(training, 0, DROPOUT))
+        passes = []
         for number, (layer, kind) in enumerate(zip(self.layers, self.activations, strict=True), start=1):
+            z = layer(h)
             draws = training is not None and isinstance(kind, r.NoisyRelu)
-            h = activate(kind, layer(h), _key(training, number, NOISE) if training is not None and draws else None)
+            h = activate(kind, z, _key(training, number, NOISE) if training is not None and draws else None)
             if training is not None and training.dropout is not None and number < len(self.layers):
                 h = dropout(h, training.dropout, _key(training, number, DROPOUT))
-        return h
+            passes.append(Pass(z, h))
+        return passes
 
     def inputs(self, x: Float[Array, "batch inputs"]) -> Float[Array, "batch width"]:
         """What the first layer sees: the plain columns and the embedded codes side by side."""

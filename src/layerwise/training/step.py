@@ -86,19 +86,13 @@ def step(
 ) -> tuple[Weights, Float[Array, ""], Float[Array, ""]]:
     """One update. Returns the new weights, and the batch's summed loss and summed weight.
 
-    The loss minimized is the weighted mean over the batch plus l2/2 ||w||^2 + l1 ||w||_1; the one
-    returned is without the penalties, so that it compares with the validation loss, unless the
-    program says otherwise. A perceptron's is the weighted sum: its batch is one example, whose weight
-    says how far a mistake moves it.
+    The loss returned is without the penalties, so that it compares with the validation loss, unless the
+    program says otherwise.
     """
+    drawn = training(program, hyper, key)
 
     def loss(network: MLP) -> tuple[Float[Array, ""], Float[Array, ""]]:
-        outputs = network(batch.x, training(program, hyper, key))
-        each = example_losses(program.objective, outputs, batch.y, hyper.label_smoothing, hyper.delta)
-        total, extra = jnp.sum(each * batch.weight), penalty(program, network, hyper)
-        heavy = jnp.maximum(jnp.sum(batch.weight), 1e-12)
-        mean = total if program.objective.kind == "perceptron" else total / heavy
-        return mean + extra, total + heavy * extra if program.penalized else total
+        return minimized(program, network, batch, hyper, drawn)
 
     (value, total), gradient = jax.value_and_grad(loss, has_aux=True)(weights.network)
     if not program.biases:
@@ -125,6 +119,21 @@ def step(
     if "max_norm" in program.uses:
         network = on_matrices(lambda p, _: _bounded(p, hyper.max_norm), network, network)
     return Weights(network, memory), total, jnp.sum(batch.weight)
+
+
+def minimized(
+    program: Program, network: MLP, batch: Batch, hyper: Hyper, drawn: Training | None
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """What a step minimizes, and the batch's summed loss that it reports; `drawn` is the pass's randomness.
+
+    Minimized is the weighted mean over the batch plus l2/2 ||w||^2 + l1 ||w||_1. A perceptron's is the
+    weighted sum: its batch is one example, whose weight says how far a mistake moves it.
+    """
+    each = example_losses(program.objective, network(batch.x, drawn), batch.y, hyper.label_smoothing, hyper.delta)
+    total, extra = jnp.sum(each * batch.weight), penalty(program, network, hyper)
+    heavy = jnp.maximum(jnp.sum(batch.weight), 1e-12)
+    mean = total if program.objective.kind == "perceptron" else total / heavy
+    return mean + extra, total + heavy * extra if program.penalized else total
 
 
 def training(program: Program, hyper: Hyper, key: noise.Key) -> Training:
