@@ -81,13 +81,48 @@ def test_unbalanced_classes(tmp_path: Path, train_: dict[str, Any], task: dict[s
     assert isinstance(seen, Finding) and seen.severity == severity and "95%" in seen.evidence
 
 
-def test_an_input_that_tells_the_class(tmp_path: Path) -> None:
-    lines = [f"{a},{b},{'yes' if b > 0 else 'no'}" for a, b in numbers(300)]
-    seen = data.telling_input(Case(subject({"data": table(tmp_path, "a,b,label", lines)})))
-    assert isinstance(seen, Healthy | Finding)
+def test_a_column_that_tells_the_class(tmp_path: Path) -> None:
     told = [f"{a},{3.5 if n % 2 else 1.25},{'yes' if n % 2 else 'no'}" for n, (a, _) in enumerate(numbers(300))]
     seen = data.telling_input(Case(subject({"data": table(tmp_path, "a,gone_by,label", told)})))
     assert isinstance(seen, Finding) and seen.evidence.startswith("gone_by alone is right on 100.0%")
+    assert 'gone_by = "ignore"' in seen.remedy
+    noisy = [f"{a},{b},{'yes' if b + a > 0 else 'no'}" for a, b in numbers(300)]
+    assert isinstance(data.telling_input(Case(subject({"data": table(tmp_path, "a,b,label", noisy)}))), Healthy)
+
+
+def test_a_grade_on_either_side_of_a_value(tmp_path: Path) -> None:
+    """Two clouds of values that one threshold parts; equally full ranges would have one that holds both."""
+    random = np.random.default_rng(3)
+    grades = [70 + 3 * random.standard_normal() if n % 9 < 4 else 40 + 3 * random.standard_normal() for n in range(400)]
+    lines = [f"{a},{g:.2f},{'pass' if g > 55 else 'fail'}" for (a, _), g in zip(numbers(400), grades, strict=True)]
+    seen = data.telling_input(Case(subject({"data": table(tmp_path, "a,grade,label", lines)})))
+    assert isinstance(seen, Finding) and seen.evidence.startswith("grade alone is right on 100.0%")
+
+
+@pytest.mark.parametrize("one_hot", [50, 2])
+def test_a_category_that_tells_the_class(tmp_path: Path, one_hot: int) -> None:
+    """Its codes stand in several encoded inputs, none of which tells it alone; or in one that is embedded."""
+    lines = [f"{a},{'PQRXYZ'[n % 6]},{'yes' if n % 6 < 3 else 'no'}" for n, (a, _) in enumerate(numbers(300))]
+    recipe = {"data": {**table(tmp_path, "a,outcome,label", lines), "one_hot": one_hot}}
+    seen = data.telling_input(Case(subject(recipe)))
+    assert isinstance(seen, Finding) and seen.evidence.startswith("outcome alone is right on 100.0%")
+
+
+def test_a_column_that_tells_the_quantity(tmp_path: Path) -> None:
+    """Another unit, a rounded copy, and a category whose groups have each their own value."""
+    price = [50 + 7.3 * b for _, b in numbers(300)]
+    for told in (
+        [f"{2 * p - 1:.4f}" for p in price],
+        [f"{p:.0f}" for p in price],
+    ):
+        lines = [f"{a},{t},{p}" for (a, _), t, p in zip(numbers(300, seed=1), told, price, strict=True)]
+        seen = data.telling_input(Case(subject({"data": table(tmp_path, "a,copy,price", lines)})))
+        assert isinstance(seen, Finding) and seen.evidence.startswith("copy alone explains")
+    kinds = [f"{a},{'uvwxyz'[n % 6]},{100 * (n % 6) + b:.3f}" for n, (a, b) in enumerate(numbers(300))]
+    seen = data.telling_input(Case(subject({"data": table(tmp_path, "a,kind,price", kinds)})))
+    assert isinstance(seen, Finding) and seen.evidence.startswith("kind alone explains 100")
+    noisy = [f"{a},{b},{7.3 * b - 2 + 3 * a}" for a, b in numbers(200)]
+    assert isinstance(data.telling_input(Case(subject({"data": table(tmp_path, "a,b,price", noisy)}))), Healthy)
 
 
 def test_the_test_part_is_not_asked_whether_an_input_tells_the_class(tmp_path: Path) -> None:
@@ -99,14 +134,6 @@ def test_the_test_part_is_not_asked_whether_an_input_tells_the_class(tmp_path: P
     assert data.telling_input(Case(other)) == data.telling_input(Case(found))
     few = replace(found.dataset, validation=found.dataset.validation[:49])
     assert isinstance(data.telling_input(Case(replace(found, dataset=few))), Unseen)
-
-
-def test_an_input_that_tells_the_quantity(tmp_path: Path) -> None:
-    lines = [f"{a},{b},{7.3 * b - 2}" for a, b in numbers(200)]
-    seen = data.telling_input(Case(subject({"data": table(tmp_path, "a,other_unit,price", lines)})))
-    assert isinstance(seen, Finding) and seen.evidence.startswith("other_unit alone explains 100")
-    noisy = [f"{a},{b},{7.3 * b - 2 + 3 * a}" for a, b in numbers(200)]
-    assert isinstance(data.telling_input(Case(subject({"data": table(tmp_path, "a,b,price", noisy)}))), Healthy)
 
 
 def test_a_category_that_tells_nothing_is_not_taken_for_telling(tmp_path: Path) -> None:

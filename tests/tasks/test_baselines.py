@@ -15,7 +15,8 @@ from sklearn.linear_model import LogisticRegression
 
 from layerwise.data.dataset import Classes, Dataset, Embedding, Encoder, Labels, Quantities, Target
 from layerwise.tasks import baselines
-from layerwise.tasks.baselines import Baseline, Problem, remarks, score_baselines
+from layerwise.tasks.baselines import Baseline, Problem, score_baselines
+from layerwise.tasks.comparison import remarks
 from layerwise.tasks.intervals import Interval
 
 

@@ -10,7 +10,8 @@ from jaxtyping import Float32
 
 from layerwise.data.dataset import Classes, Dataset
 from layerwise.tasks.apart import SENT_UP_TO, Process, dismiss, leave, take
-from layerwise.tasks.baselines import Answer, Problem, remarks, score_baselines
+from layerwise.tasks.baselines import Answer, Problem, score_baselines
+from layerwise.tasks.comparison import remarks
 from layerwise.tasks.intervals import Interval
 from layerwise.tasks.metrics import Draws, difference
 from layerwise.tasks.objective import decide

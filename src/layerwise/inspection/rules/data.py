@@ -3,9 +3,9 @@
 import math
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int64, Shaped
+from jaxtyping import Float32, Int64, Shaped
 
-from layerwise.data.dataset import Classes, Dataset, Quantities, Rows
+from layerwise.data.dataset import Classes, Dataset, Labels, Quantities, Rows
 from layerwise.data.leaks import duplicates
 from layerwise.data.split import Parts
 from layerwise.inspection.findings import Finding, Healthy, Severity, Unseen, Verdict
@@ -22,7 +22,7 @@ HALF_CONSTANT = 0.5  # of the inputs: more than that are hardly by accident
 IMBALANCE = 9.0
 BALANCED = 'task = { kind = "classify", class_weight = "balanced" }'
 # One input column by itself is hardly ever right this often unless it is made from the target.
-TELLING, TELLING_R2 = 0.99, 0.999
+TELLING, TELLING_R2 = 0.99, 0.99
 TELLING_ROWS, TELLING_BINS, MOST_LOOKED, MOST_WIDE = 50, 20, 1000, 10_000
 # The farthest hundredth of a normal distribution makes 8.5% of its variance.
 FARTHEST, HEAVY = 0.01, 0.5
@@ -136,50 +136,40 @@ def unbalanced_classes(case: Case) -> Verdict:
 
 
 def telling_input(case: Case) -> Verdict:
-    """One input that gives the target away: mostly it was made from it, and is not there when it matters."""
-    rule = "an input that tells the target"
+    """One column that gives the target away: mostly it was made from it, and is not there when it matters."""
+    rule = "a column that tells the target"
     dataset = case.subject.dataset
-    width = dataset.x.shape[1]
-    if width == 1 or width > MOST_WIDE:
-        return Unseen(rule, "there is only one input" if width == 1 else f"there are over {MOST_WIDE:,} inputs")
-    if isinstance(dataset.target, Classes):
-        # Not the test part: whoever leaves a column out for what it says there has chosen by it.
-        train, others = _thinned(dataset.train), _thinned(dataset.validation)
-        if min(len(train), len(others)) < TELLING_ROWS:
-            return Unseen(rule, f"it takes {TELLING_ROWS} training and {TELLING_ROWS} validation rows to tell")
-        shares = _right(dataset, train)
-        best = int(shares.argmax())
-        seen, told = f"is right on {shares[best]:.1%} of {len(train):,} training rows", False
-        commonest = np.bincount(dataset.y[train]).max() / len(train)
-        held = {
-            int(column): _right_elsewhere(dataset, int(column), train, others)
-            for column in np.flatnonzero((shares >= TELLING) & ((1 - shares) * 10 <= 1 - commonest))
-        }
-        if held:  # a code of its own for nearly every row is right on these rows only
-            best = max(held, key=held.__getitem__)
-            seen, told = f"is right on {held[best]:.1%} of {len(others):,} validation rows", held[best] >= TELLING
-        threshold = f"{TELLING:.0%} right by one input alone"
-    elif isinstance(dataset.target, Quantities):
-        train = _thinned(dataset.train)
-        if len(train) < TELLING_ROWS:
-            return Unseen(rule, f"it takes {TELLING_ROWS} training rows to tell")
-        shares = _explained(dataset.x[train].astype(np.float64), dataset.y[train].astype(np.float64))
-        best = int(shares.argmax())
-        seen = f"explains {shares[best]:.2%} of the target's variance by a straight line"
-        told, threshold = bool(shares[best] >= TELLING_R2), f"{TELLING_R2:.1%} explained by one input alone"
-    else:
+    columns = _columns(dataset)
+    if len(columns) == 1 or len(columns) > MOST_WIDE:
+        return Unseen(
+            rule, "there is only one column" if len(columns) == 1 else f"there are over {MOST_WIDE:,} columns"
+        )
+    if isinstance(dataset.target, Labels):
         return Unseen(rule, "the target is several labels")
-    names = _names(dataset)
-    which = names[best] if names else f"number {best + 1} of {width:,} encoded inputs"
-    if not told:
-        return Healthy(rule, f"the best single input, {which}, {seen}")
+    # Not the test part: whoever leaves a column out for what it says there has chosen by it.
+    train, others = (_thinned(dataset.part(part)) for part in ("train", "validation"))
+    if min(len(train), len(others)) < TELLING_ROWS:
+        return Unseen(rule, f"it takes {TELLING_ROWS} training and {TELLING_ROWS} validation rows to tell")
+    if isinstance(dataset.target, Classes):
+        shares = {name: _right(dataset, places, train, others) for name, places in columns.items()}
+        share, what = "right on {:.1%}", "of {:,} validation rows"
+        commonest = float(np.bincount(dataset.y[others]).max() / len(others))
+        least = max(TELLING, 1 - (1 - commonest) / 10)  # where nearly all are of one class, it must tell the others
+        threshold = f"{TELLING:.0%} right by one column alone"
+    else:
+        shares = {name: _explained(dataset, places, train, others) for name, places in columns.items()}
+        share, what = "explains {:.2%}", "of the target's variance on {:,} validation rows"
+        least, threshold = TELLING_R2, f"{TELLING_R2:.0%} explained by one column alone"
+    best = max(shares, key=shares.__getitem__)
+    seen = f"{share.format(shares[best])} {what.format(len(others))}"
+    if shares[best] < least:
+        return Healthy(rule, f"the best single column, {best}, {'is ' if 'right' in seen else ''}{seen}")
     return Finding(
         rule,
         "warning",
-        f"{which} alone {seen}",
+        f"{best} alone {'is ' if 'right' in seen else ''}{seen}",
         threshold,
-        "ask whether it is known before the answer is; if not, leave it out: "
-        f'data.columns = {{ {which if names else "NAME"} = "ignore" }}',
+        f'ask whether it is known before the answer is; if not, leave it out: data.columns = {{ {best} = "ignore" }}',
         "data.columns",
     )
 
@@ -188,39 +178,83 @@ def _thinned(rows: Rows) -> Rows:
     return rows if rows.size <= MOST_LOOKED else rows[np.linspace(0, rows.size - 1, MOST_LOOKED).astype(int)]
 
 
-def _counts(
-    dataset: Dataset, column: int, train: Rows
-) -> tuple[Shaped[np.ndarray, " edges"], Int64[np.ndarray, "bins classes"]]:
-    """The bins of one input, equally full ones or its codes, and how often each class is in each."""
-    x, y = dataset.x[train, column], dataset.y[train]
-    coded = any(code.column == column for code in dataset.encoder.embeddings)
-    edges = np.unique(x) if coded else np.unique(np.sort(x)[np.arange(1, TELLING_BINS) * len(x) // TELLING_BINS])
-    classes = int(dataset.y.max()) + 1
-    counts = np.bincount(np.searchsorted(edges, x) * classes + y, minlength=(len(edges) + 1) * classes)
-    return edges, counts.reshape(-1, classes)
+def _columns(dataset: Dataset) -> dict[str, slice]:
+    """Where each column of the data stands among the encoded inputs."""
+    found, start = {}, 0
+    for column in getattr(dataset.encoder.spec, "columns", ()):
+        found[column.name] = slice(start, start + len(column.features))
+        start += len(column.features)
+    if start == dataset.x.shape[1]:
+        return {name: place for name, place in found.items() if place.stop > place.start}
+    return {name: slice(place, place + 1) for place, name in enumerate(dataset.encoder.names)}
 
 
-def _right(dataset: Dataset, train: Rows) -> Float64[np.ndarray, " width"]:
-    """For each input: how often the commonest class in the same bin is right, on the very rows."""
-    inputs = range(dataset.x.shape[1])
-    return np.array([_counts(dataset, column, train)[1].max(axis=1).sum() for column in inputs]) / len(train)
+def _right(dataset: Dataset, places: slice, train: Rows, others: Rows) -> float:
+    """How often other rows have the commonest class of the training rows that are alike in a column.
+
+    Alike are rows of one category, or of one of `TELLING_BINS` equally full ranges; or on one side of the
+    single value that parts the classes best.
+    """
+    y, classes = dataset.y[train].astype(np.int64), int(dataset.y.max()) + 1
+    codes, elsewhere, ordered = _codes(dataset, places, train, others)
+    counts = np.bincount(codes * classes + y, minlength=(codes.max() + 1) * classes).reshape(-1, classes)
+    said = [_commonest(counts, elsewhere)]
+    if ordered is not None:
+        x, others_x = ordered
+        order = np.argsort(x, kind="stable")
+        below = np.cumsum(np.eye(classes, dtype=np.int64)[y[order]], axis=0)
+        right = below.max(axis=1) + (below[-1] - below).max(axis=1)
+        cuts = np.flatnonzero(np.diff(x[order]) > 0)  # between equal values nothing can be parted
+        if cuts.size:
+            cut = int(cuts[right[cuts].argmax()])
+            halves = np.stack([below[cut], below[-1] - below[cut]])
+            said.append(_commonest(halves, (others_x > (x[order][cut] + x[order][cut + 1]) / 2).astype(np.int64)))
+    return max(float(np.mean(answer == dataset.y[others])) for answer in said)
 
 
-def _right_elsewhere(dataset: Dataset, column: int, train: Rows, others: Rows) -> float:
-    """The same for one input on other rows."""
-    edges, counts = _counts(dataset, column, train)
-    said = counts.argmax(axis=1)[np.searchsorted(edges, dataset.x[others, column])]
-    return float(np.mean(said == dataset.y[others]))
+def _commonest(
+    counts: Int64[np.ndarray, "groups classes"], groups: Int64[np.ndarray, " rows"]
+) -> Int64[np.ndarray, " rows"]:
+    """The commonest class of each row's group; of a group that training did not hold, the commonest of all."""
+    known = groups < len(counts)
+    said = counts.argmax(axis=1)[np.where(known, groups, 0)]
+    return np.asarray(np.where(known, said, counts.sum(axis=0).argmax()))
 
 
-def _explained(
-    x: Float64[np.ndarray, "rows width"], y: Float64[np.ndarray, "rows quantities"]
-) -> Float64[np.ndarray, " width"]:
-    """The largest squared correlation of each input with a quantity; 0 where one of them does not vary."""
-    x, y = x - x.mean(axis=0), y - y.mean(axis=0)
-    scale = np.sqrt(np.outer(np.square(x).sum(axis=0), np.square(y).sum(axis=0)))
-    products = np.divide(x.T @ y, scale, out=np.zeros_like(scale), where=scale > 0)
-    return np.asarray(np.square(products).max(axis=1))
+def _explained(dataset: Dataset, places: slice, train: Rows, others: Rows) -> float:
+    """The largest share of a quantity's variance on other rows that a straight line, or a category's mean, explains."""
+    codes, elsewhere, ordered = _codes(dataset, places, train, others)
+    found = 0.0
+    for known, told in zip(dataset.y[train].T.astype(np.float64), dataset.y[others].T.astype(np.float64), strict=True):
+        if ordered is None:
+            sums, rows = np.bincount(codes, known), np.bincount(codes)
+            there = elsewhere < len(rows)
+            said = np.where(there, (sums / np.maximum(rows, 1))[np.where(there, elsewhere, 0)], known.mean())
+        else:
+            x, others_x = ordered
+            centered = x - x.mean()
+            slope = centered @ (known - known.mean()) / max(float(centered @ centered), 1e-12)
+            said = known.mean() + slope * (others_x - x.mean())
+        rest = np.square(told - said).sum() / max(np.square(told - told.mean()).sum(), 1e-12)
+        found = max(found, 1 - float(rest))
+    return found
+
+
+def _codes(
+    dataset: Dataset, places: slice, train: Rows, others: Rows
+) -> tuple[Int64[np.ndarray, " _"], Int64[np.ndarray, " _"], tuple[np.ndarray, np.ndarray] | None]:
+    """The group of each training row and of each other one in a column; the values, too, where they have an order."""
+    x, elsewhere = dataset.x[train, places], dataset.x[others, places]
+    coded = any(places.start <= code.column < places.stop for code in dataset.encoder.embeddings)
+    if x.shape[1] == 1 and not coded:
+        values, theirs = x[:, 0].astype(np.float64), elsewhere[:, 0].astype(np.float64)
+        edges = np.unique(np.sort(values)[np.arange(1, TELLING_BINS) * len(values) // TELLING_BINS])
+        return np.searchsorted(edges, values), np.searchsorted(edges, theirs), (values, theirs)
+    # A category's columns of zeros and ones together, or a number beside the sign that it was missing.
+    kinds, codes = np.unique(x, axis=0, return_inverse=True)
+    known = {kind.tobytes(): number for number, kind in enumerate(kinds)}
+    found = [known.get(row.tobytes(), len(kinds)) for row in np.ascontiguousarray(elsewhere)]
+    return codes.reshape(-1).astype(np.int64), np.array(found, np.int64), None
 
 
 def target_scale(case: Case) -> Verdict:
