@@ -121,7 +121,7 @@ def test_a_column_that_tells_the_quantity(tmp_path: Path) -> None:
     kinds = [f"{a},{'uvwxyz'[n % 6]},{100 * (n % 6) + b:.3f}" for n, (a, b) in enumerate(numbers(300))]
     seen = data.telling_input(Case(subject({"data": table(tmp_path, "a,kind,price", kinds)})))
     assert isinstance(seen, Finding) and seen.evidence.startswith("kind alone explains 100")
-    noisy = [f"{a},{b},{7.3 * b - 2 + 3 * a}" for a, b in numbers(200)]
+    noisy = [f"{a},{b},{7.3 * b - 2 + 3 * a}" for a, b in numbers(300)]
     assert isinstance(data.telling_input(Case(subject({"data": table(tmp_path, "a,b,price", noisy)}))), Healthy)
 
 
