@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from layerwise.inspection import KINDS, activation
-from layerwise.inspection.curves import SATURATED, at, kinks, name, zones
+from layerwise.inspection.curves import SATURATED, at, kinks, zones
+from layerwise.inspection.names import name
 from layerwise.nets import noise
 from layerwise.nets.activation import activate
 from layerwise.recipe import records as r

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from layerwise.inspection import chainrule
+from layerwise.inspection.names import name
 from layerwise.recipe import records as r
 
 # A slope of a twentieth of the largest: back through three such units an error is 1/8000 of what it was.
@@ -89,15 +90,6 @@ def activation(kind: r.Activation, low: float = -6.0, high: float = 6.0) -> Curv
         zones=zones(kind),
         kinks=kinks(kind),
     )
-
-
-def name(kind: r.Activation) -> str:
-    """The name of an activation function in recipes.
-
-    >>> name(r.LeakyRelu())
-    'leaky_relu'
-    """
-    return str(type(kind).__struct_config__.tag)
 
 
 def at(

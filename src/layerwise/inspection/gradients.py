@@ -16,6 +16,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Float32, Float64, Shaped
 
 from layerwise.errors import LayerwiseError
+from layerwise.inspection.names import layer_name, name
 from layerwise.nets import noise
 from layerwise.nets.dense import MLP, Dense, Embed
 from layerwise.recipe import records as r
@@ -172,14 +173,14 @@ def _judged(network: MLP, found: _Differences) -> GradientCheck:
     difference = np.where(np.isfinite(difference), difference, np.inf)
     kink = (difference > TOLERANCE) & _kinks(found, central)
     layers, first = [], 0
-    for name, activation, shape in _layers(network):
+    for title, activation, shape in _layers(network):
         size = sum(int(np.prod(part)) for part in shape)
         part = slice(first, first + size)
         shown = np.where(kink[part], -1.0, difference[part])
         at = int(shown.argmax())
         layers.append(
             LayerCheck(
-                name=name,
+                name=title,
                 activation=activation,
                 parameters=size,
                 difference=max(float(shown[at]), 0.0),
@@ -200,7 +201,7 @@ def _layers(network: MLP) -> list[tuple[str, str, list[tuple[int, ...]]]]:
     found = [(f"embedding {n}", "", [embed.table.shape]) for n, embed in enumerate(network.embeds, start=1)]
     for number, (layer, kind) in enumerate(zip(network.layers, network.activations, strict=True), start=1):
         shapes = [layer.weight.shape, layer.bias.shape]
-        found.append((layer_name(network, number), str(type(kind).__struct_config__.tag), shapes))
+        found.append((layer_name(number, len(network.layers)), name(kind), shapes))
     return found
 
 
@@ -241,11 +242,6 @@ def quiet(network: MLP) -> MLP:
     """The network with ReLUs in place of noisy ones, which they are but for the noise."""
     calm = tuple(r.Relu() if isinstance(kind, r.NoisyRelu) else kind for kind in network.activations)
     return MLP(network.embeds, network.layers, network.kept, calm)
-
-
-def layer_name(network: MLP, number: int) -> str:
-    """What the layer of a number from 1 on is called."""
-    return "output" if number == len(network.layers) else f"hidden {number}"
 
 
 def doubled(tree: Tree) -> Tree:

@@ -2,9 +2,9 @@
 
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Float32, Shaped
 
 from layerwise.inspection.subjects import MOST_ROWS, Subject
@@ -60,14 +60,10 @@ def mean_of(objective: Objective, outputs: Float[Any, "rows outputs"], sample: S
 
 def flat(network: MLP) -> Float32[np.ndarray, " parameters"]:
     """All parameters in a row."""
-    return np.concatenate([np.asarray(leaf, np.float32).ravel() for leaf in jax.tree.leaves(network)])
+    return np.asarray(ravel_pytree(network)[0])
 
 
 def shaped(vector: Float[np.ndarray, " parameters"], like: MLP) -> MLP:
     """The network, or direction, that `flat` gives this vector for."""
-    leaves, structure = jax.tree.flatten(like)
-    ends = np.cumsum([leaf.size for leaf in leaves])[:-1]
-    parts = np.split(vector.astype(np.float32), ends)
-    placed = jax.device_put([part.reshape(leaf.shape) for part, leaf in zip(parts, leaves, strict=True)])
-    network: MLP = jax.tree.unflatten(structure, placed)
+    network: MLP = ravel_pytree(like)[1](jnp.asarray(vector, jnp.float32))
     return network

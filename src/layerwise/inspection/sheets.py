@@ -15,7 +15,8 @@ import numpy as np
 from jaxtyping import Array, Float, Float32, Float64, Shaped
 
 from layerwise.inspection import chainrule
-from layerwise.inspection.gradients import doubled, layer_name, quiet, settled
+from layerwise.inspection.gradients import doubled, quiet, settled
+from layerwise.inspection.names import layer_name, name
 from layerwise.nets import noise
 from layerwise.nets.activation import activate
 from layerwise.nets.dense import MLP
@@ -194,7 +195,7 @@ def backprop(
         predicted=chainrule.predicted(objective, worked.layers[-1].g),
         tables=_tables(network, x, worked, automatic, after),
         layers=tuple(_layer(network, number, worked, automatic, after) for number in range(len(network.layers))),
-        optimizer=str(made.optimizer.__struct_config__.tag),
+        optimizer=name(made.optimizer),
         learning_rate=float(settings.learning_rate),
         updates=chainrule.update_equations(made.optimizer, made.uses, settings),
         notes=(*notes, *_notes(network, made, train)),
@@ -273,8 +274,8 @@ def _layer(network: MLP, at: int, worked: chainrule.Passes, automatic: _Automati
     layer, kind, new = network.layers[at], network.activations[at], after.layers[at]
     by_hand, differentiated, gradient = worked.layers[at], automatic.layers[at], automatic.gradient.layers[at]
     return LayerSheet(
-        name=layer_name(network, at + 1),
-        activation=str(type(kind).__struct_config__.tag),
+        name=layer_name(at + 1, len(network.layers)),
+        activation=name(kind),
         equation=chainrule.activation_equation(kind),
         inputs=by_hand.f,
         weight=np.asarray(layer.weight),

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import msgspec
 
+from layerwise.inspection.names import layer_name, name
 from layerwise.nets.build import Layout
 from layerwise.recipe import records as r
 from layerwise.training.hyper import hyper
@@ -103,9 +104,9 @@ def summary(layout: Layout, inputs: int, train: r.Train | None = None) -> Summar
         backward = product if number > 1 or layout.tables else 0
         layers.append(
             LayerSummary(
-                name="output" if number == last else f"hidden {number}",
+                name=layer_name(number, last),
                 kind="dense",
-                activation=str(type(activation).__struct_config__.tag),
+                activation=name(activation),
                 inputs=fan_in,
                 units=units,
                 weights=fan_in * units,
@@ -121,7 +122,7 @@ def summary(layout: Layout, inputs: int, train: r.Train | None = None) -> Summar
         inputs=inputs,
         layers=tuple(layers),
         batch_size=train.batch_size,
-        optimizer=str(type(train.optimizer).__struct_config__.tag),
+        optimizer=name(train.optimizer),
         parameter_bytes=FLOAT * layout.parameters,
         activation_bytes=FLOAT * train.batch_size * kept,
         optimizer_bytes=_optimizer_bytes(layout, train),

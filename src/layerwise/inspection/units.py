@@ -12,7 +12,8 @@ import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, Float64, Int64
 
-from layerwise.inspection.curves import Zone, name, zones
+from layerwise.inspection.curves import Zone, zones
+from layerwise.inspection.names import layer_name, name
 from layerwise.inspection.samples import Sample, mean_of
 from layerwise.inspection.updates import Update
 from layerwise.nets.dense import MLP, Pass
@@ -105,7 +106,7 @@ def activations(network: MLP, objective: Objective, rows: Sample, update: Update
     last = len(network.layers)
     layers = tuple(
         _layer(
-            "output" if number == last else f"hidden {number}",
+            layer_name(number, last),
             kind,
             np.asarray(measured.layers[number - 1].sums, np.float64),
             np.asarray(measured.layers[number - 1].values, np.float64),

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from layerwise.errors import RunError
+from layerwise.inspection.names import name
 from layerwise.inspection.subjects import Subject
 from layerwise.nets import noise
 from layerwise.nets.dense import MLP
@@ -60,8 +61,9 @@ def update(found: Subject) -> Update | None:
     after, _, _ = advance(weights, batch, settings, rate, noise.key(found.recipe.seed))
     change = jax.tree.map(lambda new, old: new - old, after.network, weights.network)
     which = "the first step of {} from these weights" if kept is None else "the next step of {} in this run"
-    name = str(type(train.optimizer).__struct_config__.tag)
-    return Update(change, f"{which.format(name)}, learning rate {float(rate):.3g}, a batch of {rows.size:,}")
+    return Update(
+        change, f"{which.format(name(train.optimizer))}, learning rate {float(rate):.3g}, a batch of {rows.size:,}"
+    )
 
 
 def _state(found: Subject, train: r.Train) -> State | None:
