@@ -30,6 +30,15 @@ def test_of_a_recipe_a_run_and_a_model(what: str, inside: Path, capsys: pytest.C
     assert found["layers"][0]["units"] == 4 and found["layers"][-1]["units"] == 1
 
 
+@pytest.mark.parametrize("what", ["runs/first", "runs/first/model.safetensors"])
+def test_a_trained_network_is_summarized_without_its_data(
+    what: str, inside: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("rows.csv").unlink()
+    assert main(["inspect", "summary", what, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["layers"][0]["units"] == 4
+
+
 def test_a_page(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inspect", "summary", "rows.toml", "--html", "look.html"]) == 0
     out, err = capsys.readouterr()

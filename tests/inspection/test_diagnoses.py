@@ -7,6 +7,7 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 import msgspec
+import numpy as np
 import pytest
 
 from layerwise.inspection import Diagnosis, Finding, Healthy, Subject, Unseen, diagnose, plain, subject
@@ -260,6 +261,24 @@ def test_training_that_ended_too_soon(train: Callable[..., Subject]) -> None:
     assert isinstance(seen, Finding) and seen.key == "train.epochs" and "train.epochs = 20" in seen.remedy
     stopped = dataclasses.replace(run, events=(*falling, finished("stopped_early")))
     assert isinstance(course.under_fitting(Case(stopped)), Healthy)
+
+
+def test_a_perceptron_that_no_line_can_help(train: Callable[..., Subject]) -> None:
+    seen = verdicts(diagnose(train("perceptron-xor")))["one line for two classes"]
+    assert isinstance(seen, Finding) and seen.severity == "grave"
+    assert "No line separates the classes" in seen.evidence and "of 4 training rows" in seen.evidence
+    sound = train({"data": {"kind": "toy", "name": "gaussians", "n": 100}, "network": "perceptron"})
+    assert isinstance(verdicts(diagnose(sound))["one line for two classes"], Healthy)
+
+
+def test_a_large_gap_of_few_rows_is_not_called_healthy(train: Callable[..., Subject]) -> None:
+    run = train("iris")
+    few = dataclasses.replace(run.dataset, validation=run.dataset.validation[:3])
+    case = Case(dataclasses.replace(run, dataset=few))
+    gap, train_losses = 3 * case.trivial, case.losses("train")
+    case.losses = lambda part: train_losses if part == "train" else train_losses.mean() + gap * np.array([0.0, 0, 3])  # type: ignore[method-assign]
+    seen = course.over_fitting(case)
+    assert isinstance(seen, Unseen) and "3 validation rows are too few to tell" in seen.why
 
 
 # ── scores ──────────────────────────────────────────────────────────────────────────────────────

@@ -11,6 +11,7 @@ RULES = (
     data.telling_input,
     course.divergence,
     course.learning_rate,
+    network.separability,
     network.dead_units,
     network.saturation,
     network.gradients,

@@ -37,27 +37,41 @@ def look(inspected: str, settings: Sequence[str] | None = None) -> "Subject":
 
     `settings` change a recipe; raises `LayerwiseError` where they are given for anything else.
     """
-    from layerwise.cli.folders import HOME, run_folder
-    from layerwise.cli.using import model_file
-
     with console.importing():
         from layerwise.inspection.subjects import subject
         from layerwise.recipe import load
 
+    if trained_model(inspected, settings) is None:
+        return subject(load(inspected, settings) if settings else inspected)
     path = Path(inspected)
-    if path.is_dir() or (not path.exists() and (HOME / path / "recipe.toml").is_file()):
-        path = run_folder(path)
-        model_file(path)  # says of a cross-validation that it has one for each fold
-    trained = path.is_dir() or path.suffix == ".safetensors"
-    if settings and trained:
+    return subject(str(path if path.suffix == ".safetensors" else _folder(path)))
+
+
+def trained_model(inspected: str, settings: Sequence[str] | None = None) -> Path | None:
+    """The model file of the run, the study or the file that is meant; None where it is a recipe.
+
+    Raises `LayerwiseError` for a folder that has none, and for a cross-validation, which has one for each fold.
+    """
+    from layerwise.cli.folders import HOME
+    from layerwise.cli.using import model_file
+
+    path = Path(inspected)
+    folder = path.is_dir() or (not path.exists() and (HOME / path / "recipe.toml").is_file())
+    if not folder and path.suffix != ".safetensors":
+        return None
+    if settings:
         raise LayerwiseError(
             "settings change a recipe",
             received=f"--set with {inspected}, which is trained already",
             remedy="leave --set out, or name the recipe",
         )
-    if settings:
-        return subject(load(inspected, settings))
-    return subject(str(path) if trained else inspected)
+    return model_file(_folder(path) if folder else path)
+
+
+def _folder(path: Path) -> Path:
+    from layerwise.cli.folders import run_folder
+
+    return run_folder(path)
 
 
 def give(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from layerwise.cli.inspect.options import Html, Inspected, give, look
+from layerwise.cli.inspect.options import Html, Inspected, give, look, trained_model
 from layerwise.cli.training import Changes, Json
 from layerwise.errors import LayerwiseError
 
@@ -38,25 +38,31 @@ def command(
     found = _bare(inspected, settings or [], inputs, outputs) if inputs or outputs else _of(inspected, settings)
 
     def page() -> bytes:
-        from layerwise.report import inspections
+        from layerwise.report import summaries
 
-        return inspections.summary(found)
+        return summaries.summary(found)
 
     give(found, as_json, html, lambda: tables(found), page)
 
 
 def _of(inspected: str, settings: list[str] | None) -> "Summary":
-    subject = look(inspected, settings)
+    """Of a trained network its model file tells all; a recipe's depends on its data."""
+    from layerwise.cli import console
 
-    from layerwise.inspection.summaries import summary
-    from layerwise.nets.build import layout
-    from layerwise.recipe import records as r
-
-    inputs = subject.dataset.x.shape[1]
-    codes = subject.dataset.encoder.embeddings
-    shapes = layout(subject.recipe.network, inputs=inputs, outputs=subject.objective.outputs, codes=codes)
-    train = subject.recipe.train
-    return summary(shapes, inputs, train if isinstance(train, r.Train) else None)
+    model = trained_model(inspected, settings)
+    with console.importing():
+        from layerwise.inspection.summaries import summary
+        from layerwise.nets.build import layout
+        from layerwise.recipe import records as r
+        from layerwise.training.model import load
+    if model is not None and model.is_file():
+        loaded = load(model)
+        recipe, objective, encoder = loaded.recipe, loaded.objective, loaded.encoder
+    else:
+        found = look(inspected, settings)
+        recipe, objective, encoder = found.recipe, found.objective, found.dataset.encoder
+    shapes = layout(recipe.network, inputs=encoder.width, outputs=objective.outputs, codes=encoder.embeddings)
+    return summary(shapes, encoder.width, recipe.train if isinstance(recipe.train, r.Train) else None)
 
 
 def _bare(recipe: str, settings: list[str], inputs: str | None, outputs: int | None) -> "Summary":

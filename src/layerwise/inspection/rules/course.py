@@ -141,6 +141,9 @@ def over_fitting(case: Case) -> Verdict:
     )
     known = gap > GAP * case.trivial and gap > SURE * error
     if not known and not climbed:
+        if gap > GAP * case.trivial:
+            few = f"{len(validation):,} validation rows are too few to tell: {seen}, within {SURE:g} standard errors"
+            return Unseen(rule, few)
         return Healthy(rule, seen)
     severity: Severity = "note"  # the weights of the best epoch were kept: nothing is lost but time
     if known:

@@ -2,10 +2,14 @@
 
 import math
 
+from layerwise.data.dataset import Classes
 from layerwise.inspection.curves import SATURATED
 from layerwise.inspection.findings import Finding, Healthy, Unseen, Verdict
 from layerwise.inspection.rules.case import Case
 from layerwise.inspection.units import LayerActivations
+from layerwise.tasks.objective import decide
+from layerwise.tasks.separable import separable
+from layerwise.training.forward import Forward
 
 # The CS231n notes tell of networks of which 40% were dead where the learning rate was too high; the sound
 # runs of this project's own recipes were seen to have up to 22% (spiral).
@@ -20,6 +24,30 @@ VANISHING_WARNING, VANISHING_GRAVE, EXPLODING = 1e-2, 1e-3, 1e2
 LEARNT = 0.5  # of the trivial loss: a network that ends below it has learnt in spite of what was found
 
 TWO_SIDED = ("sigmoid", "tanh")
+
+
+def separability(case: Case) -> Verdict:
+    """A perceptron that still errs: no line parts the classes, or it has not found one yet."""
+    rule = "one line for two classes"
+    dataset, objective = case.subject.dataset, case.subject.objective
+    if objective.kind != "perceptron" or not isinstance(dataset.target, Classes) or len(dataset.target.names) > 2:
+        return Unseen(rule, "the network is no perceptron for two classes")
+    if not case.subject.trained:
+        return Unseen(rule, "nothing has been trained yet")
+    x, y = dataset.x[dataset.train], dataset.y[dataset.train]
+    wrong = int((decide(objective, Forward(case.subject.network)(x)) != y).sum())
+    if not wrong:
+        return Healthy(rule, f"all {len(y):,} training rows are decided rightly")
+    seen = f"{wrong:,} of {len(y):,} training rows are decided wrongly"
+    found = separable(x, y)
+    proof = found.explain(dataset.target.names, dataset.train + 1).rstrip(".")
+    if found.verdict == "inseparable":
+        hidden = 'give it a hidden layer: network = { kind = "mlp", hidden = [4] }'
+        return Finding(rule, "grave", f"{seen}. {proof}", "a proof by linear programming", hidden, "network")
+    if found.verdict == "separable":
+        more = "train longer: train.epochs"
+        return Finding(rule, "warning", f"{seen}. {proof}", "a line that was found", more, "train.epochs")
+    return Unseen(rule, f"{seen}. {proof}")
 
 
 def dead_units(case: Case) -> Verdict:
