@@ -32,7 +32,7 @@ from layerwise.inspection.curves import zones
 from layerwise.nets.build import layout
 from layerwise.report import activations as units
 from layerwise.report import backprop as sheets
-from layerwise.report import inspections
+from layerwise.report import summaries
 from layerwise.report.decision import decision
 from layerwise.report.diagnoses import diagnosis
 from layerwise.report.gradients import gradients
@@ -77,7 +77,7 @@ def inspected(found: Subject) -> dict[str, bytes]:
     seen = activations(found.network, found.objective, sample(found), update(found))
     kinds = zip(seen.layers, found.network.activations, strict=True)
     return {
-        "summary": inspections.summary(summary(shapes, 2, train)),
+        "summary": summaries.summary(summary(shapes, 2, train)),
         "backprop": sheets.backprop(NAME, sheets.facts(found, rows, sheet), sheet),
         "gradcheck": gradients(NAME, checked),
         "activations": units.layers(NAME, seen, {part.name: zones(kind) for part, kind in kinds}),

@@ -7,8 +7,7 @@ from layerwise.inspection.curves import Curve, Zone, Zones
 from layerwise.inspection.units import Activations, LayerActivations
 from layerwise.plots import activations as plots
 from layerwise.progress import wording
-from layerwise.report.inspections import titled
-from layerwise.report.page import Figures, section, table, tag, text
+from layerwise.report.page import Figures, section, table, tag, text, titled
 
 HEADING = ("layer", "function", "units", "saturated", "off", "dead units", "weights", "gradient", "one step", "ratio")
 

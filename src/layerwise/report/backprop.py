@@ -15,8 +15,7 @@ from layerwise.inspection.sheets import (
     TableSheet,
 )
 from layerwise.plots.backprop import backprop_picture, number
-from layerwise.report.inspections import titled
-from layerwise.report.page import Figures, Html, section, table, tag, text
+from layerwise.report.page import Figures, Html, section, table, tag, text, titled
 
 if TYPE_CHECKING:
     from layerwise.inspection.subjects import Subject

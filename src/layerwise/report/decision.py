@@ -7,8 +7,7 @@ from layerwise.inspection.decisions import DecisionSurface
 from layerwise.inspection.planes import Axis, Component
 from layerwise.plots import decision as plots
 from layerwise.progress import wording
-from layerwise.report.inspections import titled
-from layerwise.report.page import Figures, Html, section, table, tag, text
+from layerwise.report.page import Figures, Html, section, table, tag, text, titled
 
 MOST_OUTPUTS = 6  # labels or quantities that are shown where none is chosen
 MOST_HELD = 12

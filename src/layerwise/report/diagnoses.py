@@ -2,8 +2,7 @@
 
 from layerwise.inspection.findings import Diagnosis, Finding
 from layerwise.progress import wording
-from layerwise.report.inspections import titled
-from layerwise.report.page import Figures, Html, section, tag, text
+from layerwise.report.page import Figures, Html, section, tag, text, titled
 
 MARKS = {"grave": "\N{BLACK CIRCLE}", "warning": "\N{CIRCLE WITH LEFT HALF BLACK}", "note": "\N{WHITE CIRCLE}"}
 

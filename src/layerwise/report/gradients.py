@@ -1,8 +1,7 @@
 """The gradient check in words and rows, for the terminal and for its page."""
 
 from layerwise.inspection.gradients import GradientCheck
-from layerwise.report.inspections import titled
-from layerwise.report.page import Figures, section, table, text
+from layerwise.report.page import Figures, section, table, text, titled
 
 HEADING = ("", "layer", "parameters", "largest difference", "at a kink", "worst parameter")
 

@@ -8,8 +8,7 @@ from layerwise.inspection.landscapes import Landscape
 from layerwise.inspection.surroundings import Surroundings
 from layerwise.plots import landscapes as plots
 from layerwise.progress import wording
-from layerwise.report.inspections import titled
-from layerwise.report.page import Figures, Html, section, table, tag, text
+from layerwise.report.page import Figures, Html, section, table, tag, text, titled
 
 MOST_BASINS = 12  # in a table
 

@@ -8,8 +8,7 @@ from numpy import ndarray
 from layerwise.inspection.cures import Arm, Overfitting, Settings
 from layerwise.plots import overfitting as plots
 from layerwise.progress import wording
-from layerwise.report.inspections import titled
-from layerwise.report.page import Figures, Html, section, table, tag, text
+from layerwise.report.page import Figures, Html, section, table, tag, text, titled
 from layerwise.tasks.intervals import Interval, mean_within
 
 HEADING = ("", "strength", "epoch", "training loss", "validation loss", "gap")

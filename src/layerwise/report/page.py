@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Html = NewType("Html", str)  # text that is markup already; all other text is escaped
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data: blob:"
+FOOTER = "layerwise. This page needs no network."
 
 
 def tag(name: str, *content: str | Html, **attributes: str) -> Html:
@@ -108,3 +109,9 @@ def page(title: str, content: Iterable[Html], figures: Figures) -> bytes:
         f"<title>{escape(title)}</title>\n<style>\n{css}</style>\n</head>\n<body>\n"
         f"{tag('main', *content)}\n{figures.scripts}\n</body>\n</html>\n"
     ).encode()
+
+
+def titled(title: str, lead: str, content: Iterable[Html], figures: Figures) -> bytes:
+    """A page under a title, with a sentence on what it shows."""
+    header = tag("header", tag("h1", text(title)), tag("p", text(lead), kind="small"))
+    return page(title, [header, *content, tag("footer", text(FOOTER))], figures)

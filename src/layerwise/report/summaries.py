@@ -1,16 +1,8 @@
-"""Inspections as pages: what `layerwise inspect ... --html FILE` writes."""
+"""The page of `layerwise inspect summary`: the network drawn, its layers, and what it costs."""
 
 from layerwise.inspection.summaries import Summary
 from layerwise.plots.architecture import architecture
-from layerwise.report.page import Figures, Html, page, section, table, tag, text
-
-FOOTER = "layerwise. This page needs no network."
-
-
-def titled(title: str, lead: str, content: list[Html], figures: Figures) -> bytes:
-    """A page under a title, with a sentence on what it shows."""
-    header = tag("header", tag("h1", text(title)), tag("p", text(lead), kind="small"))
-    return page(title, [header, *content, tag("footer", text(FOOTER))], figures)
+from layerwise.report.page import Figures, Html, section, table, tag, text, titled
 
 
 def summary(found: Summary) -> bytes:
