@@ -169,9 +169,6 @@ class Fake:
 
         return Model.decided(self, outputs)  # type: ignore[arg-type]
 
-    def in_units(self, outputs: np.ndarray) -> np.ndarray:
-        return outputs.astype(np.float64)
-
 
 def test_columns_of_labels_and_quantities() -> None:
     labels = Fake(Labels(columns=("a", "b")), np.array([[1.0, -1.0]], np.float32), "labels")

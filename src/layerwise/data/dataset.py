@@ -6,7 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 import numpy as np
-from jaxtyping import Float32, Int64, Shaped
+from jaxtyping import Float, Float32, Float64, Int64, Shaped
 
 Rows = Int64[np.ndarray, " _"]  # row numbers; parts differ in length, so the axis is anonymous
 
@@ -62,15 +62,32 @@ class Labels(msgspec.Struct, frozen=True, tag_field="kind", tag="labels"):
 class Quantities(msgspec.Struct, frozen=True, tag_field="kind", tag="quantities"):
     """One quantity or several; `y` is float32 of shape (rows, quantities), (raw - mean) / scale.
 
-    `mean` and `scale` come from the training part; the inverse is ``y * scale + mean``.
+    `mean` and `scale` come from the training part; `in_units` is the inverse.
     """
 
     columns: tuple[str, ...]
     mean: tuple[float, ...]
     scale: tuple[float, ...]
 
+    def in_units(self, standardized: Float[np.ndarray, "*rows quantities"]) -> Float64[np.ndarray, "*rows quantities"]:
+        """Standardized quantities in their own units: ``y * scale + mean``, in double precision.
+
+        >>> Quantities(("price",), (100.0,), (20.0,)).in_units(np.array([[0.0], [-1.5]], np.float32)).tolist()
+        [[100.0], [70.0]]
+        """
+        return np.asarray(standardized.astype(np.float64) * np.array(self.scale) + np.array(self.mean))
+
 
 Target = Classes | Labels | Quantities
+
+
+def spread(rows: Rows, most: int) -> Rows:
+    """At most so many of some rows, evenly spread over them, the first and the last among them.
+
+    >>> spread(np.arange(10, 20), 4), spread(np.arange(3), 4)
+    (array([10, 13, 16, 19]), array([0, 1, 2]))
+    """
+    return rows if rows.size <= most else rows[np.linspace(0, rows.size - 1, most).astype(int)]
 
 
 @dataclass(frozen=True)

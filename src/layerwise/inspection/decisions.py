@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Float32, Float64, Int64, Shaped
 
-from layerwise.data.dataset import Classes, Dataset, Quantities, Target
+from layerwise.data.dataset import Classes, Dataset, Quantities, Target, spread
 from layerwise.inspection.planes import Axis, Component, Over, Plane, plane
 from layerwise.nets.dense import MLP
 from layerwise.tasks.objective import Kind, Objective, accuracy_or_r2, decide, probabilities
@@ -83,7 +83,7 @@ def surface(
     >>> told.x.name, told.values.shape, sorted(told.held)
     ('petal length (cm)', (128, 128, 3), ['sepal length (cm)', 'sepal width (cm)'])
     """
-    parts = {part: _spread(dataset.part(part)) for part in ("train", "validation")}
+    parts = {part: spread(dataset.part(part), SHOWN) for part in ("train", "validation")}
     shown = np.concatenate(list(parts.values()))
     found = plane(network, dataset, over, shown)
     forward = Forward(found.network)
@@ -116,11 +116,6 @@ def surface(
     )
 
 
-def _spread(rows: Int64[np.ndarray, " rows"]) -> Int64[np.ndarray, " some"]:
-    """At most `SHOWN` of some rows, evenly spread over them."""
-    return rows if rows.size <= SHOWN else rows[np.linspace(0, rows.size - 1, SHOWN).astype(int)]
-
-
 def _names(target: Target) -> tuple[str, ...]:
     return target.names if isinstance(target, Classes) else target.columns
 
@@ -128,11 +123,7 @@ def _names(target: Target) -> tuple[str, ...]:
 def _targets(dataset: Dataset, rows: Int64[np.ndarray, " rows"]) -> Shaped[np.ndarray, "rows *outputs"]:
     """What is true of some rows; quantities in their own unit."""
     y = dataset.y[rows]
-    return _in_units(dataset.target, y) if isinstance(dataset.target, Quantities) else y
-
-
-def _in_units(target: Quantities, y: Float32[np.ndarray, "rows values"]) -> Float32[np.ndarray, "rows values"]:
-    return np.asarray(y * np.array(target.scale) + np.array(target.mean), np.float32)
+    return dataset.target.in_units(y).astype(np.float32) if isinstance(dataset.target, Quantities) else y
 
 
 def _meaning(
@@ -140,7 +131,7 @@ def _meaning(
 ) -> Float32[np.ndarray, "rows values"]:
     """Probabilities, or quantities in their own unit."""
     if isinstance(target, Quantities):
-        return _in_units(target, outputs)
+        return target.in_units(outputs).astype(np.float32)
     return probabilities(objective, outputs)
 
 

@@ -5,14 +5,13 @@ one from the validation part only: whoever looks at rows of the test part and th
 begun to choose by it.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64
 
-from layerwise.data.dataset import Classes, Labels, Quantities, Rows
+from layerwise.data.dataset import Classes, Labels, Quantities, Rows, spread
 from layerwise.inspection.subjects import Subject
 from layerwise.tasks.intervals import wilson
 from layerwise.tasks.metrics import BINS, calibration_bin
@@ -107,14 +106,8 @@ def evaluation(subject: Subject, part: str) -> Decisions | tuple[Values, ...]:
             none = np.zeros((0, 0), np.int64)
             return Decisions(part, columns, none, curves, calibration(sure, right))
         case Quantities() as target:
-            return tuple(
-                Values(
-                    part,
-                    name,
-                    *(values[:, i].astype(np.float64) * target.scale[i] + target.mean[i] for values in (y, outputs)),
-                )
-                for i, name in enumerate(target.columns)
-            )
+            true, said = target.in_units(y), target.in_units(outputs)
+            return tuple(Values(part, name, true[:, i], said[:, i]) for i, name in enumerate(target.columns))
 
 
 def mistakes(subject: Subject, part: str, most: int) -> tuple[Mistake, ...]:
@@ -145,7 +138,7 @@ def curve(name: str, scores: Float[np.ndarray, " rows"], positive: np.ndarray) -
     last = np.flatnonzero(np.append(np.diff(ranked) != 0, True)) if ranked.size else np.zeros(0, np.int64)
     true, above = np.cumsum(hits)[last], last + 1
     if last.size > POINTS:
-        kept = np.unique(np.linspace(0, last.size - 1, POINTS).astype(int))
+        kept = spread(np.arange(last.size), POINTS)
         true, above = true[kept], above[kept]
     positives, others = int(hits.sum()), int(hits.size - hits.sum())
     return Curve(
@@ -203,14 +196,9 @@ def _judged(subject: Subject, outputs: np.ndarray, y: np.ndarray) -> tuple[np.nd
 
             return off.sum(axis=1), lambda i: labels(y[i]), lambda i: labels(shares[i])
         case Quantities() as target:
-            scale, mean = np.array(target.scale), np.array(target.mean)
 
             def words(values: np.ndarray) -> str:
-                return ", ".join(f"{value:.4g}" for value in _in_units(values, scale, mean))
+                return ", ".join(f"{value:.4g}" for value in target.in_units(values).tolist())
 
-            spread = np.maximum(y.std(axis=0), 1e-12) if len(y) else 1.0
-            return (np.abs(outputs - y) / spread).max(axis=1), lambda i: words(y[i]), lambda i: words(outputs[i])
-
-
-def _in_units(values: np.ndarray, scale: np.ndarray, mean: np.ndarray) -> Iterator[float]:
-    return iter((values.astype(np.float64) * scale + mean).tolist())
+            deviation = np.maximum(y.std(axis=0), 1e-12) if len(y) else 1.0
+            return (np.abs(outputs - y) / deviation).max(axis=1), lambda i: words(y[i]), lambda i: words(outputs[i])

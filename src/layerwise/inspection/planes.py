@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float32, Float64
 
-from layerwise.data.dataset import Dataset, Rows
+from layerwise.data.dataset import Dataset, Rows, spread
 from layerwise.data.encode import ArraySpec, TableSpec
 from layerwise.data.transform import BooleanColumn, CategoryColumn, DateColumn, FittedColumn, NumericColumn
 from layerwise.errors import DataError
@@ -94,10 +94,7 @@ def plane(network: MLP, dataset: Dataset, over: Over, rows: Rows) -> Plane:
 
 def _looked_at(dataset: Dataset) -> Encoded:
     """Training rows, evenly spread where there are many."""
-    rows = dataset.train
-    if rows.size > LOOKED_AT:
-        rows = rows[np.linspace(0, rows.size - 1, LOOKED_AT).astype(int)]
-    found: Encoded = dataset.x[rows]
+    found: Encoded = dataset.x[spread(dataset.train, LOOKED_AT)]
     return found
 
 

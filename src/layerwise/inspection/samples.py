@@ -7,6 +7,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Float32, Shaped
 
+from layerwise.data.dataset import spread
 from layerwise.inspection.subjects import MOST_ROWS, Subject
 from layerwise.nets.dense import MLP
 from layerwise.tasks.objective import Objective, example_losses
@@ -34,9 +35,7 @@ def sample(subject: Subject, part: str = "train", most: int = MOST_ROWS) -> Samp
     (1000, 64)
     """
     rows, weights = subject.dataset.part(part), subject.weights()
-    rows = rows[weights[rows] > 0]
-    if rows.size > most:
-        rows = rows[np.linspace(0, rows.size - 1, most).astype(int)]
+    rows = spread(rows[weights[rows] > 0], most)
     task = subject.recipe.task
     return Sample(
         subject.dataset.x[rows],

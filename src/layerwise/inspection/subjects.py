@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float32, Shaped
 
 from layerwise.data import load as load_data
-from layerwise.data.dataset import Dataset, Rows
+from layerwise.data.dataset import Dataset, Rows, spread
 from layerwise.errors import DataError, LayerwiseError
 from layerwise.nets.build import build
 from layerwise.nets.dense import MLP
@@ -58,8 +58,7 @@ class Subject:
 
     def sample(self, part: str, most: int = MOST_ROWS) -> Rows:
         """Rows of "train", "validation" or "test", evenly spread over it where there are more than `most`."""
-        rows = self.dataset.part(part)
-        return rows if rows.size <= most else rows[np.linspace(0, rows.size - 1, most).astype(int)]
+        return spread(self.dataset.part(part), most)
 
     def weights(self) -> Float32[np.ndarray, " rows"]:
         """What each row weighs in the loss, its class's weight included."""

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from layerwise.data.dataset import spread
 from layerwise.inspection.evaluations import Calibration, Curve, Decisions, Values
 from layerwise.plots import style
 from layerwise.plots.style import EDGE, FILL, INK, INK2, INK3, LINE, PAPER, RAMP
@@ -161,7 +162,7 @@ def confusion(found: Decisions) -> "Figure":
             if counts[i, j]:
                 figure.add_annotation(
                     x=names[j], y=names[i], text=f"{counts[i, j]:,}", showarrow=False,
-                    font={"size": 12, "color": PAPER if shares[i, j] > 0.3 else INK},
+                    font={"size": 12, "color": PAPER if shares[i, j] > 0.6 else INK},
                 )  # fmt: skip
     return figure
 
@@ -239,7 +240,7 @@ def predicted(found: Values) -> "Figure":
     """Predicted against true values, in the quantity's own unit; on the diagonal they agree."""
     import plotly.graph_objects as go
 
-    kept = np.linspace(0, found.true.size - 1, min(found.true.size, MOST_VALUES)).astype(int)
+    kept = spread(np.arange(found.true.size), MOST_VALUES)
     true, said = found.true[kept], found.said[kept]
     finite = np.isfinite(said)
     every = np.concatenate([true, said[finite]]) if true.size else np.array([0.0, 1.0])

@@ -127,8 +127,7 @@ def _answer(subject: "Subject", rows: Rows, sheet: BackpropSheet) -> dict[str, s
         told = [f"{target.names[at]} {number(shares[at])}" for at in order.tolist()]
         return {"target": f"{target.column} {target.names[int(y)]}", "predicted": ", ".join(told)}
     if isinstance(target, Quantities):
-        scale, mean = np.array(target.scale), np.array(target.mean)
-        wanted, said = y * scale + mean, said * scale + mean
+        wanted, said = target.in_units(y), target.in_units(said)
     else:
         wanted = y
     columns = target.columns[:MOST_COLUMNS]

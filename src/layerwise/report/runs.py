@@ -268,13 +268,11 @@ def _data(found: Subject) -> Html:
                         *(text(_share(int(n), dataset.part(p).size)) for n, p in zip(counts, parts, strict=True)),
                     ]
                 )
-        case Quantities(columns=columns, mean=mean, scale=scale):
+        case Quantities(columns=columns) as target:
+            values = [target.in_units(dataset.y[dataset.part(part)]) for part in parts]
             for number, name in enumerate(columns):
-                cells = [
-                    dataset.y[dataset.part(part), number].astype(np.float64) * scale[number] + mean[number]
-                    for part in parts
-                ]
-                rows.append([text(name), *(text(f"{v.mean():.4g}, ±{v.std():.3g}") for v in cells)])
+                own = [each[:, number] for each in values]
+                rows.append([text(name), *(text(f"{v.mean():.4g}, ±{v.std():.3g}") for v in own)])
         case _:
             pass
     read = wording.counted(len(dataset.encoder.names), "column")

@@ -188,9 +188,8 @@ class Session:
         found: dict[str, list[Any]] = {}
         for part in ("train", "validation"):
             rows = self.dataset.part(part)
-            y = self.dataset.y[rows].astype(np.float64)
-            if isinstance(target, Quantities):
-                y = y[:, 0] * target.scale[0] + target.mean[0]
+            y = self.dataset.y[rows]
+            y = target.in_units(y) if isinstance(target, Quantities) else y.astype(np.float64)
             found[part] = np.column_stack([rows, self.dataset.x[rows][:, :2], y.reshape(len(rows), -1)[:, 0]]).tolist()
         return found
 

@@ -28,7 +28,7 @@ def headline(
     match objective.kind:
         case "quantities":
             assert isinstance(target, Quantities)
-            return rmse_draws(outputs * np.array(target.scale), y * np.array(target.scale), seed)
+            return rmse_draws(target.in_units(outputs), target.in_units(y), seed)
         case "labels":
             return accuracy_draws((outputs > 0) == (y > 0.5), seed)
         case _:
@@ -49,8 +49,7 @@ def score(
     match objective.kind:
         case "quantities":
             assert isinstance(target, Quantities)
-            scale, mean = np.array(target.scale), np.array(target.mean)
-            return regression(outputs * scale + mean, y * scale + mean, seed)
+            return regression(target.in_units(outputs), target.in_units(y), seed)
         case "labels":
             return multilabel(probabilities(objective, outputs), y, seed)
         case "perceptron":

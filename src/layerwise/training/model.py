@@ -139,13 +139,8 @@ class Model:
             case Labels():
                 return outputs > 0
             case quantities:
-                values = self.in_units(outputs)
+                values = quantities.in_units(outputs)
                 return values[:, 0] if len(quantities.columns) == 1 else values
-
-    def in_units(self, standardized: np.ndarray) -> np.ndarray:
-        """Standardized quantities in the target's own units, as float64."""
-        assert not isinstance(self.target, Classes | Labels)
-        return np.asarray(standardized.astype(np.float64) * np.array(self.target.scale) + np.array(self.target.mean))
 
     def save(self, path: str | os.PathLike[str], examples: Any = ()) -> None:
         """Write the model file; `examples` are raw rows that a reader checks itself on.

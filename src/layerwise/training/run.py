@@ -18,10 +18,9 @@ from typing import Any
 
 import jax
 import msgspec
-import numpy as np
 
 from layerwise.data import load as load_data
-from layerwise.data.dataset import Dataset
+from layerwise.data.dataset import Dataset, spread
 from layerwise.errors import ModelFileError, RunError
 from layerwise.nets.build import build
 from layerwise.recipe import Recipe, Source, load, plain
@@ -328,8 +327,7 @@ class Run:
         self._save_model({name: result[name] for name in keep})
 
     def _save_model(self, info: dict[str, Any]) -> None:
-        train = self.dataset.train
-        shown = train[np.linspace(0, train.size - 1, min(EXAMPLES, train.size)).astype(int)]
+        shown = spread(self.dataset.train, EXAMPLES)
         self._model_with(info).save(self._files.model, examples=self.dataset.raw(shown))
 
     @cached_property

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from jaxtyping import Float32, Int64, Shaped
 
-from layerwise.data.dataset import Classes, Dataset, Labels, Quantities, Rows
+from layerwise.data.dataset import Classes, Dataset, Labels, Quantities, Rows, spread
 from layerwise.data.leaks import duplicates
 from layerwise.data.split import Parts
 from layerwise.inspection.findings import Finding, Healthy, Severity, Unseen, Verdict
@@ -40,7 +40,7 @@ def repeated_rows(case: Case) -> Verdict:
     share = max((part.repeated / part.rows for part in found), default=0.0)
     if not found:
         return Healthy(rule, f"none of {dataset.validation.size + dataset.test.size:,} held-out rows was trained on")
-    some = dataset.x[_thinned(dataset.train)]
+    some = dataset.x[spread(dataset.train, MOST_LOOKED)]
     distinct = len(np.unique(some, axis=0))
     few = distinct <= FEW_DISTINCT * len(some)
     severity: Severity = "grave" if share >= REPEATED_GRAVE else "warning" if share >= REPEATED_WARNING else "note"
@@ -147,7 +147,7 @@ def telling_input(case: Case) -> Verdict:
     if isinstance(dataset.target, Labels):
         return Unseen(rule, "the target is several labels")
     # Not the test part: whoever leaves a column out for what it says there has chosen by it.
-    train, others = (_thinned(dataset.part(part)) for part in ("train", "validation"))
+    train, others = (spread(dataset.part(part), MOST_LOOKED) for part in ("train", "validation"))
     if min(len(train), len(others)) < TELLING_ROWS:
         return Unseen(rule, f"it takes {TELLING_ROWS} training and {TELLING_ROWS} validation rows to tell")
     if isinstance(dataset.target, Classes):
@@ -172,10 +172,6 @@ def telling_input(case: Case) -> Verdict:
         f'ask whether it is known before the answer is; if not, leave it out: data.columns = {{ {best} = "ignore" }}',
         "data.columns",
     )
-
-
-def _thinned(rows: Rows) -> Rows:
-    return rows if rows.size <= MOST_LOOKED else rows[np.linspace(0, rows.size - 1, MOST_LOOKED).astype(int)]
 
 
 def _columns(dataset: Dataset) -> dict[str, slice]:
@@ -264,20 +260,22 @@ def target_scale(case: Case) -> Verdict:
     if not isinstance(dataset.target, Quantities) or not isinstance(task, r.Regress):
         return Unseen(rule, "the target is no quantity")
     y = dataset.y[dataset.train].astype(np.float64)
-    center, spread = y.mean(axis=0), y.std(axis=0)
-    if not task.standardize and (np.abs(center).max() > SCALE or spread.max() > SCALE or spread.min() < 1 / SCALE):
+    center, deviation = y.mean(axis=0), y.std(axis=0)
+    if not task.standardize and (
+        np.abs(center).max() > SCALE or deviation.max() > SCALE or deviation.min() < 1 / SCALE
+    ):
         return Finding(
             rule,
             "warning",
             f"as the network sees it, the target has a mean of {_largest(center):.3g} and a standard deviation of "
-            f"{_largest(spread):.3g}: its first outputs are about 0 to 1",
+            f"{_largest(deviation):.3g}: its first outputs are about 0 to 1",
             f"{SCALE:g} times more or less than 1",
             'let it be standardized: task = { kind = "regress", standardize = true }',
             "task.standardize",
         )
     count = math.ceil(FARTHEST * len(y))
-    if len(y) < 100 or not spread.all():
-        return Healthy(rule, f"a mean of {_largest(center):.3g} and a standard deviation of {_largest(spread):.3g}")
+    if len(y) < 100 or not deviation.all():
+        return Healthy(rule, f"a mean of {_largest(center):.3g} and a standard deviation of {_largest(deviation):.3g}")
     squares = np.sort(np.square(y - center), axis=0)
     share = float((squares[-count:].sum(axis=0) / squares.sum(axis=0)).max())
     seen = f"the {_rows(count)} farthest from the mean make {share:.0%} of the squared deviation"
