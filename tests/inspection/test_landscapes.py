@@ -56,9 +56,13 @@ def test_every_point_is_the_loss_of_a_network(activation: str) -> None:
     plane = random_plane(found.network, 0, points=5)
     seen = landscape(found.network, found.objective, measured, plane)
     first, second = (shaped(axis, found.network) for axis in plane.axes)
-    a, b = np.float32(plane.xs[1]), np.float32(plane.ys[3])
-    moved = jax.tree.map(lambda w, d1, d2: w + a * d1 + b * d2, found.network, first, second)
-    assert_allclose(seen.losses[3, 1], loss_of(found.objective, moved, measured), rtol=1e-6)
+
+    def moved(a: np.float32, b: np.float32) -> MLP:
+        return jax.tree.map(lambda w, d1, d2: w + a * d1 + b * d2, found.network, first, second)
+
+    for row, column in ((3, 1), (0, 4), (2, 2)):
+        alone = moved(np.float32(plane.xs[column]), np.float32(plane.ys[row]))
+        assert seen.losses[row, column] == loss_of(found.objective, alone, measured)
     assert seen.losses.shape == (5, 5) and seen.parameters == flat(found.network).size
 
 

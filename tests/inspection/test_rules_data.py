@@ -188,6 +188,7 @@ def test_multilabel_runs_are_diagnosed(tmp_path: Path) -> None:
     assert isinstance(by_rule(found)["unbalanced classes"], Unseen)
 
 
-def test_a_single_row(tmp_path: Path) -> None:
+def test_two_rows_are_too_few_to_find_anything_in(tmp_path: Path) -> None:
     recipe = {"data": {**table(tmp_path, "a,b,price", ["1.5,2.5,3.5", "2.5,1,4"]), "split": {"kind": "none"}}}
-    by_rule(diagnose(subject({**recipe, "task": "regress", "train": {"epochs": 1}})))
+    found = diagnose(subject({**recipe, "task": "regress", "train": {"epochs": 1}}))
+    assert not found.findings and isinstance(by_rule(found)["rows in two parts"], Unseen)
