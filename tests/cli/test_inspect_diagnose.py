@@ -45,7 +45,7 @@ def test_units_on_the_terminal(inside: Path, capsys: pytest.CaptureFixture[str])
 def test_a_diagnosis(what: str, inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = json.loads(inspect(capsys, "diagnose", what, "--json"))
     rules = [verdict["rule"] for part in ("findings", "healthy", "unseen") for verdict in found[part]]
-    assert len(rules) == len(set(rules)) == 15
+    assert len(rules) == len(set(rules)) == 16
     unseen = {verdict["rule"] for verdict in found["unseen"]}
     assert ("under-fitting" in unseen) == (what == "rows.toml")
     assert ("divergence" in unseen) == (what not in ("runs/first", "first"))

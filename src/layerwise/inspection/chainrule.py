@@ -352,7 +352,10 @@ def update_equations(optimizer: type[r.Optimizer], uses: frozenset[str], setting
         r.Lion: f"u ← u - η sign(∂E/∂u) at the first step, η = {rate}",
         r.Lbfgs: "u ← u - a ∂E/∂u at the first step, its length a by a line search",
     }
-    adam = f"u ← u - η m / (√v + ε), at the first step m = ∂E/∂u, v = (∂E/∂u)²; η = {rate}, ε = {epsilon}"
+    adam = (
+        "u ← u - η m̂ / (√v̂ + ε); once corrected, at the first step m̂ = ∂E/∂u and v̂ = (∂E/∂u)²; "
+        f"η = {rate}, ε = {epsilon}"
+    )
     found = []
     if "l2" in uses:
         found.append(f"L2: λ/2 Σ u² is added to E, ∂E/∂u has λ u in it, λ = {settings.l2:.4g}, biases spared")
