@@ -93,8 +93,17 @@ def test_every_kind_of_recipe(recipe: dict[str, Any]) -> None:
     found = subject(recipe)
     seen = activations(found.network, found.objective, sample(found), update(found))
     assert all(np.isfinite(layer.gradient_norm) for layer in seen.layers)
-    assert (seen.step == "") == (recipe.get("train", {}).get("learning_rate") == "find")
+    assert seen.step and all(layer.update_norm > 0 for layer in seen.layers)
     assert plain(seen)["layers"][-1]["name"] == "output"
+
+
+def test_a_rate_to_be_found_is_the_usual_one() -> None:
+    usual, to_find = (update(subject({"data": DATA, "train": {"learning_rate": rate}})) for rate in ("auto", "find"))
+    assert usual is not None and to_find is not None
+    jax.tree.map(np.testing.assert_array_equal, to_find.change, usual.change)
+    assert (
+        to_find.words == f"{usual.words}; the learning rate is found when training begins; here it is the usual 0.001"
+    )
 
 
 def test_embedded_columns(tmp_path: Path) -> None:

@@ -63,6 +63,7 @@ class ArraySpec(msgspec.Struct, frozen=True, tag_field="kind", tag="array"):
     scaling: Literal["none", "range", "standard"]
 
 
+Spec = TableSpec | ArraySpec
 Arrays = Mapping[str, np.ndarray]
 
 
@@ -72,7 +73,7 @@ def encoder_from(spec: Any, arrays: Arrays) -> "TableEncoder | ArrayEncoder":
     Raises `DataError` where they do not belong together.
     """
     try:
-        record: TableSpec | ArraySpec = msgspec.convert(msgspec.to_builtins(spec), TableSpec | ArraySpec)
+        record: Spec = msgspec.convert(msgspec.to_builtins(spec), Spec)
     except (msgspec.ValidationError, TypeError) as error:
         raise DataError("an encoder's record is one this version knows", received=str(error)) from None
     if isinstance(record, TableSpec):

@@ -8,7 +8,7 @@ it is the training part's mean, and the other two parts point along the componen
 import datetime
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, assert_never
 
 import jax.numpy as jnp
 import numpy as np
@@ -189,8 +189,8 @@ def _columns(dataset: Dataset) -> dict[str, _Column]:
                 name: _number(name, slice(place, place + 1), mean, scale, _middle(known[:, place], mean, scale))
                 for place, (name, mean, scale) in enumerate(ends)
             }
-        case other:
-            raise TypeError(f"an encoder of {type(other).__name__}")
+        case unknown:
+            assert_never(unknown)
 
 
 def _middle(encoded: Float32[np.ndarray, " rows"], mean: float, scale: float) -> float:
@@ -338,8 +338,10 @@ def _input_names(network: MLP, dataset: Dataset) -> list[str]:
     match dataset.encoder.spec:
         case TableSpec(columns=columns):
             features = [feature for column in columns for feature in column.features]
-        case _:
-            features = list(dataset.encoder.names)
+        case ArraySpec(names=names):
+            features = list(names)
+        case unknown:
+            assert_never(unknown)
     if not network.embeds:
         return features
     embedded = [f"{features[e.column]} [{n + 1}]" for e in network.embeds for n in range(e.table.shape[1])]

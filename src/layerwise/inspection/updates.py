@@ -7,16 +7,17 @@ import jax
 import jax.numpy as jnp
 
 from layerwise.errors import RunError
+from layerwise.inspection.gradients import settled
 from layerwise.inspection.names import name
 from layerwise.inspection.subjects import Subject
 from layerwise.nets import noise
 from layerwise.nets.dense import MLP
 from layerwise.recipe import records as r
 from layerwise.training import checkpoint
-from layerwise.training.hyper import hyper
+from layerwise.training.hyper import Hyper
 from layerwise.training.loop import State, start
 from layerwise.training.optimizer import rate_factor
-from layerwise.training.step import Batch, fresh, program, step
+from layerwise.training.step import Batch, Program, fresh, step
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ def update(found: Subject) -> Update | None:
     """The next step of a run, or else the first of the network; None where the recipe trains nothing.
 
     A run goes on from its last weights, which need not be its best. The batch is spread evenly over the
-    training part; the learning rate is that of the schedule at this step.
+    training part; the learning rate is that of the schedule at this step, from the usual one where the
+    recipe has it found.
 
     >>> from layerwise.inspection import subject
     >>> update(subject("xor")).words
@@ -44,14 +46,11 @@ def update(found: Subject) -> Update | None:
     train = found.recipe.train
     if not isinstance(train, r.Train):
         return None
-    if train.learning_rate == "find":  # written in the recipe of a run once it is found
-        return None
-    settings = hyper(train, found.recipe.task)
-    law = program(train, found.objective, train.batch_size)
+    law, settings, notes = settled(train, found.recipe.task, found.objective, train.batch_size)
     whole = isinstance(train.optimizer, r.Lbfgs)
     rows = found.dataset.train if whole else found.sample("train", train.batch_size)
     batch = Batch(*map(jnp.asarray, found.batch(rows)))
-    kept = _state(found, train)
+    kept = _state(found, law, settings)
     weights = fresh(law, found.network, settings) if kept is None else kept.weights
     number, scale = (jnp.int32(0), jnp.float32(1)) if kept is None else (kept.step, kept.scale)
     per_epoch = jnp.int32(-(-found.dataset.train.size // train.batch_size))
@@ -61,16 +60,15 @@ def update(found: Subject) -> Update | None:
     after, _, _ = advance(weights, batch, settings, rate, noise.key(found.recipe.seed))
     change = jax.tree.map(lambda new, old: new - old, after.network, weights.network)
     which = "the first step of {} from these weights" if kept is None else "the next step of {} in this run"
-    return Update(
-        change, f"{which.format(name(train.optimizer))}, learning rate {float(rate):.3g}, a batch of {rows.size:,}"
-    )
+    said = which.format(name(train.optimizer))
+    told = f"{said}, learning rate {float(rate):.3g}, a batch of {rows.size:,}"
+    return Update(change, "; ".join((told, *notes)))
 
 
-def _state(found: Subject, train: r.Train) -> State | None:
+def _state(found: Subject, law: Program, settings: Hyper) -> State | None:
     """The state of training in a run's folder, where there is one that fits."""
     if found.folder is None or not found.folder.state.is_file():
         return None
-    law, settings = program(train, found.objective, train.batch_size), hyper(train, found.recipe.task)
     like = jax.eval_shape(partial(start, law), found.network, settings)
     try:
         return checkpoint.read(found.folder.state, like)[0]
