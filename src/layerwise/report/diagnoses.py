@@ -79,9 +79,10 @@ def opening(found: Diagnosis) -> str:
 
 
 def sentence(words: str) -> str:
-    """Words with a capital letter and a full stop.
+    """Words with a capital letter and a full stop; the name of a setting stays as it is.
 
-    >>> sentence("too low: 3e-06")
-    'Too low: 3e-06.'
+    >>> sentence("too low: 3e-06"), sentence("train.dropout = 0.3 may help")
+    ('Too low: 3e-06.', 'train.dropout = 0.3 may help.')
     """
-    return f"{words[:1].upper()}{words[1:]}."
+    setting = "." in words.partition(" ")[0]
+    return f"{words if setting else words[:1].upper() + words[1:]}."
