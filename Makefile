@@ -22,8 +22,9 @@ demo: $(READY)
 play: $(READY)
 	@$(BIN)/layerwise play
 
+# Two processes, each with whole files: what one file shares is made once.
 test: lint
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(READY)-test
 	@$(BIN)/python -m ruff check

@@ -4,6 +4,7 @@ A skipped test fails the run unless its reason is one of `EXPECTED_SKIPS` and ho
 the summary says how many were skipped for what.
 """
 
+import gc
 import json
 import os
 import re
@@ -55,17 +56,29 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"LAYERWISE_DATA names a folder that does not exist: {folder}")
 
 
-def refuse_unexpected(report: pytest.TestReport | pytest.CollectReport) -> None:
-    """Turn a skip that nobody expects into a failure, and count the others."""
+def reason_of(report: pytest.TestReport | pytest.CollectReport) -> str | None:
+    """Why a test was skipped; None where it was not."""
     if report.outcome != "skipped" or hasattr(report, "wasxfail"):
-        return
-    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
-    reason = reason.removeprefix("Skipped: ")
-    if any(re.search(pattern, reason) and holds() for pattern, holds in EXPECTED_SKIPS):
-        skipped[reason] += 1
-    else:
+        return None
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple | list) else str(report.longrepr)
+    return str(reason).removeprefix("Skipped: ")
+
+
+def refuse_unexpected(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """Turn a skip that nobody expects into a failure."""
+    reason = reason_of(report)
+    if reason is not None and not any(re.search(pattern, reason) and holds() for pattern, holds in EXPECTED_SKIPS):
         report.outcome = "failed"
         report.longrepr = f"unexpected skip: {reason}\nEXPECTED_SKIPS in tests/conftest.py lists the expected reasons"
+
+
+def count(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """Count the expected skips, in the process that writes the summary."""
+    if (reason := reason_of(report)) is not None:
+        skipped[reason] += 1
+
+
+pytest_runtest_logreport = pytest_collectreport = count
 
 
 @pytest.hookimpl(wrapper=True)
@@ -87,6 +100,21 @@ def pytest_make_collect_report(
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     for reason, count in skipped.most_common():
         terminalreporter.write_line(f"skipped {count}: {reason}")
+
+
+# ── compiled programs ───────────────────────────────────────────────────────────────────────────
+
+MOST_MAPPINGS = 20_000  # of the 65,530 that Linux gives a process; each compiled program takes several
+
+
+@pytest.fixture(autouse=True, scope="module")
+def let_programs_go() -> Generator[None]:
+    """Thousands of programs are compiled in one test run: past the limit of mappings XLA ends in a fault."""
+    yield
+    mappings = Path("/proc/self/maps")
+    if "jax" in sys.modules and mappings.exists() and mappings.read_bytes().count(b"\n") > MOST_MAPPINGS:
+        sys.modules["jax"].clear_caches()
+        gc.collect()
 
 
 # ── studies without their training ──────────────────────────────────────────────────────────────

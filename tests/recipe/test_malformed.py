@@ -194,7 +194,7 @@ def test_any_plain_data_in_training(key, value):
         Recipe(data=r.ToyData("xor", n=-5)),
         Recipe(data=r.ToyData("xor"), train=r.Train(epochs="many")),
     ],
-    ids=repr,
+    ids=lambda source: type(source).__name__,
 )
 def test_sources_that_are_none(source):
     with pytest.raises(RecipeError) as refused:
