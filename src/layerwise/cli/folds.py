@@ -36,7 +36,7 @@ def summary(found: "CrossValidation", width: int) -> "list[RenderableType]":
 
     whole = _whole(found)
     blocks: list[RenderableType] = [Text(_ending(found), style="bold red" if found.status == "diverged" else "bold")]
-    part = results.scored_part(found.metrics)
+    part = wording.scored_part(found.metrics)
     if part:
         blocks += [line for table in _tables(found, part, width) for line in ("", table)]
         if any(rival.get(part) for rival in found.baselines.values()):

@@ -85,18 +85,13 @@ def summary(result: Result, width: int) -> "list[RenderableType]":
     blocks: list[RenderableType] = [Text(ending, style=style)]
     if any(result.metrics.values()):
         blocks += ["", figures_table(result.metrics)]
-    part = scored_part(result.metrics)
+    part = wording.scored_part(result.metrics)
     if part and any(rival.get(part) for rival in result.baselines.values()):
         tables = rivals_tables(result, part, width, f"{part} part")
         blocks += [line for table in tables for line in ("", table)]
     if result.remarks:
         blocks += ["", *map(bullet, readable(result))]
     return [*blocks, "", _places(result)]
-
-
-def scored_part(metrics: Figures) -> str:
-    """The part whose figures count: test, else validation, else train; "" where there are none."""
-    return next((part for part in reversed(PARTS) if metrics.get(part)), "")
 
 
 def figures_table(metrics: Figures) -> "Table":

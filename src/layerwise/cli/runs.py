@@ -119,7 +119,7 @@ def remove(
 
 
 def _headline(run: "Record") -> str:
-    from layerwise.cli.results import scored_part
+    from layerwise.progress.wording import scored_part
 
     part = scored_part(run.metrics)
     if not part:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64
 
-from layerwise.data.dataset import Classes, Labels, Quantities, Rows, spread
+from layerwise.data.dataset import Classes, Labels, Quantities, spread
 from layerwise.inspection.subjects import Subject
 from layerwise.tasks.intervals import wilson
 from layerwise.tasks.metrics import BINS, calibration_bin
@@ -19,7 +19,6 @@ from layerwise.tasks.objective import decide, probabilities
 from layerwise.training.forward import Forward
 
 POINTS = 200  # of a curve at most
-CHUNK = 65_536
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ class Mistake:
 def evaluation(subject: Subject, part: str) -> Decisions | tuple[Values, ...]:
     """How the network decides on a part's rows; for a regression, what it predicts of each quantity."""
     rows = subject.dataset.part(part)
-    outputs, y = _outputs(subject, rows), subject.dataset.y[rows]
+    outputs, y = Forward(subject.network).over(subject.dataset.x, rows), subject.dataset.y[rows]
     match subject.dataset.target:
         case Classes(names=names):
             return _of_classes(subject, part, names, outputs, y)
@@ -113,7 +112,7 @@ def evaluation(subject: Subject, part: str) -> Decisions | tuple[Values, ...]:
 def mistakes(subject: Subject, part: str, most: int) -> tuple[Mistake, ...]:
     """The worst mistakes on a part, the worst first."""
     rows = subject.dataset.part(part)
-    outputs, y = _outputs(subject, rows), subject.dataset.y[rows]
+    outputs, y = Forward(subject.network).over(subject.dataset.x, rows), subject.dataset.y[rows]
     badness, true, said = _judged(subject, outputs, y)
     worst = [int(i) for i in np.argsort(-badness, kind="stable")[:most] if badness[i] > 0]
     if not worst:
@@ -159,12 +158,6 @@ def calibration(sure: Float[np.ndarray, "rows *labels"], right: Bool[np.ndarray,
     accuracy = np.bincount(bins, right.ravel(), BINS)[held] / rows
     low, high = wilson(accuracy, rows) if sure.ndim == 1 else (None, None)
     return Calibration(np.bincount(bins, sure.ravel(), BINS)[held] / rows, accuracy, low, high, rows)
-
-
-def _outputs(subject: Subject, rows: Rows) -> np.ndarray:
-    forward = Forward(subject.network)
-    chunks = [forward(subject.dataset.x[rows[i : i + CHUNK]]) for i in range(0, rows.size, CHUNK)]
-    return np.concatenate(chunks) if chunks else np.zeros((0, subject.objective.outputs), np.float32)
 
 
 def _of_classes(subject: Subject, part: str, names: tuple[str, ...], outputs: np.ndarray, y: np.ndarray) -> Decisions:

@@ -16,7 +16,7 @@ from layerwise.recipe import Recipe, Source, load
 from layerwise.tasks.objective import Objective, objective_for, training_weights
 from layerwise.training import familiar
 from layerwise.training import model as models
-from layerwise.training.events import AnyEvent
+from layerwise.training.events import AnyEvent, Finished
 from layerwise.training.folder import Folder
 from layerwise.training.resolve import resolve
 from layerwise.training.result import fingerprint
@@ -41,6 +41,11 @@ class Subject:
     trained: bool
     folder: Folder | None = None
     events: Sequence[AnyEvent] = ()
+
+    @property
+    def finished(self) -> Finished | None:
+        """What a run came to; None where it has not ended, or where there was none."""
+        return next((event for event in reversed(self.events) if isinstance(event, Finished)), None)
 
     def example(self, number: int) -> Rows:
         """The row of an example as the user counts them: in the order of the data, from 1.

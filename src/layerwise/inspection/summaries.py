@@ -7,9 +7,11 @@ import jax
 import jax.numpy as jnp
 import msgspec
 
+from layerwise.data.dataset import Encoder
 from layerwise.inspection.names import layer_name, name
-from layerwise.nets.build import Layout
+from layerwise.nets.build import Layout, layout
 from layerwise.recipe import records as r
+from layerwise.tasks.objective import Objective
 from layerwise.training.hyper import hyper
 from layerwise.training.optimizer import optimizer
 
@@ -127,6 +129,13 @@ def summary(layout: Layout, inputs: int, train: r.Train | None = None) -> Summar
         activation_bytes=FLOAT * train.batch_size * kept,
         optimizer_bytes=_optimizer_bytes(layout, train),
     )
+
+
+def summary_of(recipe: r.Recipe, objective: Objective, encoder: Encoder) -> Summary:
+    """The summary of a resolved recipe's network, for data encoded so."""
+    codes, train = encoder.embeddings, recipe.train
+    shapes = layout(recipe.network, inputs=encoder.width, outputs=objective.outputs, codes=codes)
+    return summary(shapes, encoder.width, train if isinstance(train, r.Train) else None)
 
 
 def _table(number: int, table: tuple[int, int]) -> LayerSummary:

@@ -12,7 +12,7 @@ from layerwise.inspection.basins import Minima
 from layerwise.inspection.curvatures import Curvature
 from layerwise.inspection.landscapes import Landscape
 from layerwise.plots import style
-from layerwise.plots.style import EDGE, INK, INK2, INK3
+from layerwise.plots.style import EDGE, INK, INK3
 from layerwise.plots.surfaces import COLORS
 
 if TYPE_CHECKING:
@@ -116,21 +116,7 @@ class Heights:
 def _bar(heights: Heights) -> dict[str, Any]:
     """What the colors mean, below the surface."""
     ticks = np.linspace(*heights.ends, 5)
-    font = {"size": 12, "color": INK2}
-    return {
-        "orientation": "h",
-        "x": 0.5,
-        "y": 0,
-        "yref": "container",
-        "yanchor": "bottom",
-        "len": 0.6,
-        "thickness": 8,
-        "outlinewidth": 0,
-        "tickvals": -ticks,
-        "ticktext": [f"{heights.loss(tick):.2g}" for tick in ticks],
-        "tickfont": font,
-        "title": {"text": "loss", "side": "top", "font": font},
-    }
+    return style.color_bar((-ticks).tolist(), [f"{heights.loss(tick):.2g}" for tick in ticks], "loss", 0.6)
 
 
 def curvature(found: Curvature) -> "Figure":

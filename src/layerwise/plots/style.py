@@ -84,6 +84,25 @@ def blank(height: int = HEIGHT, **layout: Any) -> "Figure":
     return go.Figure(layout={"template": template, "height": height, **layout})
 
 
+def color_bar(values: Sequence[float], texts: Sequence[str], title: str, length: float) -> dict[str, Any]:
+    """What the colors of a surface mean, in a bar below it, `length` of the figure's width; Plotly's settings."""
+    font = {"size": 12, "color": INK2}
+    return {
+        "orientation": "h",
+        "x": 0.5,
+        "y": 0,
+        "yref": "container",
+        "yanchor": "bottom",
+        "len": length,
+        "thickness": 8,
+        "outlinewidth": 0,
+        "tickvals": values,
+        "ticktext": texts,
+        "tickfont": font,
+        "title": {"text": title, "side": "top", "font": font},
+    }
+
+
 def say(figure: "Figure", sentence: str) -> "Figure":
     """The figure with a sentence in the place of what cannot be drawn."""
     figure.update_xaxes(visible=False, range=[0, 1])

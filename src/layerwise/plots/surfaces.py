@@ -173,21 +173,8 @@ def _ground(figure: "Figure", panel: Panel, true: Surface, *, bar: bool) -> None
 def _bar(true: Surface) -> dict[str, Any]:
     """What the colors mean, below all panels."""
     ticks = np.linspace(*_ends(true), 5)
-    font = {"size": 12, "color": INK2}
-    return {
-        "orientation": "h",
-        "x": 0.5,
-        "y": 0,
-        "yref": "container",
-        "yanchor": "bottom",
-        "len": 0.4,
-        "thickness": 8,
-        "outlinewidth": 0,
-        "tickvals": ticks,
-        "ticktext": [f"{_value(true, tick):.2g}" for tick in ticks],
-        "tickfont": font,
-        "title": {"text": f"{style.quantity(true.monitor)}, darker is better", "side": "top", "font": font},
-    }
+    texts = [f"{_value(true, tick):.2g}" for tick in ticks]
+    return style.color_bar(ticks.tolist(), texts, f"{style.quantity(true.monitor)}, darker is better", 0.4)
 
 
 def _points(figure: "Figure", panel: Panel, true: Surface, trials: Sequence[ShownTrial]) -> None:

@@ -1,7 +1,7 @@
 """How numbers, times and names are written for people."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 # Names of the figures as they are read aloud; the key is what JSON and the recipe call them.
 LABELS = {
@@ -32,6 +32,15 @@ def label(metric: str) -> str:
 def best(metric: str, values: Iterable[float]) -> float:
     """The best of some values of a figure."""
     return min(values) if metric in ERRORS else max(values)
+
+
+def scored_part(metrics: Mapping[str, object]) -> str:
+    """The part whose figures count: test, else validation, else train; "" where none has any.
+
+    >>> scored_part({"validation": {"accuracy": 1}, "test": {}})
+    'validation'
+    """
+    return next((part for part in ("test", "validation", "train") if metrics.get(part)), "")
 
 
 def decimals(metric: str, value: float) -> int:

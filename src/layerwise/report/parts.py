@@ -32,7 +32,7 @@ def scores(
 
     `touches` is how often the test part was scored.
     """
-    part = scored_part(metrics)
+    part = wording.scored_part(metrics)
     if not part:
         return []
     own = metrics[part]
@@ -46,11 +46,6 @@ def scores(
     aside = f"{touched if part == 'test' else ''}Intervals are 95% bootstrap intervals over its rows."
     shown = table([part, *map(wording.label, own)], rows, 0, "scores")
     return [section(f"On the {part} part", aside, *figures, shown)]
-
-
-def scored_part(metrics: Mapping[str, Scores]) -> str:
-    """The part whose figures count: test, else validation, else train; "" where there are none."""
-    return next((part for part in ("test", "validation", "train") if metrics.get(part)), "")
 
 
 def rivals_on(

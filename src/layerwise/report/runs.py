@@ -13,15 +13,14 @@ from layerwise.inspection import evaluations
 from layerwise.inspection.diagnoses import diagnose
 from layerwise.inspection.evaluations import Decisions, Mistake
 from layerwise.inspection.subjects import Subject, subject
-from layerwise.inspection.summaries import summary
-from layerwise.nets.build import layout
+from layerwise.inspection.summaries import summary_of
 from layerwise.plots import runs as plots
 from layerwise.plots.architecture import architecture
 from layerwise.progress import wording
 from layerwise.recipe import records as r
 from layerwise.report import diagnoses, pictures
 from layerwise.report.page import Figures, Html, page, section, table, tag, text
-from layerwise.report.parts import fact, recipe_text, remark, rivals_on, scored_part, scores, use_model
+from layerwise.report.parts import fact, recipe_text, remark, rivals_on, scores, use_model
 from layerwise.training.events import Epoch, Finished, RolledBack, Started, TestTouched
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ def run(source: "Run | Path | str") -> Path:
 def written(found: Subject) -> bytes:
     """The report as one page."""
     figures = Figures()
-    finished = next((event for event in reversed(found.events) if isinstance(event, Finished)), None)
+    finished = found.finished
     metrics = finished.metrics if finished is not None else {}
     content = [
         *_header(found, finished),
@@ -68,7 +67,7 @@ def written(found: Subject) -> bytes:
         *_compared(found, finished, figures),
         diagnoses.folded(diagnose(found)),
         *_course(found, figures),
-        *_errors(found, scored_part(metrics), figures),
+        *_errors(found, wording.scored_part(metrics), figures),
         *_mistakes(found),
         _data(found),
         _network(found),
@@ -111,7 +110,7 @@ def _result(found: Subject, finished: Finished | None) -> list[Html]:
     if not finished.epochs:
         ending = f"Evaluated in {time}; there was nothing to train."
     facts = []
-    part = scored_part(finished.metrics)
+    part = wording.scored_part(finished.metrics)
     known = finished.metrics.get(part, {})
     for name in dict.fromkeys([*list(known)[:1], *(name for name in ("roc_auc", "r2") if name in known)]):
         interval = known[name]
@@ -130,7 +129,7 @@ def _rollbacks(found: Subject) -> list[str]:
 
 
 def _compared(found: Subject, finished: Finished | None, figures: Figures) -> list[Html]:
-    if finished is None or not (part := scored_part(finished.metrics)):
+    if finished is None or not (part := wording.scored_part(finished.metrics)):
         return []
     metric = next(iter(finished.metrics[part]))
     others = rivals_on(part, finished.metrics, finished.baselines)
@@ -289,10 +288,7 @@ def _share(count: int, of: int) -> str:
 
 
 def _network(found: Subject) -> Html:
-    inputs = found.dataset.x.shape[1]
-    codes = found.dataset.encoder.embeddings
-    shapes = layout(found.recipe.network, inputs=inputs, outputs=found.objective.outputs, codes=codes)
-    told = summary(shapes, inputs, found.recipe.train if isinstance(found.recipe.train, r.Train) else None)
+    told = summary_of(found.recipe, found.objective, found.dataset.encoder)
     facts = (
         f"{told.parameters:,} parameters: {told.weights:,} weights and {told.biases:,} biases; "
         f"{told.forward:,} operations for a prediction."
@@ -311,7 +307,7 @@ def _again(found: Subject) -> Html:
         if name in known
     ]
     rows += [[text(name), text(str(version))] for name, version in versions.items()]
-    finished = next((event for event in reversed(found.events) if isinstance(event, Finished)), None)
+    finished = found.finished
     whole = finished is not None and finished.status in ("finished", "stopped_early", "diverged")
     same = "On the same machine with the same versions it comes out the same, bit by bit."
     ended = "It was ended before its time, so another run goes on for as long as it is let."

@@ -5,11 +5,12 @@ from functools import lru_cache
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float, Float32
+from jaxtyping import Array, Float, Float32, Int64
 
 from layerwise.nets.dense import MLP
 from layerwise.training import compile as _  # noqa: F401  (prepares JAX before the first compilation)
 
+COPIED = 65_536  # rows
 SIZES = (1, 16, 256, 4096)  # rows are padded up to one of these, so that four programs serve all
 
 
@@ -46,6 +47,13 @@ class Forward:
             return np.asarray(self._program(self._leaves, x))
         chunks = [self._chunk(x[i : i + SIZES[-1]]) for i in range(0, rows, SIZES[-1])] or [self._chunk(x)]
         return np.concatenate(chunks)
+
+    def over(
+        self, x: Float32[np.ndarray, "rows inputs"], rows: Int64[np.ndarray, " some"]
+    ) -> Float32[np.ndarray, "some outputs"]:
+        """The outputs for some rows of `x`, of which no more than `COPIED` are copied at a time."""
+        starts = range(0, max(rows.size, 1), COPIED)
+        return np.concatenate([self(x[rows[start : start + COPIED]]) for start in starts])
 
     def _chunk(self, x: Float32[np.ndarray, "rows inputs"]) -> Float32[np.ndarray, "rows outputs"]:
         size = next(size for size in SIZES if size >= x.shape[0])

@@ -17,10 +17,10 @@ from layerwise.tasks.metrics import Draws, difference
 from layerwise.tasks.objective import decide
 from layerwise.tasks.score import headline, score
 from layerwise.tasks.separable import separable
+from layerwise.training.forward import Forward
 from layerwise.training.model import Model
 
 Metrics = dict[str, dict[str, Interval]]  # part -> metric -> interval
-CHUNK = 65_536
 
 
 class Scored(NamedTuple):
@@ -33,7 +33,7 @@ class Scored(NamedTuple):
 def scored(model: Model, dataset: Dataset, part: str, seed: int) -> Scored:
     """How the model does on one part of its data."""
     rows = dataset.part(part)
-    outputs = np.concatenate([model.outputs(dataset.x[rows[i : i + CHUNK]]) for i in range(0, rows.size, CHUNK)])
+    outputs = Forward(model.network).over(dataset.x, rows)
     judged = (model.objective, outputs, dataset.y[rows], dataset.target, seed)
     return Scored(score(*judged), headline(*judged))
 
@@ -43,18 +43,11 @@ def limits(model: Model, dataset: Dataset) -> tuple[str, ...]:
     if model.objective.kind != "perceptron" or not isinstance(dataset.target, Classes):
         return ()
     x, y = dataset.x[dataset.train], dataset.y[dataset.train]
-    decided = np.concatenate([decide(model.objective, chunk) for chunk in _outputs(model, x)])
-    if (decided == y).all():
+    if (decide(model.objective, model.outputs(x)) == y).all():
         return ()
     if len(dataset.target.names) > 2:
         return ("the perceptron still errs on training rows: no planes that it found part all classes",)
     return (separable(x, y).explain(dataset.target.names, dataset.train + 1),)
-
-
-def _outputs(model: Model, x: Float32[np.ndarray, "rows inputs"]) -> Iterator[Float32[np.ndarray, "some outputs"]]:
-    """The outputs in chunks, so that a large part is not copied whole."""
-    for start in range(0, len(x), CHUNK):
-        yield model.outputs(x[start : start + CHUNK])
 
 
 def fingerprint(dataset: Dataset) -> str:

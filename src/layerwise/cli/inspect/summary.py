@@ -51,9 +51,7 @@ def _of(inspected: str, settings: list[str] | None) -> "Summary":
 
     model = trained_model(inspected, settings)
     with console.importing():
-        from layerwise.inspection.summaries import summary
-        from layerwise.nets.build import layout
-        from layerwise.recipe import records as r
+        from layerwise.inspection.summaries import summary_of
         from layerwise.training.model import load
     if model is not None and model.is_file():
         loaded = load(model)
@@ -61,8 +59,7 @@ def _of(inspected: str, settings: list[str] | None) -> "Summary":
     else:
         found = look(inspected, settings)
         recipe, objective, encoder = found.recipe, found.objective, found.dataset.encoder
-    shapes = layout(recipe.network, inputs=encoder.width, outputs=objective.outputs, codes=encoder.embeddings)
-    return summary(shapes, encoder.width, recipe.train if isinstance(recipe.train, r.Train) else None)
+    return summary_of(recipe, objective, encoder)
 
 
 def _bare(recipe: str, settings: list[str], inputs: str | None, outputs: int | None) -> "Summary":

@@ -16,7 +16,7 @@ from layerwise.nets.dense import MLP
 from layerwise.recipe import records as r
 from layerwise.tasks.constant import constant_loss
 from layerwise.tasks.objective import example_losses
-from layerwise.training.events import Epoch, Finished, RolledBack
+from layerwise.training.events import Epoch, RolledBack
 from layerwise.training.forward import Forward
 from layerwise.training.loop import work
 from layerwise.training.place import place
@@ -38,7 +38,7 @@ class Case:
         self.train = subject.recipe.train if isinstance(subject.recipe.train, r.Train) else None
         self.epochs = [event for event in subject.events if isinstance(event, Epoch)]
         self.rollbacks = [event for event in subject.events if isinstance(event, RolledBack)]
-        self.finished = next((event for event in reversed(subject.events) if isinstance(event, Finished)), None)
+        self.finished = subject.finished
 
     @cached_property
     def now(self) -> Activations:
