@@ -4,6 +4,7 @@ import http.client
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -13,6 +14,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from layerwise.studio import app, security
 from layerwise.studio.session import Session
+from layerwise.studio.workspace import Workspace
 
 SMALL: dict[str, Any] = {
     "data": {"kind": "toy", "name": "moons", "n": 60},
@@ -73,8 +75,8 @@ class Page:
 class Served:
     """A running server, and ways to it."""
 
-    def __init__(self, access: security.Access) -> None:
-        self.access = access
+    def __init__(self, access: security.Access, studio: app.Studio) -> None:
+        self.access, self.studio = access, studio
         self.host = f"127.0.0.1:{access.port}"
         self.cookie = f"{access.name}={access.cookie}"
 
@@ -103,16 +105,17 @@ class Served:
 
 
 @pytest.fixture(scope="session")
-def served() -> Iterator[Served]:
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A Studio with room for `FEW` pages, whose recipe is `SMALL`."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(security, "SESSIONS", FEW)
         sock = socket.create_server(("127.0.0.1", 0))
         access = security.Access(sock.getsockname()[1])
-        server = app.server(app.guarded(Session(SMALL), access))
+        studio = app.Studio(Session(SMALL), Workspace(tmp_path_factory.mktemp("workspace")))
+        server = app.server(app.guarded(studio, access))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]})
         thread.start()
-        yield Served(access)
+        yield Served(access, studio)
         server.should_exit = True
         thread.join(30)
         assert not thread.is_alive()
@@ -120,6 +123,8 @@ def served() -> Iterator[Served]:
 
 @pytest.fixture
 def open_page(served: Served) -> Iterator[Callable[[], Page]]:
-    """Opens pages; all are closed after the test."""
+    """Opens pages; all are closed after the test. Those of the test before have left when it begins."""
+    while served.studio.playing:
+        time.sleep(0.005)
     with ExitStack() as pages:
         yield lambda: Page(pages.enter_context(served.socket()))

@@ -7,6 +7,7 @@ import os
 import socket
 import struct
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from websockets.exceptions import ConnectionClosed
 
 from layerwise.studio import app, frames, protocol
 from layerwise.studio.session import Session
+from layerwise.studio.workspace import Workspace
 
 # ── a page ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -166,7 +168,7 @@ def test_who_sends_and_never_reads_is_soon_not_read_either(well_served: Any, ser
 TINY: dict[str, Any] = {"data": {"kind": "toy", "name": "xor", "n": 20}, "network": {"kind": "mlp", "hidden": [2]}}
 
 
-def test_few_answers_wait_in_memory() -> None:
+def test_few_answers_wait_in_memory(tmp_path: Path) -> None:
     """A page that asks without end and takes no answer, since its socket is full: soon it is not read any more."""
     read = 0
 
@@ -184,7 +186,7 @@ def test_few_answers_wait_in_memory() -> None:
 
     async def visit() -> None:
         page = WebSocket({"type": "websocket"}, receive, send)
-        visiting = asyncio.ensure_future(app.Studio(Session(TINY)).converse(page))
+        visiting = asyncio.ensure_future(app.Studio(Session(TINY), Workspace(tmp_path)).converse(page))
         await asyncio.wait([visiting], timeout=0.5)
         visiting.cancel()
         await asyncio.wait([visiting])

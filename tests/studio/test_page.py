@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from layerwise.studio import security
-from layerwise.studio.app import guarded, server
+from layerwise.studio.app import Studio, guarded, server
 from layerwise.studio.session import Session
+from layerwise.studio.workspace import Workspace
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from browser import MISSING, PROGRAM
@@ -44,10 +45,11 @@ SETTLED = """async () => {
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("workspace")
     listening = socket.create_server(("127.0.0.1", 0))
     access = security.Access(listening.getsockname()[1])
-    serving = server(guarded(Session(RECIPE), access))
+    serving = server(guarded(Studio(Session(RECIPE), Workspace(folder)), access))
     thread = threading.Thread(target=lambda: serving.run(sockets=[listening]))
     thread.start()
     try:

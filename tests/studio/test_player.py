@@ -95,8 +95,7 @@ def desk() -> Iterator[Desk]:
 
 
 def test_time_goes_forward_and_back(desk: Desk) -> None:
-    length = desk.session.timeline.steps_per_epoch
-    assert length == 4
+    assert desk.ask("hello")["scene"]["steps_per_epoch"] == 4
     moves: list[tuple[str, dict[str, int], int]] = [
         ("step", {"batches": 3}, 3), ("step", {}, 4), ("epochs", {"count": 1}, 8), ("step", {"batches": 2}, 10),
         ("epochs", {"count": 1}, 12), ("epochs", {"count": 3}, 24), ("back", {"batches": 1}, 23),

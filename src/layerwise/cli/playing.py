@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -27,6 +28,10 @@ def play(
         int | None,
         typer.Option(metavar="N", min=0, max=65535, show_default=False, help=f"The port; else {PORT}, if free."),
     ] = None,
+    workspace: Annotated[
+        Path,
+        typer.Option(metavar="DIR", help="The folder of runs, lessons and files that it shows and adds to."),
+    ] = Path("."),
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
 ) -> None:
     """Open the Studio, a page to play with small networks.
@@ -47,8 +52,9 @@ def play(
             _check_packages()
             from layerwise.studio import app, security
             from layerwise.studio.session import Session
+            from layerwise.studio.workspace import Workspace
         access = security.Access(listening.getsockname()[1])
-        server = app.server(app.guarded(Session(checked), access))
+        server = app.server(app.guarded(app.Studio(Session(checked), Workspace(workspace)), access))
         _announce(access, browser=not no_browser)
         try:
             server.run(sockets=[listening])

@@ -14,31 +14,33 @@ from layerwise.recipe import Recipe
 from layerwise.studio import protocol, security
 from layerwise.studio.player import Out, Player
 from layerwise.studio.session import Session
+from layerwise.studio.workspace import Workspace
 
 UNSETTLED = 8  # messages of a page that are being answered; more are not read before
 TRY_LATER, FAULT = 1013, 1011  # codes of closing
 
 
 class Studio:
-    """What all pages share: the files, and how a session begins."""
+    """What all pages share: the workspace, and how a session begins. `playing` pages are open."""
 
-    def __init__(self, first: Session) -> None:
+    def __init__(self, first: Session, workspace: Workspace) -> None:
+        self.workspace = workspace
         self._recipe: Recipe = first.recipe
         self._first: Session | None = first  # ready before the first page asks
         self._threads = ThreadPoolExecutor(security.SESSIONS, "layerwise-play")
-        self._playing = 0
+        self.playing = 0
 
     async def converse(self, websocket: WebSocket) -> None:
         """One page, from its coming to its leaving."""
         await websocket.accept()
-        if self._playing == security.SESSIONS:
+        if self.playing == security.SESSIONS:
             await websocket.close(TRY_LATER, f"{security.SESSIONS} pages play at once: close another")
             return
-        self._playing += 1
+        self.playing += 1
         try:
             await _converse(websocket, self._begin, self._threads)
         finally:
-            self._playing -= 1
+            self.playing -= 1
 
     def _begin(self) -> Session:
         first, self._first = self._first, None
@@ -90,10 +92,10 @@ async def _converse(websocket: WebSocket, begin: Callable[[], Session], threads:
         raise ended[0]
 
 
-def guarded(first: Session, access: security.Access) -> security.Guard:
-    """The whole application: the pages of one launch, behind their guard. `first` is the first page's session."""
+def guarded(studio: Studio, access: security.Access) -> security.Guard:
+    """The whole application: the pages of one launch, behind their guard."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    studio, files = Studio(first), security.static_files()
+    files = security.static_files()
 
     @app.get("/")
     async def page() -> Response:

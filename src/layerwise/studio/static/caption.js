@@ -52,7 +52,7 @@ function epochOf(state, step) {
 function message(app) {
   const { state } = app;
   const { scene } = state;
-  if (!state.online) {
+  if (!state.online && scene) {
     return { strong: "The line to the server is cut.", rest: "Trying again; the page stays as it is." };
   }
   if (state.error) return wrong(app, state.error);

@@ -2,6 +2,7 @@
 
 import { $, close, h } from "./dom.js";
 import { best } from "./caption.js";
+import { PAGES } from "./pages.js";
 
 const LIST = [
   ["Space", "play or pause"],
@@ -14,6 +15,7 @@ const LIST = [
   ["T", "validation points"],
   ["D", "drawer"],
   ["P", "present"],
+  ["1 – 5", "the views"],
   ["?", "this list"],
   ["Esc", "close"],
 ];
@@ -44,6 +46,7 @@ function actions(app) {
     t: () => view({ validation: !state.view.validation }),
     d: () => view({ drawer: state.view.drawer ? "" : "numbers" }),
     p: press("present"),
+    ...Object.fromEntries(Object.keys(PAGES).map((page, i) => [String(i + 1), () => view({ page })])),
     "?": press("list"),
   };
 }

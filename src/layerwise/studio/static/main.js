@@ -6,18 +6,23 @@
 
 import * as caption from "./caption.js";
 import { forget } from "./color.js";
+import * as compare from "./compare.js";
 import * as curves from "./curves.js";
 import { $, close } from "./dom.js";
 import * as drawer from "./drawer.js";
 import * as keys from "./keys.js";
+import * as lessons from "./lessons.js";
+import * as many from "./many.js";
 import * as network from "./network.js";
 import * as output from "./output.js";
+import * as pages from "./pages.js";
+import * as runs from "./runs.js";
 import * as settings from "./settings.js";
 import * as time from "./time.js";
 import { Lost, Wire } from "./wire.js";
 
-const PARTS = [time, settings, network, output, curves, drawer, caption];
-const VIEW = { theme: "", present: false, discrete: false, validation: true, figure: "loss", drawer: "" };
+const PARTS = [pages, time, settings, network, output, curves, drawer, caption, compare, many, lessons, runs];
+const VIEW = { page: "playground", theme: "", present: false, discrete: false, validation: true, figure: "loss", drawer: "" };
 
 export const state = {
   scene: null,
@@ -174,18 +179,24 @@ function fromAddress() {
     if (!(key in VIEW)) continue;
     found[key] = typeof VIEW[key] === "boolean" ? value === "1" : value;
   }
-  return found;
+  return found.page in pages.PAGES ? found : { ...found, page: VIEW.page };
 }
 
 function view(changes) {
+  const turned = "page" in changes && changes.page !== state.view.page;
   Object.assign(state.view, changes);
   const said = new URLSearchParams();
   for (const [key, value] of Object.entries(state.view)) {
     if (value !== VIEW[key]) said.set(key, typeof value === "boolean" ? (value ? "1" : "0") : value);
   }
-  history.replaceState(null, "", String(said) ? `#${said}` : location.pathname);
+  history[turned ? "pushState" : "replaceState"](null, "", String(said) ? `#${said}` : location.pathname);
   look();
 }
+
+addEventListener("popstate", () => {
+  Object.assign(state.view, VIEW, fromAddress());
+  look();
+});
 
 function look() {
   const { theme, present, drawer: tab } = state.view;

@@ -1,0 +1,7 @@
+// Two settings side by side, from one seed.
+
+export function setup() {}
+
+export function scene() {}
+
+export function paint() {}

@@ -1,0 +1,7 @@
+// Every run and study of the workspace.
+
+export function setup() {}
+
+export function scene() {}
+
+export function paint() {}
