@@ -179,6 +179,8 @@ class Player:
                 self._seek(session.timeline.step - command.batches)
             case p.Seek():
                 self._seek(command.step)
+            case p.Test(show=show):
+                session.test(show)
             case p.Reset():
                 self._playing = False
                 session.reset()

@@ -96,6 +96,12 @@ class Sheet(Command, tag="sheet"):
     row: Step
 
 
+class Test(Command, tag="test"):
+    """Shows the test part, or hides it; that it was looked at is counted."""
+
+    show: bool
+
+
 class Painted(Command, tag="painted", kw_only=True):
     """Says that a frame was drawn, and the next may come."""
 
@@ -104,7 +110,9 @@ class Painted(Command, tag="painted", kw_only=True):
     step: Step
 
 
-Known = Hello | Play | Pause | Forward | Epochs | Back | Seek | Reset | Set | NewRecipe | Weight | Sheet | Painted
+Known = (
+    Hello | Play | Pause | Forward | Epochs | Back | Seek | Reset | Set | NewRecipe | Weight | Sheet | Test | Painted
+)
 
 _decoder = msgspec.json.Decoder(Known)
 

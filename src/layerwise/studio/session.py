@@ -20,7 +20,7 @@ from layerwise.nets import noise
 from layerwise.nets.dense import MLP
 from layerwise.recipe import Recipe, Source, load, plain, put, to_toml
 from layerwise.recipe import records as r
-from layerwise.studio import frames, views
+from layerwise.studio import frames, scores, views
 from layerwise.studio.timeline import Arguments, Curve, Timeline, parameters_with
 from layerwise.tasks.objective import training_weights
 from layerwise.training import padded
@@ -44,9 +44,12 @@ class Session:
     network: MLP
     timeline: Timeline
     reach: float  # how far from zero the page shows both inputs
+    touched: int  # how often the test part was looked at
+    testing: bool  # whether it is looked at now
 
     def __init__(self, recipe: Source | None = None) -> None:
         self.revision = 0
+        self._rows_of: tuple[r.Data, int] | None = None
         self._begin(load(recipe if recipe is not None else DEFAULT))
 
     # ── what may be done ────────────────────────────────────────────────────────────────────────
@@ -101,6 +104,12 @@ class Session:
         """Go to any step that was reached."""
         self.timeline.seek(step)
 
+    def test(self, show: bool) -> None:
+        """Show the test part, which is counted, or hide it again."""
+        self.touched += show and not self.testing
+        self.testing = show
+        self.revision += 1
+
     # ── what the page shows ─────────────────────────────────────────────────────────────────────
 
     @property
@@ -127,6 +136,7 @@ class Session:
             "notes": list(self.resolved.notes),
             "reach": self.reach,
             "points": self._points(),
+            "tested": {"rows": len(self.dataset.test), "times": self.touched, "shown": self.testing},
             "kind": self.resolved.objective.kind,
             "ghost": line.ghost.array().astype(float).tolist() if len(line.ghost.rows) < 512 else [],
         }
@@ -139,7 +149,7 @@ class Session:
         line = self.timeline
         outputs = self.resolved.objective.outputs
         parts = (line.parameters, line.arguments.shape, self._square, outputs, line.curve.copy())
-        return partial(_framed, self.revision, line.step, *parts)
+        return partial(_framed, self.revision, line.step, *parts, self._scores(line.parameters))
 
     def sheet(self, row: int) -> Callable[[], BackpropSheet]:
         """What works out back-propagation in numbers for one row of the data, counted from 0, as things are now.
@@ -153,6 +163,17 @@ class Session:
         x, y, objective = self.dataset.x[rows], self.dataset.y[rows], self.resolved.objective
         return partial(backprop, network, x, y, objective, train=train)
 
+    def _scores(self, parameters: padded.Parameters) -> Callable[[], scores.Sections]:
+        """What works out how well these weights do on the rows held out."""
+        arguments, dataset, objective = self.timeline.arguments, self.dataset, self.resolved.objective
+        testing = self.testing
+
+        def made() -> scores.Sections:
+            values = scores.said(parameters, arguments.shape, arguments.table, objective.outputs)
+            return scores.sections(objective.kind, dataset, values, testing)
+
+        return made
+
     # ── inside ──────────────────────────────────────────────────────────────────────────────────
 
     def _begin(self, recipe: Recipe) -> None:
@@ -164,6 +185,8 @@ class Session:
         weight = training_weights(resolved.recipe.task, dataset)
         self._table = padded.table(dataset, weight, resolved.objective)
         self.timeline = Timeline(padded.pack(network), self._arguments())
+        if (recipe.data, recipe.seed) != self._rows_of:  # else the test part that was seen is still the same
+            self._rows_of, self.touched, self.testing = (recipe.data, recipe.seed), 0, False
         self.revision += 1
 
     def _checked(self, recipe: Recipe, dataset: Dataset) -> tuple[Resolved, MLP]:
@@ -185,8 +208,8 @@ class Session:
     def _points(self) -> dict[str, list[Any]]:
         """Where the rows of each part stand, and their targets; the test part's only by request."""
         target = self.dataset.target
-        found: dict[str, list[Any]] = {}
-        for part in ("train", "validation"):
+        found: dict[str, list[Any]] = {"test": []}
+        for part in ("train", "validation", *(["test"] if self.testing else [])):
             rows = self.dataset.part(part)
             y = self.dataset.y[rows]
             y = target.in_units(y) if isinstance(target, Quantities) else y.astype(np.float64)
@@ -195,7 +218,14 @@ class Session:
 
 
 def _framed(
-    revision: int, step: int, now: padded.Parameters, shape: padded.Shape, square: Any, outputs: int, curve: Curve
+    revision: int,
+    step: int,
+    now: padded.Parameters,
+    shape: padded.Shape,
+    square: Any,
+    outputs: int,
+    curve: Curve,
+    scored: Callable[[], scores.Sections],
 ) -> bytes:
     drawn = views.surfaces(now, shape, square)
     rows = curve.array().astype(np.float32)
@@ -206,6 +236,7 @@ def _framed(
         "curve": rows[::-every][::-1].copy() if len(rows) else np.zeros((0, 5), np.float32),
         "surface": np.ascontiguousarray(drawn.outputs[:, :, :outputs]),
         "units": drawn.units,
+        **scored(),
     }
     return frames.packed(revision, step, sections)
 

@@ -1,0 +1,79 @@
+"""How well the network does on rows that it does not learn from, as things are now: for each frame."""
+
+from functools import lru_cache
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Float, Int, Int32, Shaped
+
+from layerwise.data.dataset import Dataset, Quantities, Rows
+from layerwise.tasks.intervals import exact
+from layerwise.tasks.metrics import regression
+from layerwise.training import padded
+from layerwise.training.compile import options
+from layerwise.training.padded.network import outputs
+
+Sections = dict[str, np.ndarray]  # of a frame
+Values = Float[np.ndarray, "rows outputs"]
+
+
+@lru_cache(maxsize=1)
+def _program() -> Any:
+    return jax.jit(outputs, compiler_options=options(tiny=True))
+
+
+def said(parameters: padded.Parameters, shape: padded.Shape, table: padded.Table, count: int) -> Values:
+    """The outputs before their link for every row of the table, the first `count` of them."""
+    found: Values = np.asarray(_program()(parameters, shape, table.x))[:, :count]
+    return found
+
+
+def sections(kind: str, dataset: Dataset, values: Values, test: bool) -> Sections:
+    """The validation part's figures, and with `test` the test part's, as sections of a frame.
+
+    confusion (int32, classes x classes)   rows of each class by what they were taken for
+    fit (float32, rows x 2)                of a quantity: the truth and what was said, in its own unit
+    score (float32, parts x 3)             accuracy or R2 with its 95% interval, of each part; NaN where unknown
+
+    Accuracy has the exact binomial interval, R2 the bootstrap's.
+    """
+    parts = [dataset.validation, *([dataset.test] if test else [])]
+    found: Sections = {"score": np.array([_score(kind, dataset, values, rows) for rows in parts], np.float32)}
+    if kind in ("binary", "classes"):
+        classes = 2 if kind == "binary" else values.shape[1]
+        rows = dataset.validation
+        found["confusion"] = _confusion(dataset.y[rows], _taken(kind, values[rows]), classes)
+    elif isinstance(dataset.target, Quantities):
+        rows = dataset.validation
+        both = (dataset.target.in_units(each)[:, 0] for each in (dataset.y[rows], values[rows]))
+        found["fit"] = np.column_stack(list(both)).astype(np.float32)
+    return found
+
+
+def _score(kind: str, dataset: Dataset, values: Values, rows: Rows) -> tuple[float, float, float]:
+    y, own = dataset.y[rows], values[rows]
+    if not rows.size or not np.isfinite(own).all():
+        return (np.nan,) * 3
+    if kind == "quantities":
+        figure = regression(own, y, seed=0).get("r2")
+    elif kind == "labels":
+        right = (own > 0) == (y > 0.5)
+        figure = exact(int(right.all(axis=1).sum()), rows.size)
+    else:
+        figure = exact(int((_taken(kind, own) == y).sum()), rows.size)
+    return (figure.value, figure.low, figure.high) if figure else (np.nan,) * 3
+
+
+def _taken(kind: str, values: Values) -> Int[np.ndarray, " rows"]:
+    """The class that each row is taken for."""
+    found: Int[np.ndarray, " rows"] = (values[:, 0] > 0).astype(int) if kind == "binary" else values.argmax(axis=1)
+    return found
+
+
+def _confusion(
+    y: Shaped[np.ndarray, " rows"], taken: Int[np.ndarray, " rows"], classes: int
+) -> Int32[np.ndarray, "classes classes"]:
+    found = np.zeros((classes, classes), np.int32)
+    np.add.at(found, (y.astype(int), taken), 1)
+    return found
