@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from layerwise.cli import main
-from layerwise.cli.folders import differences, read, run_folders
 from layerwise.tuning.events import Searching, StudyFinished, StudyStarted
+from layerwise.tuning.listing import differences, read, run_folders
 
 
 def test_list_tells_of_every_run(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:

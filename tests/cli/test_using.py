@@ -6,15 +6,17 @@ import json
 import os
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
 from layerwise.cli import main
-from layerwise.cli.using import predictions
 from layerwise.data.dataset import Classes, Labels, Quantities
-from layerwise.training.model import load
+from layerwise.tasks.objective import Objective
+from layerwise.training.model import Model, load
+from layerwise.training.predictions import predictions
 
 MODEL = os.path.join("runs", "first", "model.safetensors")
 
@@ -149,40 +151,33 @@ def test_init_names_the_nearest_column(inside: Path, capsys: pytest.CaptureFixtu
 # ── the columns, for every kind of target ───────────────────────────────────────────────────────
 
 
-class Fake:
+class Fake(Model):
     """A model of given outputs."""
 
     def __init__(self, target: Classes | Labels | Quantities, outputs: np.ndarray, kind: str) -> None:
-        from layerwise.tasks.objective import Objective
-
         self.target, self._outputs = target, outputs
         self.objective = Objective(kind, outputs.shape[1], classes=2)  # type: ignore[arg-type]
 
-    def encoded(self, raw: object) -> object:
+    def encoded(self, raw: Any) -> Any:
         return raw
 
-    def outputs(self, raw: object) -> np.ndarray:
+    def outputs(self, raw: Any) -> np.ndarray:
         return self._outputs
-
-    def decided(self, outputs: np.ndarray) -> np.ndarray:
-        from layerwise.training.model import Model
-
-        return Model.decided(self, outputs)  # type: ignore[arg-type]
 
 
 def test_columns_of_labels_and_quantities() -> None:
     labels = Fake(Labels(columns=("a", "b")), np.array([[1.0, -1.0]], np.float32), "labels")
-    table = predictions(labels, None)  # type: ignore[arg-type]
+    table = predictions(labels, None)
     assert table.columns == ["row", "a", "p_a", "b", "p_b"]
     assert table.row(0)[:2] == (1, True)
     pair = Quantities(columns=("x", "y"), mean=(0.0, 0.0), scale=(1.0, 1.0))
-    table = predictions(Fake(pair, np.array([[1.0, 2.0], [3.0, 4.0]], np.float32), "quantities"), None)  # type: ignore[arg-type]
+    table = predictions(Fake(pair, np.array([[1.0, 2.0], [3.0, 4.0]], np.float32), "quantities"), None)
     assert table.rows() == [(1, 1.0, 2.0), (2, 3.0, 4.0)]
     assert table.columns == ["row", "x", "y"]
 
 
 def test_a_target_named_like_another_column() -> None:
     target = Quantities(columns=("row",), mean=(0.0,), scale=(1.0,))
-    table = predictions(Fake(target, np.array([[1.5]], np.float32), "quantities"), None)  # type: ignore[arg-type]
+    table = predictions(Fake(target, np.array([[1.5]], np.float32), "quantities"), None)
     assert table.columns == ["row", "row_2"]
     assert table.row(0) == (1, 1.5)

@@ -21,7 +21,7 @@ def report(
       layerwise report runs/digits-1
     """
     from layerwise.cli.folders import run_folder
-    from layerwise.cli.using import model_file
+    from layerwise.tuning.listing import model_file
 
     found = run_folder(folder)
     whole_study = (found / "study.json").is_file()

@@ -13,7 +13,7 @@ from layerwise.progress import wording
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from layerwise.cli.folders import Record
+    from layerwise.tuning.listing import Record
 
 app = typer.Typer(help="The folders of earlier runs.", no_args_is_help=False)
 
@@ -26,7 +26,7 @@ def list_(
     from rich.table import Table
     from rich.text import Text
 
-    from layerwise.cli.folders import read, run_folders
+    from layerwise.tuning.listing import read, run_folders
 
     found = [read(path) for path in run_folders(folder)]
     if not found:
@@ -40,7 +40,7 @@ def list_(
     for run in found:
         time = wording.duration(run.seconds) if run.epochs or run.trials else ""
         status = run.status.replace("_", " ")
-        table.add_row(Text(str(run.folder)), run.kind, status, run.length, time, Text(_headline(run)))
+        table.add_row(Text(str(run.folder)), run.kind, status, _length(run), time, Text(_headline(run)))
     console.show(table)
 
 
@@ -57,7 +57,8 @@ def compare(
     from rich.table import Table
     from rich.text import Text
 
-    from layerwise.cli.folders import differences, read, run_folder
+    from layerwise.cli.folders import run_folder
+    from layerwise.tuning.listing import differences, read
 
     found = [read(run_folder(path)) for path in runs]
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
@@ -67,7 +68,7 @@ def compare(
     for path, values in differences([run.settings for run in found]).items():
         table.add_row(Text(path, style="cyan"), *(Text(value) for value in values))
     table.add_row("status", *(run.status.replace("_", " ") for run in found))
-    table.add_row("length", *(run.length for run in found))
+    table.add_row("length", *map(_length, found))
     alike = len({run.split for run in found}) == 1
     for part in ("train", "validation", "test"):
         names = dict.fromkeys(name for run in found for name in run.metrics.get(part, {}))
@@ -89,22 +90,12 @@ def remove(
     import shutil
     import sys
 
-    from layerwise.cli.folders import run_folder, strangers
+    from layerwise.cli.folders import run_folder
+    from layerwise.tuning.listing import check_removable
 
     folders = [run_folder(path) for path in runs]
     for folder in folders:
-        if folder.is_symlink():
-            raise LayerwiseError(
-                "a run is removed where it stands",
-                received=f"{folder}, a link to {folder.readlink()}",
-                remedy="remove that folder, or delete the link yourself",
-            )
-        if strange := strangers(folder):
-            raise LayerwiseError(
-                "only what a run has written is removed",
-                received=f"{folder} also holds {wording.listed(strange[:3])}",
-                remedy="move that elsewhere, or delete the folder yourself",
-            )
+        check_removable(folder)
     if not yes:
         if not sys.stdin or not sys.stdin.isatty():
             raise LayerwiseError(
@@ -116,6 +107,11 @@ def remove(
     for folder in dict.fromkeys(folders):
         shutil.rmtree(folder)
         console.say("done", f"removed {folder}")
+
+
+def _length(run: "Record") -> str:
+    """How long it went on."""
+    return wording.counted(run.trials, "trial") if run.kind == "study" else wording.counted(run.epochs, "epoch")
 
 
 def _headline(run: "Record") -> str:

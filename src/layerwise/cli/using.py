@@ -1,8 +1,7 @@
 """The commands that use a model: `evaluate` and `predict`."""
 
-import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,7 +10,6 @@ from layerwise.cli.training import Json
 from layerwise.errors import DataError, LayerwiseError
 
 if TYPE_CHECKING:
-    import numpy as np
     import polars as pl
 
     from layerwise.training.model import Model
@@ -71,6 +69,8 @@ def predict(
     if out is not None:
         _check_target(out, model, Path(data))
     loaded = _load(model)
+    from layerwise.training.predictions import predictions
+
     table = predictions(loaded, data)
     for column, sentence in loaded.encoder.report(data).items():
         console.say("note", f"{column}: {sentence}")
@@ -81,76 +81,17 @@ def predict(
     console.say("done", f"{table.height:,} predictions written to {out}")
 
 
-def model_file(path: Path) -> Path:
-    """The model file at `path`, or in the folder of a run or study that `path` is.
-
-    Raises `LayerwiseError` for a cross-validation, and for a study without a winner yet.
-    """
-    if (path / "fold-1").is_dir():
-        raise LayerwiseError(
-            "a cross-validation has a model for each fold",
-            received=str(path),
-            remedy=f"name one, e.g. {path / 'fold-1'}; or train one on all folds: layerwise train RECIPE",
-        )
-    if (path / "study.json").is_file():
-        path = path / "best"
-        if not (path / "model.safetensors").is_file():
-            raise LayerwiseError(
-                "a study has a model once its winner is trained",
-                received=str(path.parent),
-                remedy=f"go on with it: layerwise tune --resume {shlex.quote(str(path.parent))}",
-            )
-    return path / "model.safetensors" if path.is_dir() else path
-
-
 def _load(path: Path) -> "Model":
     from layerwise.training.model import load
+    from layerwise.tuning.listing import model_file
 
     return load(model_file(path))
-
-
-# ── predictions as a table ──────────────────────────────────────────────────────────────────────
-
-
-def predictions(model: "Model", raw: Any) -> "pl.DataFrame":
-    """Row number, prediction and probabilities of every raw row, as a table."""
-    import polars as pl
-
-    from layerwise.data.dataset import Classes, Labels
-    from layerwise.tasks.objective import probabilities
-
-    outputs = model.outputs(model.encoded(raw))
-    said = model.decided(outputs)
-    columns: list[tuple[str, np.ndarray | pl.Series]] = [("row", pl.int_range(1, len(outputs) + 1, eager=True))]
-    match model.target:
-        case Classes(column=target, names=names):
-            columns.append((target, said))
-            shares = probabilities(model.objective, outputs)
-            columns += [(f"p_{name}", shares[:, i]) for i, name in enumerate(names)]
-        case Labels(columns=targets):
-            shares = probabilities(model.objective, outputs)
-            for i, name in enumerate(targets):
-                columns += [(name, said[:, i]), (f"p_{name}", shares[:, i])]
-        case quantities:
-            values = said.reshape(len(outputs), -1)
-            columns += [(name, values[:, i]) for i, name in enumerate(quantities.columns)]
-    return pl.DataFrame(_distinct(columns))
-
-
-def _distinct(columns: "list[tuple[str, np.ndarray | pl.Series]]") -> "dict[str, np.ndarray | pl.Series]":
-    """The columns by name; a name that occurs twice ("row" as a target) gets a number."""
-    named: dict[str, Any] = {}
-    for name, values in columns:
-        unique, number = name, 2
-        while unique in named:
-            unique, number = f"{name}_{number}", number + 1
-        named[unique] = values
-    return named
 
 
 def _check_target(out: Path, model: Path, data: Path) -> None:
     """Refuse, before anything is computed, a place that cannot or must not be written."""
     from layerwise.cli.training import check_writable
+    from layerwise.tuning.listing import model_file
 
     if out.suffix.lower() not in FORMATS:
         raise LayerwiseError(

@@ -53,7 +53,7 @@ def trained_model(inspected: str, settings: Sequence[str] | None = None) -> Path
     Raises `LayerwiseError` for a folder that has none, and for a cross-validation, which has one for each fold.
     """
     from layerwise.cli.folders import HOME
-    from layerwise.cli.using import model_file
+    from layerwise.tuning.listing import model_file
 
     path = Path(inspected)
     folder = path.is_dir() or (not path.exists() and (HOME / path / "recipe.toml").is_file())
