@@ -21,6 +21,7 @@ from layerwise.nets.dense import MLP
 from layerwise.recipe import Recipe, Source, load, plain, put, to_toml
 from layerwise.recipe import records as r
 from layerwise.studio import frames, scores, views
+from layerwise.studio.journal import Edit, Journal, Setup, Typed, with_edit
 from layerwise.studio.timeline import Arguments, Curve, Timeline, parameters_with
 from layerwise.tasks.objective import training_weights
 from layerwise.training import padded
@@ -36,12 +37,13 @@ STATUS = ("running", "finished", "stopped_early", "diverged")
 
 
 class Session:
-    """A recipe being played with. `revision` grows with every change, so that a page knows what a frame belongs to."""
+    """A recipe being played with. `revision` grows with every change, so that a page knows what a frame belongs to.
 
-    recipe: Recipe
-    resolved: Resolved
+    `first` is the recipe that the timeline began with.
+    """
+
+    first: Recipe
     dataset: Dataset
-    network: MLP
     timeline: Timeline
     reach: float  # how far from zero the page shows both inputs
     touched: int  # how often the test part was looked at
@@ -73,8 +75,10 @@ class Session:
         parameters = None
         if _widths(network) != _widths(self.network):
             parameters = _carried(self.timeline.parameters, self.network, network)
-        self.recipe, self.resolved, self.network = recipe, resolved, network
-        self.timeline.edit(self._arguments(), parameters)
+        setup = Setup(recipe, resolved, network, self._edits_with(recipe))
+        if self.timeline.step == 0 and not setup.edits:
+            self.first = recipe
+        self.timeline.edit(self._arguments(setup), parameters, setup)
         self.revision += 1
 
     def reset(self) -> None:
@@ -93,7 +97,9 @@ class Session:
         if not np.isfinite(value) or abs(value) > 1e6:
             raise RecipeError("a weight is a number up to a million", received=str(value), remedy="type another")
         place = padded.LAYERS if layer == len(layers) - 1 else layer
-        self.timeline.edit(parameters=parameters_with(self.timeline.parameters, place, unit, source, value))
+        setup = self._setup._replace(edits=self._edits_with(Typed(layer, unit, source, value)))
+        changed = parameters_with(self.timeline.parameters, place, unit, source, value)
+        self.timeline.edit(parameters=changed, memo=setup)
         self.revision += 1
 
     def advance(self, steps: int) -> int:
@@ -101,14 +107,49 @@ class Session:
         return self.timeline.advance(steps)
 
     def seek(self, step: int) -> None:
-        """Go to any step that was reached."""
+        """Go to any step that was reached; the recipe is the one that was trained with there."""
+        before = self._setup
         self.timeline.seek(step)
+        self.revision += self._setup is not before
+
+    def go_back(self) -> None:
+        """Return to the line of training that was left last."""
+        self.timeline.go_back()
+        self.revision += 1
 
     def test(self, show: bool) -> None:
         """Show the test part, which is counted, or hide it again."""
         self.touched += show and not self.testing
         self.testing = show
         self.revision += 1
+
+    # ── where it stands ─────────────────────────────────────────────────────────────────────────
+
+    @property
+    def _setup(self) -> Setup:
+        setup: Setup = self.timeline.memo
+        return setup
+
+    @property
+    def recipe(self) -> Recipe:
+        """What is played with at this step."""
+        return self._setup.recipe
+
+    @property
+    def resolved(self) -> Resolved:
+        """The recipe with its data's answers."""
+        return self._setup.resolved
+
+    @property
+    def network(self) -> MLP:
+        """The network that the recipe begins with."""
+        return self._setup.network
+
+    @property
+    def journal(self) -> Journal:
+        """All that was changed since `first`, up to where training stands."""
+        eras = [(step, setup) for step, setup in self.timeline.journal if step <= self.timeline.step]
+        return [(step, edit) for step, setup in eras for edit in setup.edits]
 
     # ── what the page shows ─────────────────────────────────────────────────────────────────────
 
@@ -179,12 +220,13 @@ class Session:
     def _begin(self, recipe: Recipe) -> None:
         dataset = load_data(recipe.data, recipe.task, recipe.seed)
         resolved, network = self._checked(recipe, dataset)
-        self.recipe, self.dataset, self.resolved, self.network = recipe, dataset, resolved, network
+        self.first, self.dataset = recipe, dataset
+        setup = Setup(recipe, resolved, network)
         self.reach = float(np.ceil(MARGIN * np.abs(dataset.x).max() * 10) / 10) if dataset.x.size else 1.0
         self._square: Float32[np.ndarray, "points 8"] = views.square(-self.reach, self.reach)
         weight = training_weights(resolved.recipe.task, dataset)
         self._table = padded.table(dataset, weight, resolved.objective)
-        self.timeline = Timeline(padded.pack(network), self._arguments())
+        self.timeline = Timeline(padded.pack(network), self._arguments(setup), setup)
         if (recipe.data, recipe.seed) != self._rows_of:  # else the test part that was seen is still the same
             self._rows_of, self.touched, self.testing = (recipe.data, recipe.seed), 0, False
         self.revision += 1
@@ -195,11 +237,18 @@ class Session:
         padded.check(resolved, dataset)
         return resolved, initial(resolved.recipe, resolved.objective, dataset)
 
-    def _arguments(self) -> Arguments:
-        train: Any = self.resolved.recipe.train
-        task, objective = self.resolved.recipe.task, self.resolved.objective
+    def _arguments(self, setup: Setup) -> Arguments:
+        train: Any = setup.resolved.recipe.train
+        task, objective = setup.resolved.recipe.task, setup.resolved.objective
         settings = padded.settings(train, task, objective)
-        return Arguments(padded.shape(self.network), settings, self._table, noise.key(self.recipe.seed))
+        return Arguments(padded.shape(setup.network), settings, self._table, noise.key(setup.recipe.seed))
+
+    def _edits_with(self, edit: Edit) -> tuple[Edit, ...]:
+        step = self.timeline.step
+        here = self._setup.edits if step in (0, *self.timeline.edits) else ()
+        if isinstance(edit, Recipe) and step == 0 and not here and edit.network == self.first.network:
+            return ()  # before anything happened another setting is the beginning itself
+        return with_edit(here, edit)
 
     def _names(self) -> list[str]:
         target = self.dataset.target

@@ -2,13 +2,13 @@
 
 Everything random follows from (seed, step), so a step is reached by replaying from the nearest state
 that was kept. What was changed on the way is journaled as *eras*: from a step on, training had these
-settings, or went on from weights that were typed in. Training on after a way back drops the eras ahead:
-it is a branch, and the curve that is left stays as a ghost.
+settings, or went on from weights that were typed in. Training on after a way back is a branch: the line
+that is left, the last one, stays as a ghost and can be returned to.
 """
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import jax
@@ -36,11 +36,15 @@ class Arguments(NamedTuple):
 
 @dataclass
 class Era:
-    """From step `first` on: what is trained with, and the states that were kept, the first one among them."""
+    """From step `first` on: what is trained with, and the states that were kept, the first one among them.
+
+    `memo` is what the owner of the timeline knows of it; it comes back wherever training stands in the era.
+    """
 
     first: int
     arguments: Arguments
     kept: list[Host]
+    memo: Any = None
 
     def steps(self) -> list[int]:
         """The steps of the states kept, in order."""
@@ -83,18 +87,27 @@ class Curve:
         return Curve(rows, self.every, len(rows) * self.every, rows[-1][0] if rows else -1.0)
 
 
+class Line(NamedTuple):
+    """A line of training that was left: its eras, its curve, and how far it came."""
+
+    eras: list[Era]
+    curve: Curve
+    end: int
+
+
 class Timeline:
     """One training from its first step on. `step` is where it stands, `end` how far it has come.
 
-    `curve` has the epochs until `end`, `ghost` those of the branch that was left last.
+    `curve` has the epochs until `end`, `left` is the line that was left last.
     """
 
-    def __init__(self, parameters: Parameters, arguments: Arguments) -> None:
+    def __init__(self, parameters: Parameters, arguments: Arguments, memo: Any = None) -> None:
         start = padded.fresh(parameters)
         self._state = start
-        self._eras = [Era(0, arguments, [_host(start)])]
+        self._eras = [Era(0, arguments, [_host(start)], memo)]
         self.end = 0
-        self.curve, self.ghost = Curve(), Curve()
+        self.curve = Curve()
+        self.left: Line | None = None
 
     # ── where it stands ─────────────────────────────────────────────────────────────────────────
 
@@ -124,6 +137,21 @@ class Timeline:
         return self._era().arguments
 
     @property
+    def memo(self) -> Any:
+        """What the owner said of the era that this step belongs to."""
+        return self._era().memo
+
+    @property
+    def journal(self) -> list[tuple[int, Any]]:
+        """Every era's first step and memo, in order."""
+        return [(era.first, era.memo) for era in self._eras]
+
+    @property
+    def ghost(self) -> Curve:
+        """The curve of the line that was left last."""
+        return self.left.curve if self.left else Curve()
+
+    @property
     def steps_per_epoch(self) -> int:
         """Batches of an epoch, the last and incomplete one included."""
         arguments = self.arguments
@@ -137,8 +165,9 @@ class Timeline:
     @property
     def nbytes(self) -> int:
         """Bytes of the states and curves that are kept."""
-        kept = sum(len(era.kept) for era in self._eras)  # all of one shape: they belong to one program
-        return kept * _nbytes(self._eras[0].kept[0]) + 40 * (len(self.curve.rows) + len(self.ghost.rows))
+        kept = {id(state) for era in self._all() for state in era.kept}  # a line that was left shares its past
+        one = _nbytes(self._eras[0].kept[0])  # all are of one shape: they belong to one program
+        return len(kept) * one + 40 * (len(self.curve.rows) + len(self.ghost.rows))
 
     # ── on, back, and otherwise ─────────────────────────────────────────────────────────────────
 
@@ -168,7 +197,7 @@ class Timeline:
             if not self._run(step - self.step):
                 break
 
-    def edit(self, arguments: Arguments | None = None, parameters: Parameters | None = None) -> None:
+    def edit(self, arguments: Arguments | None = None, parameters: Parameters | None = None, memo: Any = None) -> None:
         """From this step on train with other `arguments`, or from other `parameters`; what lay ahead is left behind.
 
         With other parameters, or another optimizer, the optimizer's moments begin anew.
@@ -188,15 +217,22 @@ class Timeline:
         fresh = state._replace(now=point, good=point, waited=np.int32(0), status=np.int32(padded.RUNNING))
         if parameters is not None or not _same(now.shape, then.shape):
             fresh = fresh._replace(best=point.parameters, best_value=np.float32(np.inf), best_step=point.step)
-        era = Era(self.step, then, [fresh])
+        era = Era(self.step, then, [fresh], memo)
         if self._eras[-1].first == self.step and len(self._eras) > 1:
             self._eras[-1] = era  # two changes at one step are one
         elif self.step == 0:
-            self._eras = [Era(0, then, [fresh])]
+            self._eras = [era]
         else:
             self._eras.append(era)
         self._state = _device(fresh)
         self._thin()
+
+    def go_back(self) -> None:
+        """Return to the end of the line that was left last; the present one is left instead."""
+        if self.left is not None:
+            there, self.left = self.left, Line(self._eras, self.curve, self.end)
+            self._eras, self.curve, self.end = there
+            self.seek(self.end)
 
     # ── inside ──────────────────────────────────────────────────────────────────────────────────
 
@@ -219,19 +255,22 @@ class Timeline:
     def _ahead(self) -> list[Era]:
         return [era for era in self._eras if era.first > self.step]
 
+    def _all(self) -> list[Era]:
+        return [*self._eras, *(self.left.eras if self.left else ())]
+
     def _branch(self) -> None:
-        """Leave what lies ahead; its curve stays as a ghost."""
+        """Leave what lies ahead: it stays as the line that can be returned to."""
         step = self.step
-        self.ghost = self.curve
+        self.left = Line(self._eras, self.curve, self.end)
         self.curve = self.curve.until(step)
-        self._eras = [era for era in self._eras if era.first <= step]
+        self._eras = [replace(era, kept=era.kept[:]) for era in self._eras if era.first <= step]
         era = self._eras[-1]
         era.kept = era.kept[: max(1, bisect_right(era.steps(), step))]
         self.end = step
 
     def _thin(self) -> None:
         """Within the memory, keep recent states close together and older ones farther apart."""
-        while self.nbytes > MEMORY and (era := max(self._eras, key=lambda e: len(e.kept))) and len(era.kept) > 3:
+        while self.nbytes > MEMORY and (era := max(self._all(), key=lambda e: len(e.kept))) and len(era.kept) > 3:
             half = len(era.kept) // 2
             era.kept = era.kept[:1] + era.kept[1:half:2] + era.kept[half:] if half > 2 else era.kept[::2]
 
