@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from jaxtyping import Float, Float64, Int
+from jaxtyping import Bool, Float, Float64, Int
 from sklearn import metrics as reference
 
-from layerwise.tasks import metrics
+from layerwise.tasks import bootstrap, metrics
+from layerwise.tasks.bootstrap import difference, resampled
 from layerwise.tasks.intervals import Interval
-from layerwise.tasks.metrics import accuracy_draws, classification, difference, rmse_draws
 
 Figures = dict[str, Callable[[np.ndarray], float]]  # a metric of rows, repeated as a resample draws them
 
@@ -28,7 +28,7 @@ def probable(rng: np.random.Generator, rows: int, classes: int, skill: float, st
 
 def resamples(rows: int, seed: int, many: int) -> Iterator[np.ndarray]:
     """The row numbers of the first draws: the part itself, then its resamples."""
-    counts = metrics._resampling(rows, seed).counts
+    counts = resampled(rows, seed).counts
     for draw in range(many):
         yield np.repeat(np.arange(rows), counts[:, draw].astype(np.int64))
 
@@ -43,13 +43,13 @@ def agrees(draws: dict[str, np.ndarray], expected: Figures, rows: int, seed: int
 def draws(monkeypatch: pytest.MonkeyPatch) -> dict[str, np.ndarray]:
     """What every draw gives, as it is handed on to become intervals."""
     seen: dict[str, np.ndarray] = {}
-    intervals = metrics._intervals
+    intervals = metrics.percentiles
 
     def keep(figures: Any) -> dict[str, Interval]:
         seen.update(figures)
         return intervals(figures)
 
-    monkeypatch.setattr(metrics, "_intervals", keep)
+    monkeypatch.setattr(metrics, "percentiles", keep)
     return seen
 
 
@@ -97,7 +97,7 @@ def test_log_loss_is_scikit_learns() -> None:
     p, y = probable(np.random.default_rng(2), 80, 3, 1.0)
     p = p.astype(np.float64)
     p /= p.sum(axis=1, keepdims=True)
-    found = metrics.classification(p, y, seed=0)["log_loss"]
+    found = metrics.classification(p, y, seed=0).metrics["log_loss"]
     assert found.value == pytest.approx(reference.log_loss(y, p), rel=1e-6)
 
 
@@ -155,67 +155,67 @@ def test_regression_is_scikit_learns_on_every_resample(quantities: int, draws: d
 @given(st.integers(1, 60), st.integers(2, 5), st.integers(0, 2**32 - 1), st.sampled_from([0, 1, 3]))
 def test_no_figure_is_undefined_and_each_stands_in_its_interval(rows: int, classes: int, seed: int, steps: int) -> None:
     p, y = probable(np.random.default_rng(seed), rows, classes, 0.5, steps)
-    figures = metrics.classification(p, y, seed)
+    figures = metrics.classification(p, y, seed).metrics
     for interval in figures.values():
         assert interval.low <= interval.value <= interval.high
     assert ("roc_auc" in figures) == (len(np.unique(y)) > 1)
-    assert figures == metrics.classification(p, y, seed)
+    assert figures == metrics.classification(p, y, seed).metrics
 
 
 def test_the_interval_of_a_share_is_the_binomials() -> None:
     # 240 of 300: the normal approximation gives 0.8 +- 1.96 * sqrt(0.8 * 0.2 / 300) = 0.8 +- 0.0453
     right = np.arange(300) < 240
     p = np.stack([right, ~right], axis=1).astype(np.float32)
-    accuracy = metrics.classification(p, np.zeros(300, np.int32), seed=0)["accuracy"]
+    accuracy = metrics.classification(p, np.zeros(300, np.int32), seed=0).metrics["accuracy"]
     assert accuracy.value == pytest.approx(0.8)
     assert accuracy.low == pytest.approx(0.8 - 0.0453, abs=0.006)
     assert accuracy.high == pytest.approx(0.8 + 0.0453, abs=0.006)
 
 
 def test_a_row_more_or_another_seed_is_another_set_of_resamples() -> None:
-    first = metrics._resampling(50, 0).counts
+    first = resampled(50, 0).counts
     assert (first.sum(axis=0) == 50).all()
-    assert not np.array_equal(first, metrics._resampling(50, 1).counts)
-    assert np.array_equal(first, metrics._Resampling(50, 0).counts)
+    assert not np.array_equal(first, resampled(50, 1).counts)
+    assert np.array_equal(first, bootstrap.Resampling(50, 0).counts)
 
 
 def test_one_class_leaves_the_area_out() -> None:
     p = np.array([[0.9, 0.1], [0.6, 0.4], [0.3, 0.7]], np.float32)
-    figures = metrics.classification(p, np.zeros(3, np.int32), seed=0)
+    figures = metrics.classification(p, np.zeros(3, np.int32), seed=0).metrics
     assert "roc_auc" not in figures
     assert figures["accuracy"].value == pytest.approx(2 / 3)
 
 
 def test_a_target_that_does_not_vary_leaves_r2_out() -> None:
     y = np.full((20, 1), 1234.56, np.float32)
-    assert set(metrics.regression(y + np.float32(1), y, seed=0)) == {"rmse", "mae"}
+    assert set(metrics.regression(y + np.float32(1), y, seed=0).metrics) == {"rmse", "mae"}
 
 
 @pytest.mark.parametrize("broken", [np.inf, np.nan])
 def test_predictions_that_are_no_numbers_leave_all_out(broken: float) -> None:
     rows = np.full((5, 2), 0.5, np.float32)
     rows[3, 1] = broken
-    assert metrics.regression(rows, np.zeros((5, 2), np.float32), seed=0) == {}
-    assert metrics.multilabel(rows, np.zeros((5, 2), np.float32), seed=0) == {}
-    assert metrics.classification(rows, np.zeros(5, np.int32), seed=0) == {}
-    assert metrics.classification_by_score(rows, np.zeros(5, np.int32), seed=0) == {}
+    assert metrics.regression(rows, np.zeros((5, 2), np.float32), seed=0).metrics == {}
+    assert metrics.multilabel(rows, np.zeros((5, 2), np.float32), seed=0).metrics == {}
+    assert metrics.classification(rows, np.zeros(5, np.int32), seed=0).metrics == {}
+    assert metrics.classification_by_score(rows, np.zeros(5, np.int32), seed=0).metrics == {}
 
 
 def test_nothing_to_score_gives_no_figures() -> None:
-    assert metrics.classification(np.empty((0, 3), np.float32), np.empty(0, np.int32), seed=0) == {}
-    assert metrics.multilabel(np.empty((0, 3), np.float32), np.empty((0, 3), np.float32), seed=0) == {}
-    assert metrics.regression(np.empty((0, 1), np.float32), np.empty((0, 1), np.float32), seed=0) == {}
+    assert metrics.classification(np.empty((0, 3), np.float32), np.empty(0, np.int32), seed=0).metrics == {}
+    assert metrics.multilabel(np.empty((0, 3), np.float32), np.empty((0, 3), np.float32), seed=0).metrics == {}
+    assert metrics.regression(np.empty((0, 1), np.float32), np.empty((0, 1), np.float32), seed=0).metrics == {}
 
 
 def test_scores_give_the_figures_that_need_no_probabilities() -> None:
     p, y = probable(np.random.default_rng(8), 60, 3, 1.0)
-    by_score = metrics.classification_by_score(100 * p - 3, y, seed=1)
-    whole = metrics.classification(p, y, seed=1)
+    by_score = metrics.classification_by_score(100 * p - 3, y, seed=1).metrics
+    whole = metrics.classification(p, y, seed=1).metrics
     assert by_score == {name: whole[name] for name in ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc")}
 
     labels = (y[:, None] == np.arange(3)).astype(np.float32)
-    by_score = metrics.multilabel_by_score(np.log(p / (1 - p)), labels, seed=1)
-    whole = metrics.multilabel(p, labels, seed=1)
+    by_score = metrics.multilabel_by_score(np.log(p / (1 - p)), labels, seed=1).metrics
+    whole = metrics.multilabel(p, labels, seed=1).metrics
     assert by_score.keys() == whole.keys() - {"log_loss", "calibration_error"}
     assert by_score == {name: whole[name] for name in by_score}
 
@@ -229,11 +229,11 @@ def wide(a: Interval) -> float:
 
 def test_buckets_of_rows_give_the_same_figures_and_like_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
     p, y = probable(np.random.default_rng(9), 3000, 3, 1.5)
-    exact = metrics.classification(p, y, seed=2)
-    monkeypatch.setattr(metrics, "BUCKETS", 1000)
-    metrics._resampling.cache_clear()
-    dealt = metrics.classification(p, y, seed=2)
-    metrics._resampling.cache_clear()
+    exact = metrics.classification(p, y, seed=2).metrics
+    monkeypatch.setattr(bootstrap, "BUCKETS", 1000)
+    resampled.cache_clear()
+    dealt = metrics.classification(p, y, seed=2).metrics
+    resampled.cache_clear()
     assert dealt.keys() == exact.keys()
     for name, interval in exact.items():
         assert dealt[name].value == pytest.approx(interval.value, abs=1e-9)
@@ -242,7 +242,7 @@ def test_buckets_of_rows_give_the_same_figures_and_like_intervals(monkeypatch: p
 
 def test_placements_expand_the_area_to_first_order() -> None:
     p, y = probable(np.random.default_rng(10), 4000, 2, 1.0, steps=50)
-    resampling = metrics._resampling(len(y), 0)
+    resampling = resampled(len(y), 0)
     exact = metrics._area(p[:, 1], y == 1, resampling)
     expanded = metrics._area_by_placements(p[:, 1], y == 1, resampling)
     assert expanded[0] == pytest.approx(exact[0], abs=1e-12)
@@ -258,7 +258,7 @@ def pairs(score: Float64[np.ndarray, " n"], positive: np.ndarray) -> float:
 @given(st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=2, max_size=40))
 def test_area_by_blocks_and_by_placements_are_the_share_of_ordered_pairs(rows: list[tuple[int, bool]]) -> None:
     score, positive = np.array([s for s, _ in rows], np.float64), np.array([b for _, b in rows])
-    resampling = metrics._resampling(len(rows), 0)
+    resampling = resampled(len(rows), 0)
     areas = [f(score, positive, resampling)[0] for f in (metrics._area, metrics._area_by_placements)]
     if positive.all() or not positive.any():
         assert np.isnan(areas).all()
@@ -271,12 +271,72 @@ def test_no_mistake_in_a_few_rows_is_no_certainty():
     for rows in (1, 8, 69):
         y = np.arange(rows) % 2
         right = np.eye(2)[y] * 0.98 + 0.01
-        found = metrics.classification(right, y, seed=0)
+        found = metrics.classification(right, y, seed=0).metrics
         assert found["accuracy"].value == found["accuracy"].high == 1
         assert found["accuracy"].low ** rows == pytest.approx(0.025)
         assert found["balanced_accuracy"].low <= found["accuracy"].low
-        wrong = metrics.classification(right[:, ::-1], y, seed=0)
+        wrong = metrics.classification(right[:, ::-1], y, seed=0).metrics
         assert wrong["accuracy"] == Interval(0.0, 0.0, pytest.approx(1 - found["accuracy"].low))
+
+
+def test_classes_told_apart_without_a_mistake_have_a_bound_by_disjoint_pairs() -> None:
+    """a^n = 0.025 for the n examples of the rarer class, whatever the others."""
+    y = np.arange(200) < 30
+    score = np.where(y, 0.4, 0.1) + np.arange(200) / 1000  # none above 0.5 but some: accuracy is not perfect
+    found = metrics.classification(np.stack([1 - score, score], 1), y.astype(int), seed=0).metrics["roc_auc"]
+    assert (found.value, found.high) == (1, 1)
+    assert found.low**30 == pytest.approx(0.025)
+    upside_down = metrics.classification(np.stack([score, 1 - score], 1), y.astype(int), seed=0).metrics["roc_auc"]
+    assert upside_down == Interval(0.0, 0.0, pytest.approx(1 - found.low))
+
+    y = np.repeat([0, 1, 2], [10, 20, 60])
+    found = metrics.classification(np.eye(3)[y] * 0.7 + 0.1, y, seed=0).metrics["roc_auc"]
+    assert found.low == pytest.approx(np.mean([0.025 ** (1 / rows) for rows in (10, 20, 30)]))
+
+    labels = np.stack([np.arange(40) < 5, np.arange(40) < 32, np.zeros(40)], 1)
+    found = metrics.multilabel(labels * 0.3 + 0.1, labels, seed=0).metrics["roc_auc"]
+    assert found.low == pytest.approx(np.mean([0.025 ** (1 / rows) for rows in (5, 8)]))
+
+
+def test_the_bound_of_the_area_holds_where_it_is_tight() -> None:
+    """Of 20 examples each is below all others with chance 1 - a: all are above, at the bound, in 2.5% of samples."""
+    bound, random = 0.025 ** (1 / 20), np.random.default_rng(0)
+    y = np.repeat([1, 0], [20, 50])
+    perfect = 0
+    for _ in range(4000):
+        score = np.concatenate([np.where(random.random(20) < bound, 1.0, -1.0), np.zeros(50)])
+        perfect += reference.roc_auc_score(y, score) == 1
+    assert 0.018 < perfect / 4000 < 0.033
+
+
+def test_certain_and_right_in_a_few_rows_is_no_certainty() -> None:
+    y = np.arange(20) % 2
+    found = metrics.classification(np.eye(2)[y], y, seed=0).metrics
+    rare = 1 - 0.025 ** (1 / 20)
+    assert found["calibration_error"] == Interval(0.0, 0.0, pytest.approx(rare))
+    assert found["log_loss"].low == found["log_loss"].value == pytest.approx(metrics.SMALLEST, rel=1e-6)
+    assert found["log_loss"].high == pytest.approx(rare * metrics.WORST, rel=1e-6)
+    unsure = np.eye(2)[y] * 0.2 + 0.4 + np.linspace(0, 0.1, 20)[:, None] * np.eye(2)[y]  # right, but not so sure
+    assert metrics.classification(unsure, y, seed=0).metrics["calibration_error"].high > 0.2 > rare
+
+
+def test_quantities_that_are_all_met_may_miss_others_as_the_mean_does() -> None:
+    y = np.random.default_rng(3).normal(5, 2, (50, 1))
+    found = metrics.regression(y, y, seed=0).metrics
+    rare = 1 - 0.025 ** (1 / 50)
+    assert found["r2"] == Interval(1.0, pytest.approx(1 - rare), 1.0)
+    assert found["rmse"] == Interval(0.0, 0.0, pytest.approx(y.std() * rare**0.5))
+    assert found["mae"] == Interval(0.0, 0.0, pytest.approx(np.abs(y - y.mean()).mean() * rare))
+    # an RMSE that follows: had that share the errors of the mean, R2 were at its bound
+    assert 1 - found["rmse"].high ** 2 / y.var() == pytest.approx(found["r2"].low)
+    missed = metrics.regression(y + np.where(np.arange(50) < 3, 1.0, 0.0)[:, None], y, seed=0).metrics
+    assert 0 < missed["rmse"].value < missed["rmse"].high and missed["r2"].high <= 1
+
+
+def test_a_label_that_is_said_and_never_occurs() -> None:
+    found = metrics.multilabel(np.full((9, 1), 0.9), np.zeros((9, 1)), seed=0).metrics
+    assert found["macro_f1"] == Interval(0.0, 0.0, pytest.approx(1 - 0.025 ** (1 / 9)))
+    assert "balanced_accuracy" not in found
 
 
 # ── differences on the same rows ────────────────────────────────────────────────────────────────
@@ -287,7 +347,7 @@ def test_a_difference_is_that_of_paired_resamples() -> None:
     random = np.random.default_rng(1)
     y = random.standard_normal((80, 1))
     one, other = y + random.standard_normal((80, 1)), y + 0.7 * random.standard_normal((80, 1))
-    found = difference(rmse_draws(one, y, 0), rmse_draws(other, y, 0))
+    found = difference(metrics.regression(one, y, 0).draws, metrics.regression(other, y, 0).draws)
     assert found is not None
     draws = []
     for _ in range(4000):
@@ -298,25 +358,32 @@ def test_a_difference_is_that_of_paired_resamples() -> None:
     assert (found.low, found.high) == (pytest.approx(low, abs=0.03), pytest.approx(high, abs=0.03))
 
 
+def judged(right: Bool[np.ndarray, " rows"]) -> metrics.Scored:
+    """A classifier of one class that is right on these rows."""
+    return metrics.classification(np.stack([~right, right], 1).astype(float), np.ones(len(right), int), 0)
+
+
 def test_a_model_against_itself_makes_no_difference() -> None:
-    draws = accuracy_draws(np.array([True, False, True]), 0)
+    draws = judged(np.array([True, False, True])).draws
     assert difference(draws, draws) == Interval(0.0, 0.0, 0.0)
 
 
 def test_overlapping_intervals_may_hide_a_difference() -> None:
     """Two classifiers that err on the same rows, but for a few: each alone is known far worse than their difference."""
     right = np.arange(400) % 4 > 0
-    better = right | (np.arange(400) % 40 == 0)
-    one, other = (classification(np.stack([1 - r, r], 1).astype(float), np.ones(400, int), 0) for r in (right, better))
-    assert other["accuracy"].low < one["accuracy"].high
-    found = difference(accuracy_draws(better, 0), accuracy_draws(right, 0))
+    one, other = judged(right), judged(right | (np.arange(400) % 40 == 0))
+    assert other.metrics["accuracy"].low < one.metrics["accuracy"].high
+    found = difference(other.draws, one.draws)
     assert found is not None and found.low > 0 and found.value == pytest.approx(0.025)
 
 
 def test_other_numbers_of_rows_do_not_compare() -> None:
-    assert difference(accuracy_draws(np.ones(5, bool), 0), np.zeros(0)) is None
+    assert difference(judged(np.ones(5, bool)).draws, np.zeros(0)) is None
 
 
-def test_the_draws_begin_with_the_part_itself() -> None:
-    labels = np.array([[True, False], [True, True]])
-    assert accuracy_draws(labels, 0)[0] == 0.75
+def test_the_draws_are_those_of_the_headline_figure() -> None:
+    labels = metrics.multilabel(np.array([[0.9, 0.2], [0.9, 0.9]]), np.array([[1, 1], [1, 1]]), 0)
+    assert labels.draws[0] == labels.metrics["accuracy"].value == 0.75
+    quantities = metrics.regression(np.array([[1.0], [4.0]]), np.array([[1.0], [2.0]]), 0)
+    assert quantities.draws[0] == quantities.metrics["rmse"].value == pytest.approx(2**0.5)
+    assert metrics.regression(np.empty((0, 1)), np.empty((0, 1)), 0).draws.size == 0

@@ -15,9 +15,9 @@ TWO = Classes("y", ("no", "yes"))
 
 
 def values(objective, outputs, y, target):
-    found = score(objective, outputs.astype(np.float32), y, target, seed=1)
+    found = score(objective, outputs.astype(np.float32), y, target, seed=1).metrics
     assert all(interval.low <= interval.value <= interval.high for interval in found.values())
-    assert found == score(objective, outputs.astype(np.float32), y, target, seed=1)
+    assert found == score(objective, outputs.astype(np.float32), y, target, seed=1).metrics
     return {name: interval.value for name, interval in found.items()}
 
 
@@ -65,4 +65,4 @@ def test_steps_are_scored_as_certainties():
 
 def test_outputs_that_are_not_finite_have_no_score():
     outputs, y = np.array([[np.nan], [1.0]], np.float32), np.array([0, 1], np.int32)
-    assert score(Objective("binary", 1, 2), outputs, y, TWO, seed=0) == {}
+    assert score(Objective("binary", 1, 2), outputs, y, TWO, seed=0).metrics == {}

@@ -56,7 +56,7 @@ def _score(kind: str, dataset: Dataset, values: Values, rows: Rows) -> tuple[flo
     if not rows.size or not np.isfinite(own).all():
         return (np.nan,) * 3
     if kind == "quantities":
-        figure = regression(own, y, seed=0).get("r2")
+        figure = regression(own, y, seed=0).metrics.get("r2")
     elif kind == "labels":
         right = (own > 0) == (y > 0.5)
         figure = exact(int(right.all(axis=1).sum()), rows.size)

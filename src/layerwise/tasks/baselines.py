@@ -223,12 +223,13 @@ class _Job:
                 rows = _sample(rows, self.baseline.scored, self.seed)
             seen = self.features(rows)
             answers = [fitted.answer(seen) for fitted in targets]
-            scores[part] = self.figures(answers, rows)
-            if whole and scores[part]:
-                draws[part] = self.draws(answers, rows).tolist()
+            found = self.figures(answers, rows)
+            scores[part] = found.metrics
+            if whole and found.metrics:
+                draws[part] = found.draws.tolist()
         return scores, draws
 
-    def figures(self, answers: list[Float[np.ndarray, "rows _"]], rows: Rows) -> dict[str, Interval]:
+    def figures(self, answers: list[Float[np.ndarray, "rows _"]], rows: Rows) -> metrics.Scored:
         """The answers to the rows, as the target's kind of task is scored."""
         y, probable = self.problem.y[rows], "svm" not in self.baseline.name
         match self.problem.target:
@@ -243,20 +244,6 @@ class _Job:
                 return metrics.regression(
                     predicted * np.array(scale) + np.array(mean), y * np.array(scale) + np.array(mean), self.seed
                 )
-
-    def draws(self, answers: list[Float[np.ndarray, "rows _"]], rows: Rows) -> metrics.Draws:
-        """The accuracy, or else the RMSE, on the part and on each of its resamples."""
-        y = self.problem.y[rows]
-        match self.problem.target:
-            case Classes():
-                return metrics.accuracy_draws(answers[0].argmax(axis=1) == y, self.seed)
-            case Labels():
-                edge = 0.5 if "svm" not in self.baseline.name else 0.0
-                said = np.stack([answer[:, 1] for answer in answers], axis=1) > edge
-                return metrics.accuracy_draws(said == (y > 0.5), self.seed)
-            case Quantities(scale=scale):
-                predicted, spread = np.concatenate(answers, axis=1), np.array(scale)
-                return metrics.rmse_draws(predicted * spread, y * spread, self.seed)
 
     def features(self, rows: Rows) -> Float32[np.ndarray, "_ width"]:
         """Rows of `x` as the baseline takes them: codes by rank of frequency, or one-hot at the end."""

@@ -1,17 +1,7 @@
-"""How good predictions are: figures with 95% bootstrap intervals, for classes, labels and quantities.
+"""How good predictions are: figures with 95% intervals, for classes, labels and quantities.
 
-**The bootstrap** (Efron 1979). A part of n rows is drawn n times with replacement, 1,000 times over;
-`low` and `high` are the 2.5 and 97.5 percentiles of a figure over these resamples (widened where
-they would not hold the figure itself). The resamples depend on the seed and on n alone, so two
-models scored on the same rows are scored on the same resamples and their intervals compare. What no
-row shows, no resample can, so shares of rows that are all right or all wrong get the exact binomial
-bound (Clopper & Pearson 1934) at the other end: without a mistake in n rows, (0.025^(1/n), 1).
-
-**How it is fast.** A resample is a vector of counts, one for each row. Every figure but the ROC AUC
-is a function of sums over rows (of a confusion matrix, of a loss), so that all resamples of it come
-from one matrix product of the counts with the summands. Up to 10,000 rows this is the bootstrap
-exactly. Above, rows are dealt at random into 10,000 buckets of equal size, and buckets are drawn:
-the variance of a sum is the same in expectation, known to 1.4%, at a cost that no longer grows with n.
+The intervals are those of the bootstrap (`layerwise.tasks.bootstrap`), and where all rows are right or all wrong
+those of `layerwise.tasks.intervals`.
 
 **The ROC AUC** is not a sum. Up to 100,000 rows x classes each resample's own value is worked out
 from the counts in the order of the scores. Above, it is replaced by its first-order expansion, the
@@ -23,27 +13,32 @@ does not vary) is left out, and all are where there are no rows or a prediction 
 number. A resample that does not define a figure is left out of its interval.
 """
 
-from collections.abc import Mapping
-from functools import lru_cache
+import math
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, Int, Int64, Num
 
-from layerwise.tasks.intervals import Interval, exact
+from layerwise.tasks.bootstrap import Draws, Resampling, percentiles, resampled
+from layerwise.tasks.intervals import Interval, Shares, without_error, without_mistake
 
-RESAMPLES = 1_000
-BUCKETS = 10_000  # rows up to which every row is drawn by itself
 EXACT_AUC = 100_000  # rows x classes up to which the ROC AUC is worked out for every resample
 BINS = 15  # of the calibration error
 SMALLEST = float(np.finfo(np.float32).eps)  # probabilities are kept this far from 0 and 1 in the log loss
-
-# A figure on every draw: the first is the part as it is, the others its resamples.
-Draws = Float64[np.ndarray, " draws"]
+WORST = -math.log(SMALLEST)  # and so it is 15.9 at most
 
 
-def classification(
-    probabilities: Float[np.ndarray, "rows classes"], y: Int[np.ndarray, " rows"], seed: int
-) -> dict[str, Interval]:
+class Scored(NamedTuple):
+    """The figures with their intervals, and the headline figure, the accuracy or else the RMSE, on every draw."""
+
+    metrics: dict[str, Interval]
+    draws: Draws
+
+
+NOTHING = Scored({}, np.empty(0))
+
+
+def classification(probabilities: Float[np.ndarray, "rows classes"], y: Int[np.ndarray, " rows"], seed: int) -> Scored:
     """The figures of a classifier: `probabilities` of every class, `y` the index of the true one.
 
     The predicted class is the most probable one, the first of equals.
@@ -63,13 +58,13 @@ def classification(
       mean is the figure itself.
 
     >>> p = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.3, 0.7]])
-    >>> figures = classification(p, np.array([0, 1, 1, 1]), seed=0)
+    >>> figures = classification(p, np.array([0, 1, 1, 1]), seed=0).metrics
     >>> figures["accuracy"].value, figures["roc_auc"].value
     (0.75, 1.0)
     """
     if not _scorable(probabilities):
-        return {}
-    resampling = _resampling(len(y), seed)
+        return NOTHING
+    resampling = resampled(len(y), seed)
     predicted = probabilities.argmax(axis=1)
     rows = np.arange(len(y))
     true = np.clip(probabilities[rows, y].astype(np.float64), SMALLEST, 1 - SMALLEST)
@@ -77,31 +72,29 @@ def classification(
     figures["log_loss"] = resampling.mean(-np.log(true))
     figures["roc_auc"] = _one_against_rest(probabilities, y, resampling)
     figures["calibration_error"] = _calibration(probabilities[rows, predicted], predicted == y, resampling)
-    return _widened(_intervals(figures), np.bincount(y))
+    return Scored(without_mistake(percentiles(figures), _shares_of_classes(y), WORST), figures["accuracy"])
 
 
 def classification_by_score(
     scores: Float[np.ndarray, "rows classes"], y: Int[np.ndarray, " rows"], seed: int
-) -> dict[str, Interval]:
+) -> Scored:
     """The figures of `classification` which need no probabilities, for models that give mere scores.
 
     `scores` are larger for likelier classes, such as a support vector machine's distances; log loss
     and calibration error mean nothing for them.
 
-    >>> sorted(classification_by_score(np.array([[2.0, -2.0], [-1.0, 1.0]]), np.array([0, 1]), seed=0))
+    >>> sorted(classification_by_score(np.array([[2.0, -2.0], [-1.0, 1.0]]), np.array([0, 1]), seed=0).metrics)
     ['accuracy', 'balanced_accuracy', 'macro_f1', 'roc_auc']
     """
     if not _scorable(scores):
-        return {}
-    resampling = _resampling(len(y), seed)
+        return NOTHING
+    resampling = resampled(len(y), seed)
     figures = _decisions(scores.argmax(axis=1), y, scores.shape[1], resampling)
     figures["roc_auc"] = _one_against_rest(scores, y, resampling)
-    return _widened(_intervals(figures), np.bincount(y))
+    return Scored(without_mistake(percentiles(figures), _shares_of_classes(y), WORST), figures["accuracy"])
 
 
-def multilabel(
-    probabilities: Float[np.ndarray, "rows labels"], y: Num[np.ndarray, "rows labels"], seed: int
-) -> dict[str, Interval]:
+def multilabel(probabilities: Float[np.ndarray, "rows labels"], y: Num[np.ndarray, "rows labels"], seed: int) -> Scored:
     """The figures of several yes/no labels; `y` is 0 or 1. A label is predicted above 0.5.
 
     * `accuracy`: the share of single labels predicted rightly (1 - Hamming loss).
@@ -112,12 +105,13 @@ def multilabel(
     * `calibration_error`: as for two classes, over all labels of all rows.
 
     >>> p, y = np.array([[0.9, 0.2], [0.4, 0.7]]), np.array([[1, 0], [1, 1]])
-    >>> multilabel(p, y, seed=0)["accuracy"].value, multilabel(p, y, seed=0)["exact_match"].value
+    >>> figures = multilabel(p, y, seed=0).metrics
+    >>> figures["accuracy"].value, figures["exact_match"].value
     (0.75, 0.5)
     """
     if not _scorable(probabilities):
-        return {}
-    resampling = _resampling(len(y), seed)
+        return NOTHING
+    resampling = resampled(len(y), seed)
     truth, predicted = y > 0.5, probabilities > 0.5
     figures = _label_decisions(predicted, truth, resampling)
     figures["roc_auc"] = _mean(_areas(probabilities, truth, resampling))
@@ -125,152 +119,62 @@ def multilabel(
     figures["log_loss"] = resampling.mean(-np.log(np.clip(true, SMALLEST, 1 - SMALLEST)).mean(axis=1))
     top = np.where(predicted, probabilities, 1 - probabilities)
     figures["calibration_error"] = _calibration(top, predicted == truth, resampling)
-    return _widened(_intervals(figures), np.array([len(y)]))
+    return Scored(without_mistake(percentiles(figures), _shares_of_labels(truth), WORST), figures["accuracy"])
 
 
 def multilabel_by_score(
     scores: Float[np.ndarray, "rows labels"], y: Num[np.ndarray, "rows labels"], seed: int
-) -> dict[str, Interval]:
+) -> Scored:
     """The figures of `multilabel` which need no probabilities; a label is predicted above a score of 0.
 
-    >>> multilabel_by_score(np.array([[2.0, -1.0], [-0.5, 1.0]]), np.array([[1, 0], [1, 1]]), seed=0)["accuracy"].value
+    >>> found = multilabel_by_score(np.array([[2.0, -1.0], [-0.5, 1.0]]), np.array([[1, 0], [1, 1]]), seed=0)
+    >>> found.metrics["accuracy"].value
     0.75
     """
     if not _scorable(scores):
-        return {}
-    resampling = _resampling(len(y), seed)
-    figures = _label_decisions(scores > 0, y > 0.5, resampling)
-    figures["roc_auc"] = _mean(_areas(scores, y > 0.5, resampling))
-    return _widened(_intervals(figures), np.array([len(y)]))
+        return NOTHING
+    resampling = resampled(len(y), seed)
+    truth = y > 0.5
+    figures = _label_decisions(scores > 0, truth, resampling)
+    figures["roc_auc"] = _mean(_areas(scores, truth, resampling))
+    return Scored(without_mistake(percentiles(figures), _shares_of_labels(truth), WORST), figures["accuracy"])
 
 
 def regression(
     prediction: Float[np.ndarray, "rows quantities"], y: Float[np.ndarray, "rows quantities"], seed: int
-) -> dict[str, Interval]:
+) -> Scored:
     """The figures of a regression, in the unit of `prediction` and `y`; the mean over quantities.
 
     * `rmse`: the root of the mean squared error. * `mae`: the mean absolute error.
     * `r2`: 1 - (squared errors) / (squared deviations from the part's own mean), over the quantities
       that vary in the part.
 
-    >>> figures = regression(np.array([[1.0], [2.0], [4.0]]), np.array([[1.0], [2.0], [3.0]]), seed=0)
+    >>> figures = regression(np.array([[1.0], [2.0], [4.0]]), np.array([[1.0], [2.0], [3.0]]), seed=0).metrics
     >>> round(figures["rmse"].value, 4), round(figures["mae"].value, 4), figures["r2"].value
     (0.5774, 0.3333, 0.5)
     """
     if not _scorable(prediction):
-        return {}
-    resampling = _resampling(len(y), seed)
+        return NOTHING
+    resampling = resampled(len(y), seed)
     error = prediction.astype(np.float64) - y
     centered = y - y.mean(axis=0, dtype=np.float64)
     squares = resampling.sums(error**2)
     spread = resampling.sums(centered**2) - resampling.sums(centered) ** 2 / resampling.size
     # a target that does not vary leaves only rounding behind
     spread[spread <= 1e-12 * resampling.sums(y.astype(np.float64) ** 2)] = 0
-    return _intervals(
-        {
-            "rmse": _mean(np.sqrt(squares / resampling.size)),
-            "mae": _mean(resampling.sums(np.abs(error)) / resampling.size),
-            "r2": _mean(1 - _ratio(squares, spread)),
-        }
-    )
-
-
-# ── differences on the same rows ────────────────────────────────────────────────────────────────
-
-
-def accuracy_draws(right: Bool[np.ndarray, "rows *labels"], seed: int) -> Draws:
-    """The accuracy on a part and on each of its resamples; `right` says which rows, or labels of them, are."""
-    shares = right.reshape(len(right), -1).mean(axis=1)
-    return _resampling(len(right), seed).mean(shares)
-
-
-def rmse_draws(
-    prediction: Float[np.ndarray, "rows quantities"], y: Float[np.ndarray, "rows quantities"], seed: int
-) -> Draws:
-    """The root of the mean squared error on a part and on each of its resamples; the mean over quantities."""
-    resampling = _resampling(len(y), seed)
-    return _mean(np.sqrt(resampling.sums((prediction.astype(np.float64) - y) ** 2) / resampling.size))
-
-
-def difference(one: Float64[np.ndarray, " _"], other: Float64[np.ndarray, " _"]) -> Interval | None:
-    """one - other on the same rows, with its 95% interval over the same resamples of them: the paired bootstrap
-    (Efron & Tibshirani 1993). None where they were not scored on as many resamples, or a figure is not finite.
-
-    It says more than whether two intervals overlap: most rows are as hard for one as for the other.
-
-    >>> first, second = np.array([True] * 95 + [False] * 5), np.array([True] * 90 + [False] * 10)
-    >>> found = difference(accuracy_draws(first, 0), accuracy_draws(second, 0))
-    >>> round(found.value, 3), found.low > 0
-    (0.05, True)
-    """
-    if one.shape != other.shape or not one.size:
-        return None
-    return _intervals({"": one - other}).get("")
-
-
-# ── the resamples ───────────────────────────────────────────────────────────────────────────────
-
-
-class _Resampling:
-    """How often each bucket of rows is drawn.
-
-    `counts` has a column a draw: the first is the part as it is (ones), the others its resamples.
-    `bucket` is the bucket of each row; up to `BUCKETS` rows it is the row itself.
-    """
-
-    def __init__(self, rows: int, seed: int) -> None:
-        rng = np.random.default_rng((seed, rows))
-        buckets = min(rows, BUCKETS)
-        self.counts: Float32[np.ndarray, "buckets draws"] = np.empty((buckets, RESAMPLES + 1), np.float32)
-        self.counts[:, 0] = 1
-        for first in range(1, RESAMPLES + 1, 50):  # some at a time: columns written one by one would miss the cache
-            drawn = rng.integers(0, buckets, (50, buckets)) + np.arange(50)[:, None] * buckets
-            table = np.bincount(drawn.ravel(), minlength=50 * buckets).reshape(50, buckets)
-            self.counts[:, first : first + 50] = table.T
-        self.by_row = rows <= BUCKETS
-        self.bucket = np.arange(rows) if self.by_row else rng.permutation(rows) % buckets
-        self.size: Draws = self.tally(np.zeros(rows, np.int64), 1)[0]  # rows of each draw
-
-    def sums(self, values: Float64[np.ndarray, "rows columns"]) -> Float64[np.ndarray, "columns draws"]:
-        """The sum of each column of `values` over the rows of each draw."""
-        if self.by_row:
-            return self._draw(values)
-        columns = [np.bincount(self.bucket, column, len(self.counts)) for column in values.T]
-        return self._draw(np.stack(columns, axis=1))
-
-    def mean(self, values: Float64[np.ndarray, " rows"]) -> Draws:
-        """The mean of `values` over the rows of each draw."""
-        return np.asarray(self.sums(values[:, None])[0] / self.size)
-
-    def tally(
-        self,
-        cell: Int64[np.ndarray, " rows"],
-        cells: int,
-        values: Float64[np.ndarray, " rows"] | Bool[np.ndarray, " rows"] | None = None,
-    ) -> Float64[np.ndarray, "cells draws"]:
-        """For each cell, the rows of each draw that stand in it, or the sum of their `values`."""
-        buckets = len(self.counts)
-        flat = np.bincount(self.bucket * cells + cell, values, buckets * cells)
-        return self._draw(flat.reshape(buckets, cells))
-
-    def _draw(self, summands: Num[np.ndarray, "buckets columns"]) -> Float64[np.ndarray, "columns draws"]:
-        total = np.zeros((summands.shape[1], self.counts.shape[1]))
-        for first in range(0, len(summands), 512):  # counts in double precision, without a second copy of them all
-            block = slice(first, first + 512)
-            total += summands[block].T.astype(np.float64) @ self.counts[block].astype(np.float64)
-        return total
-
-
-@lru_cache(maxsize=2)  # the validation and the test part, scored by the network and every baseline
-def _resampling(rows: int, seed: int) -> _Resampling:
-    return _Resampling(rows, seed)
+    figures = {
+        "rmse": _mean(np.sqrt(squares / resampling.size)),
+        "mae": _mean(resampling.sums(np.abs(error)) / resampling.size),
+        "r2": _mean(1 - _ratio(squares, spread)),
+    }
+    return Scored(without_error(percentiles(figures), centered), figures["rmse"])
 
 
 # ── the figures, on every draw ──────────────────────────────────────────────────────────────────
 
 
 def _decisions(
-    predicted: Int64[np.ndarray, " rows"], y: Int[np.ndarray, " rows"], classes: int, resampling: _Resampling
+    predicted: Int64[np.ndarray, " rows"], y: Int[np.ndarray, " rows"], classes: int, resampling: Resampling
 ) -> dict[str, Draws]:
     """Accuracy, balanced accuracy and macro F1 from the margins and the diagonal of the confusion matrix."""
     hit = resampling.tally(predicted, classes, predicted == y)
@@ -284,7 +188,7 @@ def _decisions(
 
 
 def _label_decisions(
-    predicted: Bool[np.ndarray, "rows labels"], truth: Bool[np.ndarray, "rows labels"], resampling: _Resampling
+    predicted: Bool[np.ndarray, "rows labels"], truth: Bool[np.ndarray, "rows labels"], resampling: Resampling
 ) -> dict[str, Draws]:
     """Accuracy, exact matches, balanced accuracy and macro F1 from every label's own two-by-two table."""
     right = predicted == truth
@@ -308,7 +212,7 @@ def calibration_bin(confidence: Float[np.ndarray, "*shape"]) -> Int64[np.ndarray
 
 
 def _calibration(
-    confidence: Float[np.ndarray, "*shape"], right: Bool[np.ndarray, "*shape"], resampling: _Resampling
+    confidence: Float[np.ndarray, "*shape"], right: Bool[np.ndarray, "*shape"], resampling: Resampling
 ) -> Draws:
     """The expected calibration error; several decisions of one row (labels) are drawn together."""
     gap = confidence.astype(np.float64) - right
@@ -321,7 +225,7 @@ def _calibration(
 
 
 def _one_against_rest(
-    scores: Float[np.ndarray, "rows classes"], y: Int[np.ndarray, " rows"], resampling: _Resampling
+    scores: Float[np.ndarray, "rows classes"], y: Int[np.ndarray, " rows"], resampling: Resampling
 ) -> Draws:
     if scores.shape[1] == 2:
         return np.asarray(_areas(scores[:, 1:], y[:, None] == 1, resampling)[0])
@@ -329,7 +233,7 @@ def _one_against_rest(
 
 
 def _areas(
-    scores: Float[np.ndarray, "rows outputs"], positive: Bool[np.ndarray, "rows outputs"], resampling: _Resampling
+    scores: Float[np.ndarray, "rows outputs"], positive: Bool[np.ndarray, "rows outputs"], resampling: Resampling
 ) -> Float64[np.ndarray, "outputs draws"]:
     """The area under the ROC curve of each output, NaN where a draw holds only one of the two classes."""
     exact = resampling.by_row and scores.size <= EXACT_AUC
@@ -337,7 +241,7 @@ def _areas(
     return np.stack([area(scores[:, j], positive[:, j], resampling) for j in range(scores.shape[1])])
 
 
-def _area(score: Float[np.ndarray, " rows"], positive: Bool[np.ndarray, " rows"], resampling: _Resampling) -> Draws:
+def _area(score: Float[np.ndarray, " rows"], positive: Bool[np.ndarray, " rows"], resampling: Resampling) -> Draws:
     """Every draw's own area: ``sum over positives of (negatives below + half of the tied ones)``.
 
     Runs of rows of one class, and rows tied in score, are summed first: what is left is a few
@@ -367,7 +271,7 @@ def _area(score: Float[np.ndarray, " rows"], positive: Bool[np.ndarray, " rows"]
 
 
 def _area_by_placements(
-    score: Float[np.ndarray, " rows"], positive: Bool[np.ndarray, " rows"], resampling: _Resampling
+    score: Float[np.ndarray, " rows"], positive: Bool[np.ndarray, " rows"], resampling: Resampling
 ) -> Draws:
     """The first-order expansion of every draw's area around that of the part (DeLong et al. 1988)."""
     order = np.argsort(score)
@@ -406,30 +310,24 @@ def _mean(figures: Float64[np.ndarray, "outputs draws"]) -> Draws:
     return _ratio(np.where(defined, figures, 0).sum(axis=0), defined.sum(axis=0).astype(np.float64))
 
 
-def _widened(found: dict[str, Interval], counts: Int[np.ndarray, " classes"]) -> dict[str, Interval]:
-    """The intervals, those of shares at 0 or 1 widened to the exact bound; `counts` are the rows of each class.
-
-    A mean over classes is bounded by the mean of their bounds.
-    """
-    each = [int(count) for count in counts if count]
-    for name in ("accuracy", "exact_match", "balanced_accuracy", "macro_f1"):
-        if name not in found or not found[name].low == found[name].high == found[name].value in (0, 1):
-            continue
-        value, sizes = found[name].value, each if name in ("balanced_accuracy", "macro_f1") else [sum(each)]
-        bounds = [exact(int(value) * size, size) for size in sizes]
-        low, high = (sum(ends) / len(ends) for ends in zip(*((bound.low, bound.high) for bound in bounds), strict=True))
-        found[name] = Interval(value, low, high)
-    return found
+# ── the rows behind a figure, for those without a mistake ───────────────────────────────────────
 
 
-def _intervals(figures: Mapping[str, Draws]) -> dict[str, Interval]:
-    """Each figure on the part as it is, between the percentiles of its resamples."""
-    intervals = {}
-    for name, draws in figures.items():
-        value = float(draws[0])
-        if not np.isfinite(value):
-            continue
-        resamples = draws[1:][np.isfinite(draws[1:])]
-        low, high = np.percentile(resamples, [2.5, 97.5]) if len(resamples) else (value, value)
-        intervals[name] = Interval(value, min(value, float(low)), max(value, float(high)))
-    return intervals
+def _shares_of_classes(y: Int[np.ndarray, " rows"]) -> Shares:
+    classes = np.bincount(y)
+    each = [int(rows) for rows in classes[classes > 0]]
+    pairs = [min(rows, len(y) - rows) for rows in each]
+    return {"accuracy": [len(y)], "balanced_accuracy": each, "macro_f1": each, "roc_auc": pairs}
+
+
+def _shares_of_labels(truth: Bool[np.ndarray, "rows labels"]) -> Shares:
+    """A label's balanced accuracy is the mean of two shares: of the rows with it, and of those without."""
+    rows, yes = len(truth), [int(many) for many in truth.sum(axis=0)]
+    both = [(many, rows - many) for many in yes if 0 < many < rows]
+    return {
+        "accuracy": [rows],
+        "exact_match": [rows],
+        "balanced_accuracy": [many for pair in both for many in pair],
+        "macro_f1": [many for many in yes if many] or [rows],
+        "roc_auc": [min(pair) for pair in both],
+    }

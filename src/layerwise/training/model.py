@@ -115,7 +115,7 @@ class Model:
         y, has = encode_target(raw, self.target, **missing)
         x = self.encoded(raw)
         notes = [*left_out(int((~has).sum())), *self._familiar(x[has])]
-        return Scores(score(self.objective, self.outputs(x)[has], y, self.target, seed), tuple(notes))
+        return Scores(score(self.objective, self.outputs(x)[has], y, self.target, seed).metrics, tuple(notes))
 
     def _familiar(self, x: Float32[np.ndarray, "rows inputs"]) -> list[str]:
         """A sentence where rows to be scored are rows of the training part."""

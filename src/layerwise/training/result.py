@@ -11,11 +11,12 @@ from jaxtyping import Float32
 from layerwise.data.dataset import Classes, Dataset
 from layerwise.tasks.apart import SENT_UP_TO, Process, dismiss, leave, take
 from layerwise.tasks.baselines import Answer, Problem, score_baselines
+from layerwise.tasks.bootstrap import difference
 from layerwise.tasks.comparison import remarks
 from layerwise.tasks.intervals import Interval
-from layerwise.tasks.metrics import Draws, difference
+from layerwise.tasks.metrics import Scored
 from layerwise.tasks.objective import decide
-from layerwise.tasks.score import headline, score
+from layerwise.tasks.score import score
 from layerwise.tasks.separable import separable
 from layerwise.training.forward import Forward
 from layerwise.training.model import Model
@@ -23,19 +24,11 @@ from layerwise.training.model import Model
 Metrics = dict[str, dict[str, Interval]]  # part -> metric -> interval
 
 
-class Scored(NamedTuple):
-    """The model's metrics on a part, and its headline figure on all resamples of the part's rows."""
-
-    metrics: dict[str, Interval]
-    draws: Draws
-
-
 def scored(model: Model, dataset: Dataset, part: str, seed: int) -> Scored:
     """How the model does on one part of its data."""
     rows = dataset.part(part)
     outputs = Forward(model.network).over(dataset.x, rows)
-    judged = (model.objective, outputs, dataset.y[rows], dataset.target, seed)
-    return Scored(score(*judged), headline(*judged))
+    return score(model.objective, outputs, dataset.y[rows], dataset.target, seed)
 
 
 def limits(model: Model, dataset: Dataset) -> tuple[str, ...]:
