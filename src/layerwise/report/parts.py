@@ -43,7 +43,8 @@ def scores(
         0: "",
         1: "It was scored once, after all choices were made. ",
     }.get(touches, f"It was scored {touches} times, so its figures are no longer first-hand. ")
-    aside = f"{touched if part == 'test' else ''}Intervals are 95% bootstrap intervals over its rows; without a mistake, a bound."
+    bounds = "Intervals are 95% bootstrap intervals over its rows, and bounds where none of them shows a mistake."
+    aside = f"{touched if part == 'test' else ''}{bounds}"
     shown = table([part, *map(wording.label, own)], rows, 0, "scores")
     return [section(f"On the {part} part", aside, *figures, shown)]
 
