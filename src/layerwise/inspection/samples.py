@@ -7,9 +7,10 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Float32, Shaped
 
-from layerwise.data.dataset import spread
+from layerwise.data.dataset import Dataset, Rows, spread
 from layerwise.inspection.subjects import MOST_ROWS, Subject
 from layerwise.nets.dense import MLP
+from layerwise.recipe import records as r
 from layerwise.tasks.objective import Objective, example_losses
 from layerwise.training import compile as _  # noqa: F401  (prepares JAX before the first compilation)
 
@@ -36,11 +37,15 @@ def sample(subject: Subject, part: str = "train", most: int = MOST_ROWS) -> Samp
     """
     rows, weights = subject.dataset.part(part), subject.weights()
     rows = spread(rows[weights[rows] > 0], most)
-    task = subject.recipe.task
+    return sample_of(subject.recipe.task, subject.dataset, rows, weights[rows])
+
+
+def sample_of(task: r.Task, dataset: Dataset, rows: Rows, weight: Float32[np.ndarray, " rows"]) -> Sample:
+    """Certain rows of a dataset with their weights, under a task."""
     return Sample(
-        subject.dataset.x[rows],
-        subject.dataset.y[rows],
-        weights[rows],
+        dataset.x[rows],
+        dataset.y[rows],
+        weight,
         smoothing=np.asarray(getattr(task, "label_smoothing", 0.0), np.float32),
         delta=np.asarray(getattr(task, "delta", 1.0), np.float32),
     )

@@ -16,7 +16,7 @@ from layerwise.inspection.curves import Zone, zones
 from layerwise.inspection.names import layer_name, name
 from layerwise.inspection.samples import Sample, mean_of
 from layerwise.inspection.updates import Update
-from layerwise.nets.dense import MLP, Pass
+from layerwise.nets.dense import MLP, Dense, Pass
 from layerwise.recipe import records as r
 from layerwise.tasks.objective import Objective
 from layerwise.training import compile as _  # noqa: F401  (prepares JAX before the first compilation)
@@ -41,8 +41,8 @@ class LayerActivations:
     tends to 0; `off` that of those where it is exactly 0. `dead` are the units, from 1, that are off on
     every row, and `stuck` those that are saturated or off on every row.
 
-    `gradient_norm` is the Euclidean norm of the loss's gradient with respect to the layer's weights and
-    biases, the loss being the mean over the rows. `weight_norm` is that of weights and biases, and
+    `gradients` are the derivatives of the loss, the mean over the rows, by each of the layer's weights and
+    biases, and `gradient_norm` is their Euclidean norm. `weight_norm` is that of weights and biases, and
     `update_norm` that of what one training step changes them by (NaN where nothing is trained).
     """
 
@@ -51,6 +51,7 @@ class LayerActivations:
     units: int
     sums: Histogram
     values: Histogram
+    gradients: Histogram
     saturated: float
     off: float
     dead: tuple[int, ...]
@@ -110,7 +111,7 @@ def activations(network: MLP, objective: Objective, rows: Sample, update: Update
             kind,
             np.asarray(measured.layers[number - 1].sums, np.float64),
             np.asarray(measured.layers[number - 1].values, np.float64),
-            gradient_norm=norm(measured.gradient.layers[number - 1]),
+            gradient=measured.gradient.layers[number - 1],
             weight_norm=norm(network.layers[number - 1]),
             update_norm=float("nan") if update is None else norm(update.change.layers[number - 1]),
         )
@@ -135,7 +136,7 @@ def _layer(
     sums: Float64[np.ndarray, "rows units"],
     values: Float64[np.ndarray, "rows units"],
     *,
-    gradient_norm: float,
+    gradient: Dense,
     weight_norm: float,
     update_norm: float,
 ) -> LayerActivations:
@@ -146,11 +147,12 @@ def _layer(
         units=int(sums.shape[1]),
         sums=histogram(sums),
         values=histogram(values),
+        gradients=histogram(np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(gradient)]).astype(np.float64)),
         saturated=float(saturated.mean()),
         off=float(off.mean()),
         dead=_numbers(off),
         stuck=_numbers(off | saturated),
-        gradient_norm=gradient_norm,
+        gradient_norm=norm(gradient),
         weight_norm=weight_norm,
         update_norm=update_norm,
     )

@@ -17,6 +17,8 @@ from layerwise.errors import LayerwiseError, RecipeError
 from layerwise.inspection import plain as listed
 from layerwise.recipe import Recipe, load, plain, put
 from layerwise.studio import protocol as p
+from layerwise.studio import sharing
+from layerwise.studio.game import Game
 from layerwise.studio.security import check_data
 from layerwise.studio.session import Session
 
@@ -47,18 +49,18 @@ class Pace:
 
 
 class Player:
-    """Plays one session for one page. `run` is the thread's; `give` and `close` may be called from others."""
+    """Plays for one page: the playground's session, or another game with its recipe. `run` is the thread's; `give` and `close` may be called from others."""
 
     def __init__(
         self, begin: Callable[[], Session], send: Callable[[Out], None], clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._begin, self._send, self._clock = begin, send, clock
         self._asked: queue.SimpleQueue[str | bytes | None] = queue.SimpleQueue()
-        self._open, self._playing = True, False
+        self._open, self._playing, self._busy = True, False, False
         self._pace = Pace()
-        self._shown: tuple[int, int, str] | None = None  # revision, step and status of the last frame
+        self._shown: tuple[Any, ...] | None = None  # the stamp of the last frame
         self._in_flight = False
-        self._next_frame = 0.0
+        self._next_frame = self._next_call = 0.0
         self._drawn: Future[None] | None = None
         # Beside training, and beside each other: the first sheet of a network compiles for a second.
         self._drawing = ThreadPoolExecutor(1, "layerwise-frames")
@@ -77,14 +79,16 @@ class Player:
         """Play until closed."""
         try:
             self._session = self._begin()
+            self._game: Game = self._session  # another one while that is played; the playground's waits
             self._launched = self._session.recipe
             self._offer_frame()
             self._session.advance(0)  # the program is traced and read from disk now, not when Play is pressed
             while self._open:
                 self._answer_some()
                 self._offer_frame()
-                if self._playing:
+                if self._playing and self._clock() >= self._next_call:
                     self._train()
+                self._busy = self._game.work()
         finally:
             for threads in (self._drawing, self._aside):
                 threads.shutdown(wait=False, cancel_futures=True)
@@ -93,10 +97,11 @@ class Player:
 
     def _train(self) -> None:
         began = self._clock()
-        made = self._session.advance(self._pace.batches)
+        self._next_call = began + self._game.rest
+        made = self._game.advance(self._pace.batches)
         if made:
             self._pace.learn(made, self._clock() - began)
-        if not made or self._session.status != "running":
+        if not made or self._game.status != "running":
             self._playing = False
             self._send(Out(p.ended(self._scene()), settles=False))
 
@@ -105,17 +110,14 @@ class Player:
         if self._frame_is_due() and self._clock() >= self._next_frame:
             # In step with 30 a second on average, whatever multiple of a call that is.
             self._next_frame = max(self._next_frame + FRAME, self._clock())
-            self._in_flight, self._shown = True, self._now()
+            self._in_flight, self._shown = True, self._game.stamp
             if self._drawn is not None:
                 self._drawn.result()  # long done; raises what went wrong in it
-            frame = self._session.frame()
+            frame = self._game.frame()
             self._drawn = self._drawing.submit(lambda: self._send(Out(frame(), settles=False)))
 
     def _frame_is_due(self) -> bool:
-        return not self._in_flight and self._now() != self._shown
-
-    def _now(self) -> tuple[int, int, str]:
-        return self._session.revision, self._session.timeline.step, self._session.status
+        return not self._in_flight and self._game.stamp != self._shown
 
     # ── commands ────────────────────────────────────────────────────────────────────────────────
 
@@ -131,9 +133,11 @@ class Player:
             self._settle(message)
 
     def _patience(self) -> float | None:
-        if self._playing:
+        if self._busy:
             return 0.0
-        return max(0.0, self._next_frame - self._clock()) if self._frame_is_due() else None
+        times = [self._next_call] if self._playing else []
+        times += [self._next_frame] if self._frame_is_due() else []
+        return max(0.0, min(times) - self._clock()) if times else None
 
     def _settle(self, message: str | bytes) -> None:
         try:
@@ -162,10 +166,17 @@ class Player:
 
     def _do(self, command: p.Known) -> str | None:
         """One command's answer; None where it comes later."""
-        session = self._session
+        session, game = self._session, self._game
+        if game is not session and not isinstance(command, p.Everywhere):
+            raise RecipeError("this is asked for in the playground", received="another view", remedy="go there first")
         match command:
             case p.Sheet():
                 self._sheet(command)
+                return None
+            case p.Programs():
+                return p.answer(command.id, self._scene(), programs=session.programs())
+            case p.Distributions():
+                self._later(command.id, "distributions", session.distributions())
                 return None
             case p.Play():
                 self._playing = True
@@ -176,16 +187,24 @@ class Player:
             case p.Epochs():
                 self._epochs(command.count)
             case p.Back():
-                self._seek(session.timeline.step - command.batches)
+                self._seek(game.step - command.batches)
             case p.Seek():
                 self._seek(command.step)
             case p.Test(show=show):
                 session.test(show)
             case p.Reset():
                 self._playing = False
-                session.reset()
+                game.reset()
+            case p.Return():
+                self._playing = False
+                session.go_back()
+            case p.Share():
+                return p.answer(command.id, self._scene(), share=sharing.link(session))
+            case p.Open():
+                self._playing = False
+                sharing.replay(session, sharing.read(command.state, self._launched), command.step)
             case p.Set():
-                self._change(changed(session.recipe, command.path, command.value))
+                self._change(changed(game.recipe, command.path, command.value))
             case p.NewRecipe():
                 self._change(read(command.toml))
             case p.Weight():
@@ -199,11 +218,11 @@ class Player:
                 f"one command trains up to {p.BATCHES:,} batches", received=f"{batches:,}", remedy="press play"
             )
         left = batches
-        while left and (made := self._session.advance(left)):
+        while left and (made := self._game.advance(left)):
             left -= made
 
     def _epochs(self, count: int) -> None:
-        step, length = self._session.timeline.step, self._session.timeline.steps_per_epoch
+        step, length = self._game.step, self._game.steps_per_epoch
         if count > 0:
             self._forward((step // length + count) * length - step)
         elif count < 0:
@@ -211,11 +230,11 @@ class Player:
 
     def _seek(self, step: int) -> None:
         self._playing = False
-        self._session.seek(step)
+        self._game.seek(step)
 
     def _change(self, recipe: Recipe) -> None:
         check_data(recipe, self._launched)
-        self._session.change(recipe)
+        self._game.change(recipe)
 
     def _sheet(self, command: p.Sheet) -> None:
         """Have a sheet worked out."""
@@ -223,11 +242,15 @@ class Player:
         rows = len(session.dataset.x)
         if command.row >= rows:
             raise RecipeError(f"the rows of the data are 0 to {rows - 1:,}", received=str(command.row))
-        work, scene = session.sheet(command.row), self._scene()
-        self._aside.submit(self._guarded, command.id, lambda: p.answer(command.id, scene, sheet=listed(work())))
+        self._later(command.id, "sheet", session.sheet(command.row))
+
+    def _later(self, id: int, name: str, work: Callable[[], Any]) -> None:
+        """Answer with what `work` gives under a name; it is done aside, while training goes on."""
+        scene = self._scene()
+        self._aside.submit(self._guarded, id, lambda: p.answer(id, scene, **{name: listed(work())}))
 
     def _scene(self) -> dict[str, Any]:
-        return {**self._session.scene(), "playing": self._playing}
+        return {**self._game.scene(), "playing": self._playing, "state": sharing.written(self._session)}
 
 
 def changed(recipe: Recipe, path: str, value: Any) -> Recipe:

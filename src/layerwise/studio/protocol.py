@@ -68,6 +68,21 @@ class Reset(Command, tag="reset"):
     """Begins anew, from the same weights."""
 
 
+class Return(Command, tag="return"):
+    """Goes back to the line of training that was left last."""
+
+
+class Share(Command, tag="share"):
+    """Asks for a link's content: the state and the step."""
+
+
+class Open(Command, tag="open"):
+    """Goes to the state and step of a link."""
+
+    state: str
+    step: Step = 0
+
+
 class Set(Command, tag="set"):
     """Changes one key of the recipe."""
 
@@ -96,6 +111,14 @@ class Sheet(Command, tag="sheet"):
     row: Step
 
 
+class Distributions(Command, tag="distributions"):
+    """Asks for what each layer's units do on the training rows, and the gradients that reach it."""
+
+
+class Programs(Command, tag="programs"):
+    """Asks for the recipe as a command and as a program."""
+
+
 class Test(Command, tag="test"):
     """Shows the test part, or hides it; that it was looked at is counted."""
 
@@ -111,8 +134,27 @@ class Painted(Command, tag="painted", kw_only=True):
 
 
 Known = (
-    Hello | Play | Pause | Forward | Epochs | Back | Seek | Reset | Set | NewRecipe | Weight | Sheet | Test | Painted
+    Hello
+    | Play
+    | Pause
+    | Forward
+    | Epochs
+    | Back
+    | Seek
+    | Reset
+    | Set
+    | NewRecipe
+    | Weight
+    | Sheet
+    | Distributions | Programs
+    | Test
+    | Return
+    | Share
+    | Open
+    | Painted
 )
+
+Everywhere = Hello | Play | Pause | Forward | Epochs | Back | Seek | Reset | Set | NewRecipe  # what every game knows
 
 _decoder = msgspec.json.Decoder(Known)
 

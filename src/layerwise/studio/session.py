@@ -10,18 +10,21 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Float64
 
 from layerwise.data import load as load_data
-from layerwise.data.dataset import Classes, Dataset, Quantities
+from layerwise.data.dataset import Classes, Dataset, Quantities, spread
 from layerwise.errors import RecipeError
-from layerwise.inspection import BackpropSheet, backprop, initial
+from layerwise.inspection import Activations, BackpropSheet, activations, backprop, initial
+from layerwise.inspection.samples import sample_of
+from layerwise.inspection.subjects import MOST_ROWS
 from layerwise.nets import noise
 from layerwise.nets.dense import MLP
 from layerwise.recipe import Recipe, Source, load, plain, put, to_toml
 from layerwise.recipe import records as r
-from layerwise.studio import frames, scores, views
+from layerwise.studio import frames, scores, speech, views
 from layerwise.studio.journal import Edit, Journal, Setup, Typed, with_edit
+from layerwise.studio.program import programs
 from layerwise.studio.timeline import Arguments, Curve, Timeline, parameters_with
 from layerwise.tasks.objective import training_weights
 from layerwise.training import padded
@@ -48,9 +51,11 @@ class Session:
     reach: float  # how far from zero the page shows both inputs
     touched: int  # how often the test part was looked at
     testing: bool  # whether it is looked at now
+    rest = 0.0
 
     def __init__(self, recipe: Source | None = None) -> None:
         self.revision = 0
+        self.locate: Callable[[Recipe], Recipe] = lambda recipe: recipe  # from a page's names of files to their paths
         self._rows_of: tuple[r.Data, int] | None = None
         self._begin(load(recipe if recipe is not None else DEFAULT))
 
@@ -80,6 +85,10 @@ class Session:
             self.first = recipe
         self.timeline.edit(self._arguments(setup), parameters, setup)
         self.revision += 1
+
+    def begin(self, recipe: Recipe) -> None:
+        """Begin anew with a recipe. Raises `RecipeError` where it cannot be played."""
+        self._begin(recipe)
 
     def reset(self) -> None:
         """Back to the very weights that it began with, and an empty history."""
@@ -151,12 +160,36 @@ class Session:
         eras = [(step, setup) for step, setup in self.timeline.journal if step <= self.timeline.step]
         return [(step, edit) for step, setup in eras for edit in setup.edits]
 
+    def work(self) -> bool:
+        """Nothing is to be done beside training."""
+        return False
+
     # ── what the page shows ─────────────────────────────────────────────────────────────────────
+
+    @property
+    def step(self) -> int:
+        """Batches done."""
+        return self.timeline.step
+
+    @property
+    def end(self) -> int:
+        """Batches that were reached."""
+        return self.timeline.end
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches of an epoch, the last and incomplete one included."""
+        return self.timeline.steps_per_epoch
 
     @property
     def status(self) -> str:
         """One of `STATUS`."""
         return STATUS[self.timeline.status]
+
+    @property
+    def stamp(self) -> tuple[Any, ...]:
+        """What is another whenever there is something new to draw."""
+        return self.revision, self.step, self.status
 
     def scene(self) -> dict[str, Any]:
         """All that does not change many times a second, as JSON."""
@@ -188,9 +221,10 @@ class Session:
         It may be called on another thread, while training goes on here.
         """
         line = self.timeline
-        outputs = self.resolved.objective.outputs
-        parts = (line.parameters, line.arguments.shape, self._square, outputs, line.curve.copy())
-        return partial(_framed, self.revision, line.step, *parts, self._scores(line.parameters))
+        outputs, now = self.resolved.objective.outputs, line.parameters
+        parts = (now, line.arguments.shape, self._square, outputs, line.curve.copy())
+        spoken = speech.sections(self.status, line, now, self._setup, self.dataset)
+        return partial(_framed, self.revision, line.step, *parts, self._scores(now), spoken)
 
     def sheet(self, row: int) -> Callable[[], BackpropSheet]:
         """What works out back-propagation in numbers for one row of the data, counted from 0, as things are now.
@@ -203,6 +237,21 @@ class Session:
         assert isinstance(train, r.Train)
         x, y, objective = self.dataset.x[rows], self.dataset.y[rows], self.resolved.objective
         return partial(backprop, network, x, y, objective, train=train)
+
+    def programs(self) -> dict[str, str]:
+        """A command and a program that train this recipe for as many epochs as were trained here."""
+        return programs(to_toml(self.recipe), self.timeline.step // self.timeline.steps_per_epoch)
+
+    def distributions(self) -> Callable[[], Activations]:
+        """What works out what each layer's units do on the training rows, and the gradients that reach it, as now.
+
+        It may be called on another thread, while training goes on here.
+        """
+        network = padded.unpack(self.timeline.parameters, self.network)
+        task, objective = self.resolved.recipe.task, self.resolved.objective
+        rows = spread(self.dataset.train, MOST_ROWS)
+        weight = training_weights(task, self.dataset)[rows]
+        return partial(activations, network, objective, sample_of(task, self.dataset, rows, weight))
 
     def _scores(self, parameters: padded.Parameters) -> Callable[[], scores.Sections]:
         """What works out how well these weights do on the rows held out."""
@@ -218,7 +267,7 @@ class Session:
     # ── inside ──────────────────────────────────────────────────────────────────────────────────
 
     def _begin(self, recipe: Recipe) -> None:
-        dataset = load_data(recipe.data, recipe.task, recipe.seed)
+        dataset = load_data(self.locate(recipe).data, recipe.task, recipe.seed)
         resolved, network = self._checked(recipe, dataset)
         self.first, self.dataset = recipe, dataset
         setup = Setup(recipe, resolved, network)
@@ -275,9 +324,11 @@ def _framed(
     outputs: int,
     curve: Curve,
     scored: Callable[[], scores.Sections],
+    spoken: Callable[[Float64[np.ndarray, "epochs 5"]], scores.Sections],
 ) -> bytes:
     drawn = views.surfaces(now, shape, square)
-    rows = curve.array().astype(np.float32)
+    course = curve.array()
+    rows = course.astype(np.float32)
     every = -(-len(rows) // 1024) if len(rows) else 1
     sections = {
         "weights": np.asarray(now.weight),
@@ -286,6 +337,7 @@ def _framed(
         "surface": np.ascontiguousarray(drawn.outputs[:, :, :outputs]),
         "units": drawn.units,
         **scored(),
+        **spoken(course),
     }
     return frames.packed(revision, step, sections)
 

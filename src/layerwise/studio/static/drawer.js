@@ -1,9 +1,10 @@
-// The drawer: the back-propagation sheet of a point, number by number, and the recipe behind the page.
+// The drawer: back-propagation of a point number by number, distributions by layer, and the recipe behind the page.
 
 import { $, count, h, put, short } from "./dom.js";
+import * as distributions from "./distributions.js";
 import { shapeOf } from "./shape.js";
 
-const TABS = { numbers: "Back-propagation", recipe: "Recipe" };
+const TABS = { numbers: "Back-propagation", distributions: "Distributions", recipe: "Recipe" };
 const STILL = 250; // ms that training stands still before the sheet is asked for again
 
 let area = null; // the recipe's field
@@ -11,6 +12,7 @@ let written = ""; // what the server said last; anything else in the field is th
 let timer = 0;
 let asked = "";
 let shown = null; // what the numbers were drawn from
+let rewritten = ""; // what the command and the program were written for
 
 export function setup(app) {
   const tabs = Object.entries(TABS).map(([key, words]) =>
@@ -234,7 +236,23 @@ function copy(words, text) {
   );
 }
 
+// The recipe in another form, which the server writes.
+function listing(form, words) {
+  const code = h("pre", { id: `as-${form}`, tabindex: "0", "aria-label": words });
+  return [h("h3", {}, words, copy("copy", () => code.textContent)), code];
+}
+
+async function rewrite(app) {
+  const { state } = app;
+  const wanted = `${state.scene.revision} ${state.scene.playing || state.step}`;
+  if (wanted === rewritten || !state.online) return;
+  rewritten = wanted;
+  const answer = await app.command("programs");
+  for (const [form, text] of Object.entries(answer?.programs ?? {})) if ($(`as-${form}`)) put($(`as-${form}`), text);
+}
+
 function recipePage(app) {
+  rewritten = "";
   area = h("textarea", { id: "toml", spellcheck: "false", "aria-label": "Recipe as TOML", autocomplete: "off" });
   const use = h("button", { id: "use-recipe", disabled: true }, "Use this recipe");
   const back = h("button", { class: "quiet", id: "drop-recipe", disabled: true }, "undo my changes");
@@ -252,7 +270,6 @@ function recipePage(app) {
   });
   use.addEventListener("click", send);
   back.addEventListener("click", () => (fill(written), changed()));
-  const commands = ["layerwise play recipe.toml", "layerwise train recipe.toml"];
   $("drawer-body").replaceChildren(
     h(
       "div",
@@ -266,20 +283,7 @@ function recipePage(app) {
         copy("copy", () => area.value),
       ),
     ),
-    h(
-      "div",
-      { class: "commands" },
-      h("h3", {}, "On the command line"),
-      h("p", { class: "soft" }, "Keep the recipe as recipe.toml; then play with it here, or train it for real:"),
-      ...commands.map((line) =>
-        h(
-          "div",
-          { class: "command" },
-          h("code", {}, line),
-          copy("copy", () => line),
-        ),
-      ),
-    ),
+    h("div", { class: "commands" }, ...listing("command", "On the command line"), ...listing("python", "In Python")),
   );
   fill(app.state.scene.toml);
 }
@@ -315,6 +319,12 @@ export function paint(app) {
   const { state } = app;
   const { view, sheet, selected, row, sheetStep, scene } = state;
   const stale = view.drawer === "numbers" && sheet && row !== null && sheetStep !== state.step;
+  if (view.drawer === "recipe") rewrite(app);
+  if (view.drawer === "distributions") {
+    put($("drawer-hint"), distributions.rowsOf(state));
+    distributions.paint(app, $("drawer-body"));
+    return;
+  }
   put(
     $("drawer-hint"),
     view.drawer ? (stale ? `as of step ${count(sheetStep)}` : "") : "click a point to see its numbers",

@@ -10,6 +10,7 @@ import * as compare from "./compare.js";
 import * as curves from "./curves.js";
 import { $, close } from "./dom.js";
 import * as drawer from "./drawer.js";
+import * as figures from "./figures.js";
 import * as keys from "./keys.js";
 import * as lessons from "./lessons.js";
 import * as many from "./many.js";
@@ -21,7 +22,7 @@ import * as settings from "./settings.js";
 import * as time from "./time.js";
 import { Lost, Wire } from "./wire.js";
 
-const PARTS = [pages, time, settings, network, output, curves, drawer, caption, compare, many, lessons, runs];
+const PARTS = [pages, time, settings, network, output, figures, curves, drawer, caption, compare, many, lessons, runs];
 const VIEW = { page: "playground", theme: "", present: false, discrete: false, validation: true, figure: "loss", drawer: "" };
 
 export const state = {

@@ -15,10 +15,10 @@ export function setup(app) {
   pen = canvas.getContext("2d");
   points = document.createElement("canvas");
   small = document.createElement("canvas");
-  const tick = (key, words) => {
-    const box = h("input", { type: "checkbox", "data-view": key });
+  const tick = (key, words, title) => {
+    const box = h("input", { type: "checkbox", "data-view": key, "aria-label": title });
     box.addEventListener("change", () => app.view({ [key]: box.checked }));
-    return h("label", { class: "check" }, box, words);
+    return h("label", { class: "check", title }, box, words);
   };
   $("output").append(
     h("h2", {}, "Output", h("span", { id: "architecture" })),
@@ -27,14 +27,22 @@ export function setup(app) {
       "div",
       { class: "under" },
       h("span", { class: "legend", id: "legend" }),
-      tick("validation", "validation"),
-      tick("discrete", "discrete"),
+      tick("validation", "val.", "Show the validation points"),
+      testTick(app),
+      tick("discrete", "discrete", "One color a class, without degrees"),
     ),
     h("div", { id: "curves" }),
     h("div", { class: "figures", id: "figures" }),
   );
   canvas.addEventListener("click", (event) => click(app, event));
   new ResizeObserver(() => app.state.scene && (resize(), (marked = ""), app.changed())).observe(canvas);
+}
+
+// The test part is a last judge: looking at it is asked for, and counted by the server.
+function testTick(app) {
+  const box = h("input", { type: "checkbox", id: "show-test" });
+  box.addEventListener("change", () => app.command("test", { show: box.checked }));
+  return h("label", { class: "check", title: "Looking at the test set is counted" }, box, "test");
 }
 
 function resize() {
@@ -58,10 +66,11 @@ export function standard(scene) {
 }
 
 function shownPoints({ scene, view }) {
-  const { train, validation } = scene.points;
+  const { train, validation, test } = scene.points;
   return [
     ...train.map((point) => [point, false]),
     ...(view.validation ? validation.map((point) => [point, true]) : []),
+    ...test.map((point) => [point, true]),
   ];
 }
 
@@ -202,7 +211,8 @@ function drawBoundary(state) {
 }
 
 function drawChosen({ scene, row }) {
-  const found = [...scene.points.train, ...scene.points.validation].find(([number]) => number === row);
+  const { train, validation, test } = scene.points;
+  const found = [...train, ...validation, ...test].find(([number]) => number === row);
   if (!found) return;
   pen.beginPath();
   pen.arc(...spot(scene, found[1], found[2]), side / 34, 0, 2 * Math.PI);
@@ -233,31 +243,12 @@ function percentOf(value) {
   return Number.isFinite(value) ? `${Math.round(100 * value)} %` : "–";
 }
 
-function figures(state) {
-  const now = latest(state);
-  const { scene } = state;
-  const quantity = scene.kind === "quantities";
-  const held = scene.points.validation.length;
-  const said = (value) =>
-    !now ? "–" : quantity ? (Number.isFinite(value) ? value.toFixed(2).replace("-", "−") : "–") : percentOf(value);
-  const box = $("figures");
-  if (!box.childElementCount) {
-    const parts = ["validation", "training"].map((part) => h("div", { "data-part": part }, h("b"), h("span")));
-    box.append(h("h2", {}, "", h("span", {}, "test set untouched")), ...parts);
-  }
-  const [heading, validation, training] = box.children;
-  put(heading.firstChild, quantity ? "R²" : "Accuracy");
-  put(validation.firstChild, said(now?.figure));
-  put(validation.lastChild, held ? `validation, ${held} points` : "nothing held out");
-  put(training.firstChild, said(now?.trainFigure));
-  put(training.lastChild, `training, ${scene.points.train.length} points`);
-}
-
 export function scene(app) {
   const { state } = app;
   const { scene, view } = state;
   resize();
   marked = "";
+  $("show-test").checked = scene.tested.shown;
   for (const box of $("output").querySelectorAll("[data-view]")) box.checked = view[box.dataset.view];
   $("legend").replaceChildren(...legend(state));
   const hidden = scene.recipe.network.hidden ?? [];
@@ -279,7 +270,6 @@ export function paint({ state }) {
   }
   pen.drawImage(points, 0, 0);
   if (state.row !== null) drawChosen(state);
-  figures(state);
   const now = latest(state);
   const shown = scene.playing
     ? "training"
