@@ -18,7 +18,7 @@ PYTHON = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 FILE_LINES = 450
 FUNCTION_LINES = 70
 # A table of records is read entry by entry, so its length is no hurdle.
-LONGER_FILES = {"src/layerwise/recipe/records.py": 500}
+LONGER_FILES = {"src/layerwise/recipe/records.py": 540}
 
 # Written so that they do not find themselves.
 FORBIDDEN = {

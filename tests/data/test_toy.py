@@ -12,7 +12,7 @@ from layerwise.recipe.records import ToyName
 
 NAMES = get_args(ToyName)
 GATES = {"and": [0, 0, 0, 1], "or": [0, 1, 1, 1], "xor": [0, 1, 1, 0]}
-FIGURES = ["circle", "gaussians", "spiral", "moons"]
+FIGURES = {"circle": 2, "gaussians": 2, "spiral": 2, "moons": 2, "arms": 3, "clouds": 4, "rings": 3}
 
 
 @pytest.mark.parametrize("name", GATES)
@@ -42,10 +42,11 @@ def test_every_toy_keeps_the_contract(name, n, noise, seed):
     assert np.isfinite(toy.x).all()
     if toy.kind == "classes":
         assert toy.y.dtype == np.int32
-        assert len(toy.names) == 2
-        assert set(toy.y.tolist()) == {0, 1}
+        classes = FIGURES.get(name, 2)
+        assert len(toy.names) == len(set(toy.names)) == classes
+        assert set(toy.y.tolist()) == set(range(classes))
         if name in FIGURES:
-            assert abs(int((toy.y == 0).sum()) - int((toy.y == 1).sum())) <= 1
+            assert np.ptp(np.bincount(toy.y)) <= 1
     else:
         assert toy.y.dtype == np.float32
         assert toy.names == ("y",)
@@ -58,7 +59,7 @@ def test_seeds_differ_where_there_is_chance(name):
     assert not np.array_equal(make(name, 50, 0.1, 0).x, make(name, 50, 0.1, 1).x)
 
 
-@pytest.mark.parametrize("name", ["circle", "gaussians", "spiral", "plane", "multi-gaussian"])
+@pytest.mark.parametrize("name", [*(name for name in FIGURES if name != "moons"), "plane", "multi-gaussian"])
 def test_inputs_have_a_sensible_scale(name):
     x = make(name, 2000, 0.0, seed=0).x
     assert np.abs(x).max() <= 2
@@ -93,6 +94,34 @@ def test_the_arms_of_the_spiral_are_one_turned_by_half_a_circle():
     assert np.isclose(angle[-1] - angle[0], 3.5 * np.pi)
     gaps = np.linalg.norm(first[:, None] - second[None], axis=-1)
     assert gaps.min() > 0.2 * RADIUS - 1e-6, "nearest at the center, where both begin"
+
+
+def test_the_arms_are_one_turned_by_a_third_of_a_circle():
+    toy = make("arms", 300, 0.0, seed=0)
+    arms = [toy.x[toy.y == k] for k in range(3)]
+    cosine, sine = np.cos(2 * np.pi / 3), np.sin(2 * np.pi / 3)
+    turned = np.array([[cosine, sine], [-sine, cosine]])
+    assert np.allclose(arms[0] @ turned, arms[1], atol=1e-6) and np.allclose(arms[1] @ turned, arms[2], atol=1e-6)
+    radius = np.hypot(*arms[0].T)
+    assert np.allclose([radius[0], radius[-1]], [0.08 * RADIUS, RADIUS]) and (np.diff(radius) > 0).all()
+
+
+def test_a_cloud_is_in_each_corner():
+    toy = make("clouds", 4000, 0.0, seed=0)
+    corner = (toy.x[:, 0] > 0) + 2 * (toy.x[:, 1] > 0)
+    assert (corner == toy.y).mean() > 0.999
+    assert toy.names == ("lower left", "lower right", "upper left", "upper right")
+    spread = np.array([toy.x[toy.y == k].std(axis=0) for k in range(4)])
+    assert np.allclose(spread, 0.14 * RADIUS, rtol=0.1)
+
+
+def test_the_rings_lie_in_one_another_with_gaps_between():
+    toy = make("rings", 3000, 0.0, seed=0)
+    radius = np.hypot(*toy.x.T) / RADIUS
+    for k, (low, high) in enumerate([(0.2 / 3, 0.8 / 3), (1.2 / 3, 1.8 / 3), (2.2 / 3, 2.8 / 3)]):
+        own = radius[toy.y == k]
+        assert own.min() >= low - 1e-6 and own.max() <= high + 1e-6
+        assert np.ptp(own) > 0.9 * (high - low)
 
 
 @pytest.mark.parametrize("n", [4, 100, 400])

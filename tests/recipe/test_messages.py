@@ -233,3 +233,36 @@ def test_built_in_names_are_suggested():
     with pytest.raises(RecipeError) as refused:
         load("digit")
     assert refused.value.remedy == "did you mean 'digits'?"
+
+
+# ── features and drawn points ───────────────────────────────────────────────────────────────────
+
+XOR = [[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 0]]
+
+
+@pytest.mark.parametrize(
+    ("data", "rule", "remedy"),
+    [
+        ({"features": ["x1", "x1^3"]}, "data.features[1] must be", "did you mean 'x1^2'?"),
+        ({"features": ["x1", "sin(x1)"]}, "data.features[1] must be", "did you mean 'sin(3*x1)'?"),
+        ({"features": []}, "data.features must be a list", 'e.g. features = ["x1", "x2", "x1*x2"]'),
+        ({"features": ["x2", "x1"]}, "each feature stands once, in the order x1, x2", 'write ["x1", "x2"]'),
+        ({"features": ["x1", "x1"]}, "each feature stands once", 'write ["x1"]'),
+        ({"points": XOR[:3]}, "data.points must be a list", "give from 4 to 1024 points"),
+        ({"points": [[0, 0]] * 4}, "data.points[0] must be a list of 3 values", ""),
+        ({"points": [*XOR, [float("nan"), 0, 0]]}, "data.points[4][0] must be a number", "give a number from -100"),
+        ({"points": [*XOR, [0, 101, 0]]}, "data.points[4][1] must be a number", "give a number from -100"),
+        ({"points": [*XOR, [0, 0, float("nan")]]}, "data.points[4][2] must be a number", "up to a million"),
+        ({"points": [*XOR, [0, 0, "b"]]}, "data.points[4][2] must be a number", "up to a million"),
+        ({"points": [*XOR, [0, 0, 2]]}, "a point's third number is that of its class: 0, 1", "name that class"),
+        ({"points": [*XOR, [0, 0, 0.5]]}, "a point's third number is that of its class: 0, 1", "name that class"),
+        ({"points": [[0, 0, 1]] * 4}, "the points are of at least two classes", "add points of another"),
+        ({"classes": ["a", "a"]}, "each class has a name of its own", "rename one of them"),
+        ({"classes": list("abcdefghi")}, "data.classes must be a list", "give up to 8 classes"),
+    ],
+)
+def test_features_and_points_that_cannot_be(data, rule, remedy):
+    points = {"kind": "points", "points": XOR, "classes": ["a", "b"]}
+    with pytest.raises(RecipeError) as refused:
+        load({"data": points | data})
+    assert rule in refused.value.rule and remedy in refused.value.remedy

@@ -21,6 +21,10 @@ def load(data: records.Data, task: records.Task, seed: int) -> Dataset:
             from layerwise.data.arrays import load_toy
 
             return load_toy(data, task, seed)
+        case records.PointsData():
+            from layerwise.data.arrays import load_points
+
+            return load_points(data, task, seed)
         case records.NamedData():
             from layerwise.data.arrays import load_named
 
@@ -31,7 +35,7 @@ def load(data: records.Data, task: records.Task, seed: int) -> Dataset:
             return load_table(data, task, seed)
         case records.ImageData() | records.TextData() | records.EcgData():
             raise DataError(
-                "this version trains on toy, named and table data",
+                "this version trains on toy, drawn, named and table data",
                 received=f"data.kind = {data.__struct_config__.tag!r}",
                 remedy="upgrade layerwise, or turn the data into a table",
                 place="data.kind",

@@ -1,12 +1,13 @@
-"""From generated and published arrays to a `Dataset`."""
+"""From generated, drawn and published arrays to a `Dataset`."""
 
 from collections.abc import Sequence
 from typing import Literal
 
+import msgspec
 import numpy as np
 from jaxtyping import Shaped
 
-from layerwise.data import catalogue, toy
+from layerwise.data import catalogue, features, toy
 from layerwise.data.dataset import Classes, Dataset, Rows, Target
 from layerwise.data.encode import ArrayEncoder, ArraySpec
 from layerwise.data.leaks import check_duplicates
@@ -33,7 +34,20 @@ def load_toy(data: records.ToyData, task: records.Task, seed: int) -> Dataset:
     made = toy.make(data.name, data.n, data.noise, seed)
     classes = made.names if made.kind == "classes" else ()
     target = "class" if classes else made.names[0]
-    return from_arrays(data.name, made.x, made.y, ("x1", "x2"), target, classes, data.split, task, seed, scaling="none")
+    return from_arrays(
+        data.name, made.x, made.y, features.RAW, target, classes, data.split, task, seed,
+        scaling="none", standardize=False, made=data.features,
+    )  # fmt: skip
+
+
+def load_points(data: records.PointsData, task: records.Task, seed: int) -> Dataset:
+    """Points drawn by hand. The inputs are not scaled; a quantity, of which any size may be drawn, is."""
+    rows = np.array(data.points)
+    x, y = rows[:, :2], rows[:, 2]
+    return from_arrays(
+        "points", x, y, features.RAW, "class" if data.classes else "y", data.classes, data.split, task, seed,
+        scaling="none", standardize=True, made=data.features,
+    )  # fmt: skip
 
 
 def load_named(data: records.NamedData, task: records.Task, seed: int) -> Dataset:
@@ -42,7 +56,8 @@ def load_named(data: records.NamedData, task: records.Task, seed: int) -> Datase
     entry = published.entry
     return from_arrays(
         entry.name, published.x, published.y, entry.features, entry.target, entry.classes, data.split, task, seed,
-        scaling=entry.scaling, shape=entry.shape, official_test=published.official_test, examine=True,
+        scaling=entry.scaling, standardize=True, shape=entry.shape,
+        official_test=published.official_test, examine=True,
     )  # fmt: skip
 
 
@@ -58,22 +73,27 @@ def from_arrays(
     seed: int,
     *,
     scaling: Scaling,
+    standardize: bool,
     shape: tuple[int, ...] = (),
+    made: Sequence[records.Feature] = (),
     official_test: Rows | None = None,
     examine: bool = False,
 ) -> Dataset:
     """The dataset of numbers `x` and of `y`, indices into `classes` or, where there are none, quantities.
 
+    Quantities are scaled where `standardize` and the task say so; `made` are features to be made of points.
     `examine` looks for rows that stand in two parts. Raises `DataError` where task and target differ.
     """
     _check_task(task, bool(classes), name)
     parts = split(spec, len(x), seed, classes=y.astype(np.int64) if classes else None, official_test=official_test)
     encoder = fit_array(x, parts.train, names, shape or (x.shape[1],), scaling)
+    if made and tuple(made) != tuple(names):
+        encoder = ArrayEncoder(msgspec.structs.replace(encoder.spec, features=tuple(made)), encoder.arrays)
     if classes:
         outputs, kind = y.astype(np.int32), Classes(target, tuple(classes))
         described: Target = kind
     else:
-        standardize = scaling != "none" and (not isinstance(task, records.Regress) or task.standardize)
+        standardize &= not isinstance(task, records.Regress) or task.standardize
         outputs, described = standardized(y.astype(np.float64)[:, None], [target], parts.train, standardize)
     inputs = encoder.encode(x)
     notes = [*parts.notes, *(check_duplicates(inputs, outputs, parts) if examine else [])]

@@ -26,8 +26,8 @@ class Embedding(msgspec.Struct, frozen=True):
 class Encoder(Protocol):
     """Turns raw rows into network input; fitted on the training part, kept in the model file.
 
-    `names` are the raw columns it reads, in order; `width` the columns it makes; `embeddings` says
-    which of those are codes. `encode` takes whatever a user may hold (a table, an array, a list of
+    `names` are the raw columns it reads, in order; `features` the columns it makes, `width` of them;
+    `embeddings` says which of those are codes. `encode` takes whatever a user may hold (a table, an array, a list of
     mappings) and returns float32 of shape (rows, width); `encode_row` does the same for one row
     without the cost of building a table. `spec` (a JSON-able record) and `arrays` are all that
     `layerwise.data.encode.encoder_from` needs to make the encoder again. `report` counts what `encode`
@@ -40,6 +40,8 @@ class Encoder(Protocol):
     def arrays(self) -> dict[str, np.ndarray]: ...
     @property
     def names(self) -> tuple[str, ...]: ...
+    @property
+    def features(self) -> tuple[str, ...]: ...
     @property
     def width(self) -> int: ...
     @property

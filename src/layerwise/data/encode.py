@@ -19,6 +19,7 @@ from jaxtyping import Float32, Float64, Shaped
 from layerwise.data import columns, dates
 from layerwise.data.columns import BadValue, Notation
 from layerwise.data.dataset import Embedding
+from layerwise.data.features import RAW, computed
 from layerwise.data.read import MISSING, Table, frame_of, open_table
 from layerwise.data.transform import (
     FARTHEST,
@@ -31,6 +32,7 @@ from layerwise.data.transform import (
     standardized,
 )
 from layerwise.errors import DataError
+from layerwise.recipe.records import Feature
 
 if TYPE_CHECKING:
     import polars as pl
@@ -55,12 +57,16 @@ class TableSpec(msgspec.Struct, frozen=True, tag_field="kind", tag="table"):
     decimal: str = "."
 
 
-class ArraySpec(msgspec.Struct, frozen=True, tag_field="kind", tag="array"):
-    """All of an `ArrayEncoder` but its arrays. `shape` is that of one example."""
+class ArraySpec(msgspec.Struct, frozen=True, tag_field="kind", tag="array", omit_defaults=True):
+    """All of an `ArrayEncoder` but its arrays. `shape` is that of one example.
+
+    `features` are what the network gets of two columns x1 and x2; without any it gets all columns as they are.
+    """
 
     names: tuple[str, ...]
     shape: tuple[int, ...]
     scaling: Literal["none", "range", "standard"]
+    features: tuple[Feature, ...] = ()
 
 
 Spec = TableSpec | ArraySpec
@@ -78,6 +84,8 @@ def encoder_from(spec: Any, arrays: Arrays) -> "TableEncoder | ArrayEncoder":
         raise DataError("an encoder's record is one this version knows", received=str(error)) from None
     if isinstance(record, TableSpec):
         return TableEncoder(record)
+    if record.features and (record.names != RAW or record.scaling != "none"):
+        raise DataError("features are computed of the columns x1 and x2 as they are", received=str(record.names))
     width = len(record.names)
     shapes = {"mean": ((1,), (width,)), "scale": ((1,), (width,)), "low": ((width,),), "high": ((width,),)}
     for name, possible in shapes.items():
@@ -319,7 +327,7 @@ class _RowPlan:
 
 
 class ArrayEncoder:
-    """Encodes columns of numbers: (v - mean) / scale, computed in double precision.
+    """Encodes columns of numbers: (v - mean) / scale, or features of points, computed in double precision.
 
     `arrays` holds "mean" and "scale" of shape (width,), or (1,) where they are the same for all; for
     scaling "none" they are 0 and 1, for "range" 0 and a constant such as 255; and "low" and "high" of
@@ -331,8 +339,8 @@ class ArrayEncoder:
     def __init__(self, spec: ArraySpec, arrays: Arrays) -> None:
         self.spec = spec
         self.arrays = {name: np.asarray(arrays[name], dtype=np.float64) for name in ("mean", "scale", "low", "high")}
-        self.names = self.features = spec.names
-        self.width = len(spec.names)
+        self.names, self.features = spec.names, spec.features or spec.names
+        self.width = len(self.features)
 
     @property
     def schema(self) -> tuple[ColumnInfo, ...]:
@@ -360,7 +368,7 @@ class ArrayEncoder:
             values = np.asarray(row, dtype=np.float64).reshape(1, -1)
         except (ValueError, TypeError):
             raise DataError("a row is numbers", received=repr(row)[:80]) from None
-        if values.shape[1] != self.width:
+        if values.shape[1] != len(self.names):
             raise self._misshapen(f"{values.shape[1]} values")
         return self._scaled(values, 0).astype(np.float32)
 
@@ -374,17 +382,17 @@ class ArrayEncoder:
             found[self.names[i]] = f"{outside[i]:,} {noun} outside of {self.schema[i].range}"
         return found
 
-    def _values(self, raw: Any) -> Shaped[np.ndarray, "rows width"]:
+    def _values(self, raw: Any) -> Shaped[np.ndarray, "rows columns"]:
         if isinstance(raw, list | tuple) and raw and not isinstance(raw[0], Mapping):
             with suppress(ValueError, TypeError):  # whatever is wrong is found below, and named
                 raw = np.array(raw, dtype=np.float64)  # rows of numbers, or nested as `shape` is
         if isinstance(raw, np.ndarray) and raw.dtype.kind in "biuf":
-            if raw.shape[1:] not in ((self.width,), self.spec.shape):
+            if raw.shape[1:] not in ((len(self.names),), self.spec.shape):
                 raise self._misshapen(f"an array of shape {raw.shape}")
             return raw.reshape(len(raw), -1)
         found = []
         for batch in batches(raw, self.names, Notation(frozenset(MISSING)), frozenset(self.names)):
-            parts = np.empty((batch.frame.height, self.width))
+            parts = np.empty((batch.frame.height, len(self.names)))
             for i, name in enumerate(self.names):
                 try:
                     parts[:, i] = columns.numbers(batch.frame.get_column(name), batch.notation)
@@ -393,7 +401,7 @@ class ArrayEncoder:
             found.append(parts)
         return np.concatenate(found)
 
-    def _scaled(self, values: Shaped[np.ndarray, "rows width"], start: int) -> Float64[np.ndarray, "rows width"]:
+    def _scaled(self, values: Shaped[np.ndarray, "rows columns"], start: int) -> Float64[np.ndarray, "rows width"]:
         values = np.asarray(values, dtype=np.float64)
         good = np.abs(values) <= columns.LIMIT
         if not good.all():
@@ -402,6 +410,9 @@ class ArrayEncoder:
                 "every value is a finite number", received=str(values[row, column]), remedy="fill in missing values",
                 place=f"row {start + row} (the first is 0), column {self.names[column]!r}",
             )  # fmt: skip
+        if self.spec.features:
+            made: Float64[np.ndarray, "rows width"] = computed(self.spec.features, values)
+            return made.clip(-columns.LIMIT, columns.LIMIT)
         if self.spec.scaling == "none":
             return values
         limit = FARTHEST if self.spec.scaling == "standard" else columns.LIMIT
@@ -410,4 +421,5 @@ class ArrayEncoder:
 
     def _misshapen(self, received: str) -> DataError:
         shape = f" or {self.spec.shape}" if len(self.spec.shape) > 1 else ""
-        return DataError(f"a row has {self.width} values, of shape ({self.width},){shape}", received=received)
+        width = len(self.names)
+        return DataError(f"a row has {width} values, of shape ({width},){shape}", received=received)

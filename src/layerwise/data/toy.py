@@ -17,6 +17,9 @@ HALF = 2.0  # half the side of the square that the two regression figures fill
 CORNERS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float64)
 GATES = {"and": (0, 0, 0, 1), "or": (0, 1, 1, 1), "xor": (0, 1, 1, 0)}  # in the order of CORNERS
 
+CORNER_SIGNS = np.array([[-1, -1], [1, -1], [-1, 1], [1, 1]], np.float64)
+CORNER_NAMES = ("lower left", "lower right", "upper left", "upper right")
+
 Points = Float[np.ndarray, "n 2"]
 
 
@@ -45,6 +48,9 @@ def make(name: ToyName, n: int, noise: float, seed: int) -> Toy:
     * `gaussians`: two round clouds, which touch but hardly mix
     * `spiral`: two arms of 1.75 turns
     * `moons`: two interleaved half circles, as `sklearn.datasets.make_moons` draws them
+    * `arms`: three arms of just under half a turn
+    * `clouds`: four round clouds, one in each corner
+    * `rings`: a disk and two rings around it, evenly apart
     * `plane`: y = (x1 + x2) / 4 on the square, from -1 to 1
     * `multi-gaussian`: bumps and hollows in turn in two rows of three, between -1 and 1
 
@@ -53,7 +59,7 @@ def make(name: ToyName, n: int, noise: float, seed: int) -> Toy:
     ([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0, 1, 1, 0])
     """
     generator = np.random.default_rng([seed, *b"toy"])
-    turns = np.arange(n) % 2
+    turns, threes, fours = (np.arange(n) % classes for classes in (2, 3, 4))
     match name:
         case "and" | "or" | "xor":
             corner = np.arange(n) % 4
@@ -65,9 +71,19 @@ def make(name: ToyName, n: int, noise: float, seed: int) -> Toy:
             points = RADIUS * (0.4 * (2 * turns[:, None] - 1) + 0.14 * generator.standard_normal((n, 2)))
             return _classes(points, turns, noise * RADIUS, generator, ("lower left", "upper right"))
         case "spiral":
-            return _classes(_spiral(turns), turns, noise * RADIUS, generator, ("first arm", "second arm"))
+            points = _arms(turns, turn=3.5 * np.pi, start=0.1)
+            return _classes(points, turns, noise * RADIUS, generator, ("first arm", "second arm"))
         case "moons":
             return _classes(_moons(turns), turns, noise, generator, ("upper", "lower"))
+        case "arms":
+            points = _arms(threes, turn=0.9 * np.pi, start=0.08)
+            return _classes(points, threes, noise * RADIUS, generator, ("first arm", "second arm", "third arm"))
+        case "clouds":
+            points = RADIUS * (0.55 * CORNER_SIGNS[fours] + 0.14 * generator.standard_normal((n, 2)))
+            return _classes(points, fours, noise * RADIUS, generator, CORNER_NAMES)
+        case "rings":
+            points = _rings(threes, generator)
+            return _classes(points, threes, noise * RADIUS, generator, ("inner", "middle", "outer"))
         case "plane":
             points = generator.uniform(-HALF, HALF, (n, 2))
             return _quantity(points, points.sum(axis=1) / (2 * HALF), noise, generator)
@@ -103,22 +119,31 @@ def _circle(turns: Int[np.ndarray, " n"], generator: np.random.Generator) -> Poi
     return _polar(radius, generator.uniform(0, 2 * np.pi, len(turns)))
 
 
-def _spiral(turns: Int[np.ndarray, " n"]) -> Points:
-    """The second arm is the first turned by half a circle; both begin a little off the center."""
-    along = _along(turns)
-    return _polar(RADIUS * (0.1 + 0.9 * along), 3.5 * np.pi * along + np.pi * turns)
+def _rings(threes: Int[np.ndarray, " n"], generator: np.random.Generator) -> Points:
+    """Class k in the middle of the k-th third of the disk of radius RADIUS, uniform by area within half of it."""
+    inner, outer = (threes + 0.2) / 3, (threes + 0.8) / 3
+    share = generator.uniform(size=len(threes))
+    radius = RADIUS * np.sqrt(inner**2 + share * (outer**2 - inner**2))
+    return _polar(radius, generator.uniform(0, 2 * np.pi, len(threes)))
+
+
+def _arms(classes: Int[np.ndarray, " n"], turn: float, start: float) -> Points:
+    """As many spiral arms as there are classes, each the first one turned; they begin a little off the center."""
+    count = int(classes.max()) + 1
+    along = _along(classes, count)
+    return _polar(RADIUS * (start + (1 - start) * along), turn * along + 2 * np.pi * classes / count)
 
 
 def _moons(turns: Int[np.ndarray, " n"]) -> Points:
-    upper = _polar(np.ones(len(turns)), np.pi * _along(turns))
+    upper = _polar(np.ones(len(turns)), np.pi * _along(turns, 2))
     points: Points = np.where(turns[:, None] == 1, [1.0, 0.5] - upper, upper)
     return points
 
 
-def _along(turns: Int[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """Each point's place along its own curve, evenly from 0 to 1."""
-    place = np.arange(len(turns)) // 2
-    last = np.where(turns == 1, len(turns) // 2, (len(turns) + 1) // 2) - 1
+def _along(classes: Int[np.ndarray, " n"], count: int) -> Float[np.ndarray, " n"]:
+    """Each point's place along its own class's curve, evenly from 0 to 1."""
+    place = np.arange(len(classes)) // count
+    last = np.bincount(classes, minlength=count)[classes] - 1
     along: Float[np.ndarray, " n"] = place / np.maximum(last, 1)
     return along
 

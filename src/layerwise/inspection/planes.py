@@ -1,12 +1,13 @@
 """Planes through a network's inputs: over two columns of the user's, or over two principal components.
 
-On either, the encoded inputs of a point are origin + along_x[i] + along_y[j]. For two columns the origin
-has all others at their median or most frequent value, and zeros in the columns' own places; for components
-it is the training part's mean, and the other two parts point along the components.
+On either, a point is origin + along_x[i] + along_y[j], in encoded inputs. For two columns the origin has all
+others at their median or most frequent value, and zeros in the columns' own places; for components it is the
+training part's mean, and the other two parts point along the components. Where the inputs are features of x1
+and x2, such as their product, that sum is of x1 and x2, and the features are made of it.
 """
 
 import datetime
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, assert_never
 
@@ -60,7 +61,8 @@ class Plane:
 
     `network` takes the plane's inputs: it is the given one, but for the embeddings where components stand
     behind them. `held` are the values of the columns that do not vary. `spots` has x and y of each row, and
-    `projected` the inputs there: the row's own but for what the plane holds.
+    `projected` the inputs there: the row's own but for what the plane holds. `encode` makes the inputs of the
+    plane's points where these are not inputs yet.
     """
 
     x: Axis
@@ -72,12 +74,14 @@ class Plane:
     held: Mapping[str, str]
     components: tuple[Component, ...]
     spots: Float64[np.ndarray, "rows 2"]
-    projected: Encoded
+    projected: Float32[np.ndarray, "rows inputs"]
+    encode: Callable[[np.ndarray], np.ndarray] | None = None
 
     def inputs(self, lines: slice, step: int = 1) -> Encoded:
         """The inputs at some lines of constant y, every `step`-th point of each: of shape (ys * xs, width)."""
         ys, xs = self.along_y[lines, None], self.along_x[None, ::step]
-        return np.reshape(self.origin + xs + ys, (-1, self.origin.size))
+        points: Encoded = np.reshape(self.origin + xs + ys, (-1, self.origin.size))
+        return points if self.encode is None else self.encode(points)
 
 
 def plane(network: MLP, dataset: Dataset, over: Over, rows: Rows) -> Plane:
@@ -89,7 +93,12 @@ def plane(network: MLP, dataset: Dataset, over: Over, rows: Rows) -> Plane:
     names = dataset.encoder.names
     if over == "auto":
         over = (names[0], names[1]) if len(names) == 2 else "pca"
-    return _over_components(network, dataset, rows) if over == "pca" else _over_columns(network, dataset, over, rows)
+    if over == "pca":
+        return _over_components(network, dataset, rows)
+    _check_columns(over, names)
+    if getattr(dataset.encoder.spec, "features", ()):
+        return _over_points(network, dataset, over, rows)
+    return _over_columns(network, dataset, over, rows)
 
 
 def _looked_at(dataset: Dataset) -> Encoded:
@@ -122,16 +131,41 @@ class _Column(NamedTuple):
     axis: Callable[[Spots], tuple[Axis, list[Any]]]
 
 
-def _over_columns(network: MLP, dataset: Dataset, names: tuple[str, str], rows: Rows) -> Plane:
-    encoder = dataset.encoder
-    unknown = [name for name in names if name not in encoder.names]
-    if unknown or names[0] == names[1]:
-        near = nearest(unknown[0], encoder.names) if unknown else ""
+def _check_columns(over: tuple[str, str], names: Sequence[str]) -> None:
+    unknown = [name for name in over if name not in names]
+    if unknown or over[0] == over[1]:
+        near = nearest(unknown[0], names) if unknown else ""
         raise DataError(
             "a decision surface is over two different input columns",
-            received=", ".join(names),
-            remedy=near or f"the columns are: {', '.join(encoder.names[:20])}",
+            received=", ".join(over),
+            remedy=near or f"the columns are: {', '.join(names[:20])}",
         )
+
+
+def _over_points(network: MLP, dataset: Dataset, names: tuple[str, str], rows: Rows) -> Plane:
+    """The plane of x1 and x2, or of x2 and x1, on which features of both are the inputs."""
+    places = [dataset.encoder.names.index(name) for name in names]
+    spots = np.asarray(dataset.raw(rows), np.float64)[:, places]
+    spans = [_span(spots[:, part]) for part in (0, 1)]
+    along = [np.outer(span, np.eye(2)[place]).astype(np.float32) for span, place in zip(spans, places, strict=True)]
+    x, y = (Axis(name, "number", span) for name, span in zip(names, spans, strict=True))
+    return Plane(
+        x=x,
+        y=y,
+        network=network,
+        origin=np.zeros(2, np.float32),
+        along_x=along[0],
+        along_y=along[1],
+        held={},
+        components=(),
+        spots=spots,
+        projected=dataset.x[rows],
+        encode=dataset.encoder.encode,
+    )
+
+
+def _over_columns(network: MLP, dataset: Dataset, names: tuple[str, str], rows: Rows) -> Plane:
+    encoder = dataset.encoder
     columns = _columns(dataset)
     base = {name: column.usual for name, column in columns.items()}
     usual = encoder.encode([base])[0]
@@ -335,13 +369,7 @@ def _first(network: MLP, x: Encoded) -> Float64[np.ndarray, "rows inputs"]:
 
 def _input_names(network: MLP, dataset: Dataset) -> list[str]:
     """What each input of the first layer is."""
-    match dataset.encoder.spec:
-        case TableSpec(columns=columns):
-            features = [feature for column in columns for feature in column.features]
-        case ArraySpec(names=names):
-            features = list(names)
-        case unknown:
-            assert_never(unknown)
+    features = list(dataset.encoder.features)
     if not network.embeds:
         return features
     embedded = [f"{features[e.column]} [{n + 1}]" for e in network.embeds for n in range(e.table.shape[1])]

@@ -6,6 +6,7 @@ checked against its type, and the parts are checked against each other.
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from importlib import resources
@@ -24,6 +25,9 @@ from layerwise.recipe.wording import Place, dotted, nearest, recipe_type, shown,
 Source = Recipe | Mapping[str, Any] | str | os.PathLike[str]
 
 TABLES = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson")  # taken for recipes by those new to it
+# A list of numbers as tomli_w writes it, an item a line; texts span no lines, so nothing of one can match.
+_NUMBERS = re.compile(r"\[\n((?:\s*[-+\w.]+,\n)+)\s*\]")
+
 MAX_BYTES = 1 << 20  # a recipe is a page of text; anything larger is something else
 
 
@@ -89,7 +93,8 @@ def to_toml(recipe: Recipe) -> str:
     for name in ("train", "search"):  # scalars stand before tables in TOML
         if isinstance(tree[name], str):
             tree = {name: tree.pop(name), **tree}
-    return tomli_w.dumps({"layerwise": tree.pop("layerwise"), "seed": tree.pop("seed"), **tree})
+    text = tomli_w.dumps({"layerwise": tree.pop("layerwise"), "seed": tree.pop("seed"), **tree})
+    return _NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())[:-1]}]", text)
 
 
 def builtin() -> dict[str, str]:

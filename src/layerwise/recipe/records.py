@@ -105,15 +105,43 @@ class FoldSplit(Record, tag_field="kind", tag="kfold"):
 
 Split = NoSplit | AutoSplit | RandomSplit | StratifiedSplit | GroupSplit | TimeSplit | GivenSplit | FoldSplit
 
-ToyName = Literal["and", "or", "xor", "circle", "gaussians", "spiral", "moons", "plane", "multi-gaussian"]
+ToyName = Literal[
+    "and", "or", "xor", "circle", "gaussians", "spiral", "moons", "arms", "clouds", "rings", "plane", "multi-gaussian"
+]
+Feature = Literal["x1", "x2", "x1^2", "x2^2", "x1*x2", "sin(3*x1)", "sin(3*x2)"]
+Features = Annotated[tuple[Feature, ...], Meta(min_length=1, description='e.g. features = ["x1", "x2", "x1*x2"]')]
 
 
 class ToyData(Record, tag_field="kind", tag="toy"):
-    """Generated points in two dimensions. `noise` is relative to the figure's size, as in [0, 1]."""
+    """Generated points in two dimensions. `noise` is relative to the figure's size, as in [0, 1].
+
+    `features` are what the network gets of a point, each once and in the order of `Feature`.
+    """
 
     name: ToyName
     n: Annotated[int, Meta(ge=4, le=10_000_000, description="give at least 4 points")] = 500
     noise: NonNegative = 0.0
+    features: Features = ("x1", "x2")
+    split: Split = AutoSplit()
+
+
+Coordinate = Annotated[float, Meta(ge=-100, le=100, description="give a number from -100 to 100; figures fill [-2, 2]")]
+DrawnTarget = Annotated[float, Meta(ge=-1e6, le=1e6, description="give a number up to a million")]
+DrawnPoint = tuple[Coordinate, Coordinate, DrawnTarget]
+
+
+class PointsData(Record, tag_field="kind", tag="points"):
+    """Points drawn by hand: rows of x1, x2 and a target, within the recipe itself.
+
+    The target is the number of a class, counted from 0 as `classes` names them; without any it is a quantity.
+    `features` are as those of a toy.
+    """
+
+    points: Annotated[
+        tuple[DrawnPoint, ...], Meta(min_length=4, max_length=1024, description="give from 4 to 1024 points")
+    ]
+    classes: Annotated[tuple[Text, ...], Meta(max_length=8, description="give up to 8 classes")] = ()
+    features: Features = ("x1", "x2")
     split: Split = AutoSplit()
 
 
@@ -187,7 +215,7 @@ class EcgData(Record, tag_field="kind", tag="ecg"):
     split: Split
 
 
-Data = ToyData | NamedData | TableData | ImageData | TextData | EcgData
+Data = ToyData | PointsData | NamedData | TableData | ImageData | TextData | EcgData
 
 # ── task ────────────────────────────────────────────────────────────────────────────────────────
 

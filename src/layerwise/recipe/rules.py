@@ -5,7 +5,7 @@ Each rule is a function from the recipe to the problems it finds; `check` chains
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import msgspec
 
@@ -25,7 +25,7 @@ Found = Iterator[tuple[Sequence[str], Problem]]
 
 def check(recipe: r.Recipe) -> Found:
     """The problems of a recipe, each with the path of the value it concerns."""
-    for rule in (_finite, _splits, _hidden, _weights, _trainable, _optimizer, _space):
+    for rule in (_finite, _features, _points, _splits, _hidden, _weights, _trainable, _optimizer, _space):
         yield from rule(recipe)
 
 
@@ -44,6 +44,39 @@ def _infinite(value: Any, path: tuple[str, ...]) -> Found:
         case list() | tuple():
             for item in value:
                 yield from _infinite(item, path)
+
+
+def _features(recipe: r.Recipe) -> Found:
+    """Each once and in one order, so that equal inputs are written in one way."""
+    if not isinstance(recipe.data, r.ToyData | r.PointsData):
+        return
+    given = recipe.data.features
+    ordered = tuple(feature for feature in get_args(r.Feature) if feature in given)
+    if given != ordered:
+        rule = f"each feature stands once, in the order {', '.join(get_args(r.Feature))}"
+        yield ("data", "features"), Problem(rule, ", ".join(given), f"write {list(ordered)}".replace("'", '"'))
+
+
+def _points(recipe: r.Recipe) -> Found:
+    """Classes have names of their own; every point is of one of them, and not all are of the same."""
+    if not isinstance(recipe.data, r.PointsData) or not (classes := recipe.data.classes):
+        return
+    targets = [target for *_, target in recipe.data.points]
+    wrong = next((row for row, target in enumerate(targets) if target not in range(len(classes))), None)
+    if len(set(classes)) < len(classes):
+        yield ("data", "classes"), Problem("each class has a name of its own", ", ".join(classes), "rename one of them")
+    elif wrong is not None:
+        yield (
+            ("data", "points"),
+            Problem(
+                f"a point's third number is that of its class: {', '.join(map(str, range(len(classes))))}",
+                f"{targets[wrong]:g} in point {wrong} (the first is 0)",
+                "name that class in classes too, or drop classes for a quantity",
+            ),
+        )
+    elif len(set(targets)) < 2:
+        received = f"nothing but {classes[int(targets[0])]!r}"
+        yield ("data", "points"), Problem("the points are of at least two classes", received, "add points of another")
 
 
 def _splits(recipe: r.Recipe) -> Found:

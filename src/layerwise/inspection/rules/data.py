@@ -96,9 +96,10 @@ def _ends(
 
 
 def _names(dataset: Dataset) -> tuple[str, ...]:
-    """The names of the encoded columns, where each raw column makes just one."""
-    names = dataset.encoder.names
-    return names if len(names) == dataset.x.shape[1] else ()
+    """The names of the encoded columns, where each is a raw column, or a function of points."""
+    encoder = dataset.encoder
+    one_each = len(encoder.names) == encoder.width or bool(getattr(encoder.spec, "features", ()))
+    return encoder.features if one_each else ()
 
 
 def unbalanced_classes(case: Case) -> Verdict:
@@ -182,7 +183,7 @@ def _columns(dataset: Dataset) -> dict[str, slice]:
         start += len(column.features)
     if start == dataset.x.shape[1]:
         return {name: place for name, place in found.items() if place.stop > place.start}
-    return {name: slice(place, place + 1) for place, name in enumerate(dataset.encoder.names)}
+    return {name: slice(place, place + 1) for place, name in enumerate(dataset.encoder.features)}
 
 
 def _right(dataset: Dataset, places: slice, train: Rows, others: Rows) -> float:
