@@ -58,6 +58,25 @@ def test_the_row_in_the_user_s_own_words(inside: Path, capsys: pytest.CaptureFix
     assert out != out_of(capsys, "backprop", "rows.toml", "--example", "4")
 
 
+def test_a_regression_says_its_units_and_the_target_in_its_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Row 3 of the diabetes data has a progression of 141."""
+    out = out_of(capsys, "backprop", "diabetes", "--example", "3")
+    assert "target     progression 141 (standardized -0.1911)" in out
+    assert "units of the target's standard deviation: y = (progression - " in " ".join(out.split())
+    found = json.loads(out_of(capsys, "backprop", "diabetes", "--example", "3", "--json"))
+    own = found["own_unit"]
+    assert own["columns"] == ["progression"] and own["y"] == [[pytest.approx(141, abs=1e-4)]]
+    assert own["predicted"][0][0] == pytest.approx(found["predicted"][0][0] * own["scale"][0] + own["mean"][0])
+    assert f"{own['predicted'][0][0]:.6g}" in out and own["equations"][0] in " ".join(out.split())
+    assert json.loads(out_of(capsys, "backprop", "xor", "--json"))["own_unit"] is None
+
+    file = tmp_path / "sheet.html"
+    out_of(capsys, "backprop", "diabetes", "--html", str(file))
+    assert own["equations"][0] in file.read_text("utf-8") and "mean target" in file.read_text("utf-8")
+
+
 def test_a_large_network_says_what_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
     out = out_of(capsys, "backprop", "digits", "--example", "1")
     assert "... and 54 units with smaller errors" in out

@@ -18,6 +18,7 @@ from layerwise.inspection import (
     backprop,
     diagnose,
     gradcheck,
+    in_own_unit,
     miniature,
     minima,
     overfit,
@@ -71,7 +72,7 @@ def inspected(found: Subject) -> dict[str, bytes]:
     shapes = layout(found.recipe.network, inputs=2, outputs=1, codes=())
     rows = found.dataset.train[:2]
     x, y, weight = found.batch(rows)
-    sheet = backprop(found.network, x, y, found.objective, train, task, weight)
+    sheet = in_own_unit(backprop(found.network, x, y, found.objective, train, task, weight), found.dataset.target)
     small = miniature(found.network, found.objective)
     checked = gradcheck(small.network, small.x, small.y, small.objective, train, task, small.weight)
     seen = activations(found.network, found.objective, sample(found), update(found))

@@ -16,7 +16,7 @@ from layerwise.inspection.gradients import GradientCheck, gradcheck, miniature
 from layerwise.inspection.landscapes import Landscape, landscape, path_plane, random_plane
 from layerwise.inspection.plain import plain
 from layerwise.inspection.samples import Sample, sample
-from layerwise.inspection.sheets import BackpropSheet, backprop
+from layerwise.inspection.sheets import BackpropSheet, backprop, in_own_unit
 from layerwise.inspection.subjects import Subject, initial, subject
 from layerwise.inspection.summaries import Summary, summary
 from layerwise.inspection.surroundings import Surroundings, has_path, surroundings
@@ -55,6 +55,7 @@ __all__ = [
     "evaluation",
     "gradcheck",
     "has_path",
+    "in_own_unit",
     "initial",
     "landscape",
     "miniature",

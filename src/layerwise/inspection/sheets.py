@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float32, Float64, Shaped
 
+from layerwise.data.dataset import Quantities, Target
 from layerwise.inspection import chainrule
 from layerwise.inspection.gradients import doubled, quiet, settled
 from layerwise.inspection.names import layer_name, name
@@ -109,13 +110,36 @@ class TableSheet:
 
 
 @dataclass(frozen=True)
+class OwnUnit:
+    """What a regression is asked and what it says, in the target's own unit; all else on the sheet is in
+    standardized units, as the network learns it.
+
+    `columns`, `mean` and `scale` have an entry for each output.
+    """
+
+    columns: tuple[str, ...]
+    mean: tuple[float, ...]
+    scale: tuple[float, ...]
+    y: Float64[np.ndarray, "batch outputs"]
+    predicted: Float64[np.ndarray, "batch outputs"]
+
+    @property
+    def equations(self) -> tuple[str, ...]:
+        """How each quantity was standardized, by the mean and the standard deviation of its training rows."""
+        shown = zip(self.columns, self.mean, self.scale, strict=True)
+        return tuple(
+            f"y = ({column} {'-' if mean >= 0 else '+'} {abs(mean):.6g}) / {scale:.6g}" for column, mean, scale in shown
+        )
+
+
+@dataclass(frozen=True)
 class BackpropSheet:
     """One step of back-propagation on a batch, in float64, and the weights after it, in training's float32.
 
     `share` is what each example's loss counts in E, the loss that is minimized: its weight in the weighted
     mean; `losses` has E_n of each example, `penalty` what L1 and L2 add. `predicted` are the outputs as
     probabilities or numbers (batch, outputs). `updates` says in equations how a weight is moved, `notes`
-    what is not as in training.
+    what is not as in training. `own_unit` has a regression's target as `in_own_unit` gives it.
     """
 
     x: Float64[np.ndarray, "batch columns"]
@@ -131,6 +155,7 @@ class BackpropSheet:
     learning_rate: float
     updates: tuple[str, ...]
     notes: tuple[str, ...]
+    own_unit: OwnUnit | None = None
 
     @property
     def loss(self) -> float:
@@ -200,6 +225,22 @@ def backprop(
         updates=chainrule.update_equations(made.optimizer, made.uses, settings),
         notes=(*notes, *_notes(network, made, train)),
     )
+
+
+def in_own_unit(sheet: BackpropSheet, target: Target) -> BackpropSheet:
+    """The sheet with a regression's target and outputs in the target's own unit beside; others as they are.
+
+    >>> from layerwise.nets.build import build
+    >>> net = build(r.LinearNet(), inputs=1, outputs=1, codes=(), seed=0)
+    >>> sheet = backprop(net, np.array([[0.0]], np.float32), np.array([[-0.5]], np.float32))
+    >>> own = in_own_unit(sheet, Quantities(("price",), (100.0,), (20.0,))).own_unit
+    >>> own.equations, own.y.tolist()
+    (('y = (price - 100) / 20',), [[90.0]])
+    """
+    if not isinstance(target, Quantities):
+        return sheet
+    own = target.in_units(np.asarray(sheet.y, np.float64)), target.in_units(sheet.predicted)
+    return replace(sheet, own_unit=OwnUnit(target.columns, target.mean, target.scale, *own))
 
 
 def _objective(network: MLP, y: Shaped[np.ndarray, "batch ..."]) -> Objective:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from layerwise.data.dataset import Classes, Quantities, Rows
+from layerwise.data.dataset import Classes, Rows
 from layerwise.inspection.sheets import (
     BACKWARD,
     FORWARD,
@@ -56,7 +56,7 @@ def parts(sheet: BackpropSheet, most: Most) -> list[Part]:
     """The stages in their order: forward, the loss, the errors back, and only then the gradients and the step."""
     return [
         Part("Forward", (FORWARD,), [_forward(sheet, layer, most) for layer in sheet.layers]),
-        Part("Loss", tuple(sheet.loss_equation), [_loss(sheet, most)]),
+        Part("Loss", tuple(sheet.loss_equation), [_loss(sheet, most), *_own_unit(sheet, most)]),
         Part("Backward", (BACKWARD,), [_backward(sheet, layer, most) for layer in reversed(sheet.layers)]),
         Part(
             "Gradients, and the step once all of them are known",
@@ -84,6 +84,9 @@ def facts(subject: "Subject", rows: Rows, sheet: BackpropSheet) -> dict[str, str
         told["batch"] = f"the first {rows.size:,} training rows; values are means over them, errors their sum"
     told |= _answer(subject, rows, sheet)
     penalty = f", {number(sheet.penalty, 6)} of it penalties" if sheet.penalty else ""
+    if sheet.own_unit is not None:
+        ways = ", ".join(sheet.own_unit.equations[:MOST_COLUMNS])
+        told["units"] = f"y, outputs, errors and E are in units of the target's standard deviation: {ways}"
     told["loss"] = f"E = {number(sheet.loss, 6)}{penalty}"
     trained = "trained" if subject.trained else "initial, not trained"
     trained = "as the recipe gives them" if subject.recipe.train == "none" else trained
@@ -126,15 +129,15 @@ def _answer(subject: "Subject", rows: Rows, sheet: BackpropSheet) -> dict[str, s
         order = np.argsort(-shares, kind="stable")[:3]
         told = [f"{target.names[at]} {number(shares[at])}" for at in order.tolist()]
         return {"target": f"{target.column} {target.names[int(y)]}", "predicted": ", ".join(told)}
-    if isinstance(target, Quantities):
-        wanted, said = target.in_units(y), target.in_units(said)
-    else:
-        wanted = y
-    columns = target.columns[:MOST_COLUMNS]
-    return {
-        "target": ", ".join(f"{name} {value:.6g}" for name, value in zip(columns, wanted, strict=False)),
-        "predicted": ", ".join(f"{name} {value:.6g}" for name, value in zip(columns, said, strict=False)),
-    }
+    columns, own = target.columns[:MOST_COLUMNS], sheet.own_unit
+
+    def told_of(values: Any, standardized: Any) -> str:
+        beside = ["" if own is None else f" (standardized {number(float(value))})" for value in standardized]
+        told = zip(columns, values, beside, strict=False)
+        return ", ".join(f"{name} {value:.6g}{more}" for name, value, more in told)
+
+    wanted, answered = (y, said) if own is None else (own.y[0], own.predicted[0])
+    return {"target": told_of(wanted, y), "predicted": told_of(answered, said)}
 
 
 # ── tables ──────────────────────────────────────────────────────────────────────────────────────
@@ -200,6 +203,22 @@ def _loss(sheet: BackpropSheet, most: Most) -> Block:
     heading = ("output", f"{mean}y", f"{mean}predicted", f"∂E/∂g{_summed(sheet)}")
     caption = f"E = {number(sheet.loss, 6)}"
     return Block(caption, (), heading, rows, left_out)
+
+
+def _own_unit(sheet: BackpropSheet, most: Most) -> list[Block]:
+    """A regression's target beside what the network says, in the target's own unit."""
+    own = sheet.own_unit
+    if own is None:
+        return []
+    outputs, left_out = _units(sheet.layers[-1], most.units)
+    mean = "mean " if len(sheet.y) > 1 else ""
+    rows = []
+    for unit in outputs:
+        wanted, said = (float(values[:, unit].mean()) for values in (own.y, own.predicted))
+        rows.append((f"{unit + 1}, {own.columns[unit]}", *(f"{value:.6g}" for value in (wanted, said, said - wanted))))
+    heading = ("output", f"{mean}target", f"{mean}predicted", f"{mean}error")
+    equations = tuple(own.equations[unit] for unit in outputs[:MOST_COLUMNS])
+    return [Block("The same in the target's own unit", equations, heading, rows, left_out)]
 
 
 def _summed(sheet: BackpropSheet) -> str:

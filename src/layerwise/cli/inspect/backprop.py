@@ -34,7 +34,7 @@ def command(
         check(html)
     subject = look(inspected, settings)
 
-    from layerwise.inspection.sheets import backprop
+    from layerwise.inspection.sheets import backprop, in_own_unit
     from layerwise.recipe import records as r
     from layerwise.report import backprop as report
 
@@ -44,6 +44,7 @@ def command(
     rows = subject.dataset.train[:size] if example is None else subject.example(example)
     x, y, weight = subject.batch(rows)
     sheet = backprop(subject.network, x, y, subject.objective, train, subject.recipe.task, weight)
+    sheet = in_own_unit(sheet, subject.dataset.target)
     told = report.facts(subject, rows, sheet)
     give(sheet, as_json, html, lambda: tables(told, sheet), lambda: report.backprop(subject.name, told, sheet))
 
