@@ -3,10 +3,12 @@
 import http.client
 import json
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +23,9 @@ SMALL: dict[str, Any] = {
     "network": {"kind": "mlp", "hidden": [3, 2], "activation": "tanh"},
     "train": {"epochs": 10**9, "batch_size": 10, "optimizer": "sgd", "patience": 0},
 }
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from browser import MISSING, PROGRAM  # noqa: E402
+
 FEW = 3  # sessions at once
 
 
@@ -95,6 +100,19 @@ class Served:
         finally:
             line.close()
 
+    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
+        """Status and JSON of a request as the page itself sends it; `body` is bytes, or becomes JSON."""
+        content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        sent = {"Cookie": self.cookie, "Origin": f"http://{self.host}", **headers}
+        line = http.client.HTTPConnection("127.0.0.1", self.access.port, timeout=60)
+        try:
+            line.request(method, path, content, {name: value for name, value in sent.items() if value})
+            answer = line.getresponse()
+            read = answer.read()
+            return answer.status, json.loads(read) if answer.getheader("content-type") == "application/json" else read
+        finally:
+            line.close()
+
     def socket(self, *, origin: str | None = "own", **headers: str) -> Any:
         """A WebSocket to use with `with`, which raises where it is not let in."""
         sent = {"Cookie": self.cookie, **headers}
@@ -119,6 +137,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         server.should_exit = True
         thread.join(30)
         assert not thread.is_alive()
+        studio.close()
 
 
 @pytest.fixture
@@ -128,3 +147,113 @@ def open_page(served: Served) -> Iterator[Callable[[], Page]]:
         time.sleep(0.005)
     with ExitStack() as pages:
         yield lambda: Page(pages.enter_context(served.socket()))
+
+
+# ── a real browser ──────────────────────────────────────────────────────────────────────────────
+
+PLAYED: dict[str, Any] = {
+    "data": {"kind": "toy", "name": "moons", "n": 80, "noise": 0.1, "split": {"kind": "random"}},
+    "network": {"kind": "mlp", "hidden": [3, 2], "activation": "tanh"},
+    "train": {"epochs": 1_000_000, "batch_size": 10, "optimizer": "sgd", "learning_rate": 0.1, "patience": 0},
+}
+STATE = "async () => { const { state } = await import('/static/main.js'); return %s; }"
+# Commands are answered in order, and a frame follows what it changed; so this waits for all that was asked.
+SETTLED = """async () => {
+  const { app } = await import('/static/main.js');
+  for (let more = 2; more; more--) await app.command('hello');
+  const { state } = app;
+  for (let tries = 200; tries; tries--) {
+    const { frame, scene } = state;
+    if (scene.playing || (frame?.revision === scene.revision && frame.step === scene.step && !state.fresh)) return;
+    await new Promise((done) => setTimeout(done, 10));
+  }
+  throw new Error('no frame of ' + state.scene.step);
+}"""
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where a Studio with a workspace of its own is served; its recipe is `PLAYED`."""
+    folder = tmp_path_factory.mktemp("workspace")
+    listening = socket.create_server(("127.0.0.1", 0))
+    access = security.Access(listening.getsockname()[1])
+    studio = app.Studio(Session(PLAYED), Workspace(folder))
+    serving = app.server(app.guarded(studio, access))
+    thread = threading.Thread(target=lambda: serving.run(sockets=[listening]))
+    thread.start()
+    try:
+        while not serving.started:
+            assert thread.is_alive()
+            time.sleep(0.01)
+        yield access.address
+    finally:
+        serving.should_exit = True
+        thread.join()
+        listening.close()
+        studio.close()
+
+
+@pytest.fixture(scope="module")  # its loop of events would be in the way of other files' own
+def browser() -> Iterator[Any]:
+    """Chromium, headless; tests that ask for it skip where there is none."""
+    if PROGRAM is None:
+        pytest.skip(MISSING)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=PROGRAM, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+class Tab:
+    """A page that is open, and what it complained of and asked for."""
+
+    def __init__(self, browser: Any, address: str, **context: Any) -> None:
+        self.context = browser.new_context(**{"viewport": {"width": 1400, "height": 900}, **context})
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(20_000)
+        self.complaints: list[str] = []
+        self.asked: list[str] = []
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.on("websocket", lambda opened: self.asked.append(opened.url))
+        self.page.goto(address)
+        self.page.wait_for_selector(".place canvas")
+        self.settle()
+
+    def settle(self) -> None:
+        self.page.evaluate(SETTLED)
+
+    def state(self, what: str) -> Any:
+        return self.page.evaluate(STATE % what)
+
+    def until(self, what: str) -> None:
+        """Wait for something of the page's state."""
+        end = time.monotonic() + 20
+        while not self.state(what):
+            assert time.monotonic() < end, what
+            time.sleep(0.02)
+
+    def press(self, key: str) -> None:
+        self.page.keyboard.press(key)
+        self.settle()
+
+    def click(self, selector: str) -> None:
+        self.page.click(selector)
+        self.settle()
+
+
+@pytest.fixture
+def opened(browser: Any, address: str) -> Iterator[Callable[..., Tab]]:
+    pages: list[Tab] = []
+
+    def made(**context: Any) -> Tab:
+        pages.append(Tab(browser, address, **context))
+        return pages[-1]
+
+    yield made
+    for page in pages:
+        page.context.close()
+        assert page.complaints == []

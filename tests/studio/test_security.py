@@ -138,7 +138,8 @@ def test_the_page_keeps_to_the_policy() -> None:
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "FLY"])
 def test_there_is_only_reading(served: Any, method: str) -> None:
-    assert served.get("/", method)[0] in (400, 405)
+    assert served.get("/", method)[0] == 403
+    assert served.get("/", method, Origin=f"http://{served.host}")[0] in (400, 405)
 
 
 # ── files ───────────────────────────────────────────────────────────────────────────────────────
@@ -185,6 +186,10 @@ def test_no_path_leads_out(served: Any, parts: list[str]) -> None:
         ({"kind": "table", "path": "/etc/passwd", "target": "x"}, "/etc/passwd"),
         ({"kind": "table", "path": "own.csv", "target": "x", "split": {"kind": "given", "test": "b.csv"}}, "b.csv"),
         ({"kind": "table", "path": "own.csv/../other.csv", "target": "x"}, "other.csv"),
+        ({"kind": "table", "path": "uploads/../runs/a/data.parquet", "target": "x"}, "data.parquet"),
+        ({"kind": "table", "path": "uploads/0123456789abcdef.csv/../x", "target": "x"}, "cdef.csv/../x"),
+        ({"kind": "table", "path": "uploads/0123456789abcdef.csv\n", "target": "x"}, "uploads"),
+        ({"kind": "table", "path": "./uploads/0123456789abcdef.csv", "target": "x"}, "uploads"),
         ({"kind": "toy", "name": "moons", "n": 10_000_000}, "up to 1,024 rows"),
         ({"kind": "named", "name": "digits"}, "1,797 rows"),
         ({"kind": "named", "name": "mnist"}, "mnist"),
@@ -200,6 +205,7 @@ def test_data_that_a_page_may_not_name(data: dict[str, Any], words: str) -> None
     "data",
     [
         {"kind": "table", "path": "own.csv", "target": "z"},
+        {"kind": "table", "path": "uploads/0123456789abcdef.csv", "target": "z"},
         {"kind": "toy", "name": "xor", "n": 1024},
         {"kind": "named", "name": "iris"},
         {"kind": "named", "name": "nowhere"},  # told by the catalogue itself

@@ -54,12 +54,15 @@ def play(
             from layerwise.studio.session import Session
             from layerwise.studio.workspace import Workspace
         access = security.Access(listening.getsockname()[1])
-        server = app.server(app.guarded(app.Studio(Session(checked), Workspace(workspace)), access))
+        studio = app.Studio(Session(checked), Workspace(workspace))
+        server = app.server(app.guarded(studio, access))
         _announce(access, browser=not no_browser)
         try:
             server.run(sockets=[listening])
         except KeyboardInterrupt:  # the ordinary way to end it
             console.say("done", "the Studio is closed")
+        finally:
+            studio.close()
 
 
 def _socket(port: int | None) -> "socket.socket":

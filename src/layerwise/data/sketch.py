@@ -1,11 +1,11 @@
-"""What `layerwise init` prints: a recipe for a file, with what was found in it as comments."""
+"""What is found in a table file, column by column, and the recipe for it that `layerwise init` prints."""
 
 import json
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -27,8 +27,39 @@ _GROUP_NAME = re.compile(
 _LEFT_OUT = ("identifier", "text", "empty")
 
 
-def sketch(path: str | os.PathLike[str], target: str) -> str:
-    """The TOML of a recipe that predicts the column `target` of a table file.
+class Seen(NamedTuple):
+    """A column as it was found: what it holds, in words; `taken` says whether a recipe takes it as an input."""
+
+    name: str
+    kind: str
+    holds: str
+    taken: bool
+
+
+class Look(NamedTuple):
+    """What a table file holds. `judged` rows, the first ones, tell what each column is."""
+
+    rows: int
+    judged: int
+    written: str  # what separates fields, and the like
+    columns: tuple[Seen, ...]
+    remarks: tuple[str, ...]
+
+
+def look(path: str | os.PathLike[str]) -> Look:
+    """Every column of a table file with its kind, range or categories, share missing, and an example.
+
+    All rows are read, and those of the first 8 MiB judged. Raises `DataError` for what is wrong with the file.
+    """
+    table = open_table(path)
+    found = [columns.infer(table.head.get_column(name), table.notation) for name in table.columns]
+    seen = tuple(Seen(c.name, c.kind, _comment(_described(table, c)), c.kind not in _LEFT_OUT) for c in found)
+    rows = sum(frame.height for frame in table.batches())
+    return Look(rows, table.head.height, _dialect(table).removeprefix("; "), seen, tuple(table.remarks))
+
+
+def sketch(path: str | os.PathLike[str], target: str, called: str | None = None) -> str:
+    """The TOML of a recipe that predicts the column `target` of a table file, which it calls `called`.
 
     Every column is listed with its kind, so that it can be changed by hand, and with the share
     missing, the range or categories and an example as comments. All rows are read, and those of
@@ -50,7 +81,7 @@ def sketch(path: str | os.PathLike[str], target: str) -> str:
         "",
         "[data]",
         'kind = "table"',
-        f"path = {_quoted(Path(path).as_posix())}",
+        f"path = {_quoted(called or Path(path).as_posix())}",
         f"target = {_quoted(target)}",
         *(f"# {line}" for line in described),
         f'split = {{ kind = "{split}", validation = 0.2, test = 0.2 }}',

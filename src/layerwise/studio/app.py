@@ -12,6 +12,8 @@ from starlette.websockets import WebSocketState
 
 from layerwise.recipe import Recipe
 from layerwise.studio import protocol, security
+from layerwise.studio.api import Api
+from layerwise.studio.jobs import Jobs
 from layerwise.studio.player import Out, Player
 from layerwise.studio.session import Session
 from layerwise.studio.workspace import Workspace
@@ -29,6 +31,13 @@ class Studio:
         self._first: Session | None = first  # ready before the first page asks
         self._threads = ThreadPoolExecutor(security.SESSIONS, "layerwise-play")
         self.playing = 0
+        self.jobs = Jobs(workspace)
+        self.api = Api(workspace, self.jobs, first.recipe)
+
+    def close(self) -> None:
+        """End what was begun from pages, in order; to be called after the server's end."""
+        self.jobs.close()
+        self.api.close()
 
     async def converse(self, websocket: WebSocket) -> None:
         """One page, from its coming to its leaving."""
@@ -44,7 +53,9 @@ class Studio:
 
     def _begin(self) -> Session:
         first, self._first = self._first, None
-        return first or Session(self._recipe)
+        session = first or Session(self._recipe)
+        session.locate = self.workspace.located
+        return session
 
 
 async def _converse(websocket: WebSocket, begin: Callable[[], Session], threads: ThreadPoolExecutor) -> None:
@@ -105,6 +116,7 @@ def guarded(studio: Studio, access: security.Access) -> security.Guard:
     async def file(name: str) -> Response:
         return _file(files.get(name))
 
+    studio.api.add_to(app)
     app.websocket("/ws")(studio.converse)
     return security.Guard(app, access)
 

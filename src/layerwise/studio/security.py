@@ -3,8 +3,9 @@
 It listens on loopback only, which does not suffice. Any page in the same browser can send requests to
 it, or have a name of its own point to it. So the address that the terminal shows carries a token, made
 for this launch, which is exchanged for a cookie that no script and no other site's page gets at; a
-request has to name this server (Host) and, from a page, to come from it (Origin). Who plays may name
-generated and built-in data and the file that play was started with, and no other file.
+request has to name this server (Host) and, from a page, to come from it (Origin); one that changes
+anything has to say so, since a cookie goes along with whatever another port's page sends. Who plays may
+name generated and built-in data, uploads, and the file that play was started with, and no other file.
 """
 
 import secrets
@@ -20,9 +21,11 @@ from layerwise.data.catalogue import entries
 from layerwise.errors import RecipeError
 from layerwise.recipe import Recipe
 from layerwise.recipe import records as r
+from layerwise.studio.workspace import UPLOAD
 from layerwise.training.padded import ROWS
 
 HOST = "127.0.0.1"
+TOY_ROWS = 100_000  # generated for a run that a page begins
 SESSIONS = 8  # pages that play at once
 CONNECTIONS = 64  # of all kinds
 BYTES_A_SECOND, BURST = 256 << 10, 1 << 20  # taken from one page
@@ -30,6 +33,9 @@ FORMS = {
     ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8",
     ".svg": "image/svg+xml", ".png": "image/png", ".md": "text/markdown; charset=utf-8", ".json": "application/json",
 }  # fmt: skip
+
+READING = ("GET", "HEAD")  # these change nothing, so they need not say where they come from
+REPORTS = "/reports/"  # what is below has a policy of its own
 
 Headers = list[tuple[bytes, bytes]]
 Scope = dict[str, Any]  # ASGI's
@@ -84,7 +90,8 @@ class Access:
         if len(hosts) != 1 or hosts[0].decode("latin-1").lower() not in self.hosts:
             return f"The Studio goes by {HOST}:{self.port} only."
         foreign = [origin for origin in origins if origin.lower() != b"http://" + hosts[0].lower()]
-        if foreign or (scope["type"] == "websocket" and len(origins) != 1):
+        reads = scope["type"] == "http" and scope["method"] in READING
+        if foreign or (len(origins) != 1 and not reads):
             return "The Studio talks to its own page only."
         return ""
 
@@ -93,8 +100,12 @@ def _all(scope: Scope, name: bytes) -> list[bytes]:
     return [value for key, value in scope["headers"] if key.lower() == name]
 
 
-def headers_of(access: Access) -> Headers:
-    """What every answer tells the browser to keep from doing."""
+def headers_of(access: Access, report: bool = False) -> Headers:
+    """What every answer tells the browser to keep from doing.
+
+    A report is a page of a run's folder with scripts of its own. It is drawn in a sandbox: an origin like no
+    other, which gets neither at the cookie nor at the Studio, and reaches no address at all.
+    """
     here = " ".join(f"ws://{host}" for host in sorted(access.hosts))
     policy = {
         "default-src": "'none'",
@@ -106,6 +117,10 @@ def headers_of(access: Access) -> Headers:
         "form-action": "'none'",
         "frame-ancestors": "'none'",
     }
+    if report:
+        inline = "'unsafe-inline'"
+        own = {"sandbox": "allow-scripts", "script-src": inline, "style-src": inline, "img-src": "data: blob:"}
+        policy = {**policy, **own, "connect-src": "'none'"}
     words = {
         "content-security-policy": "; ".join(f"{key} {value}" for key, value in policy.items()),
         "x-frame-options": "DENY",
@@ -123,7 +138,7 @@ class Guard:
 
     def __init__(self, app: Any, access: Access) -> None:
         self._app, self._access = app, access
-        self._headers = headers_of(access)
+        self._headers, self._report_headers = headers_of(access), headers_of(access, report=True)
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         """Answer one request, or hand it on."""
@@ -131,9 +146,11 @@ class Guard:
             await self._app(scope, receive, send)
             return
 
+        more = self._report_headers if scope["path"].startswith(REPORTS) else self._headers
+
         async def guarded(message: dict[str, Any]) -> None:
             if message["type"] in ("http.response.start", "websocket.http.response.start"):
-                message = {**message, "headers": [*message["headers"], *self._headers]}
+                message = {**message, "headers": [*message["headers"], *more]}
             await send(message)
 
         access = self._access
@@ -166,18 +183,12 @@ def static_files() -> dict[str, Path]:
 
 
 def check_data(recipe: Recipe, launched: Recipe) -> None:
-    """Refuse data that a page may not name: files other than those that play was started with, downloads, too much.
+    """Refuse data that a page may not play with: files but uploads and those of the launch, downloads, too much.
 
     Raises `RecipeError`.
     """
     data = recipe.data
-    if foreign := _files(data) - _files(launched.data):
-        raise RecipeError(
-            "the page plays with generated and built-in data, and the file that it was started with",
-            received=", ".join(sorted(foreign)),
-            remedy="start it with a recipe for that file: layerwise play RECIPE",
-            place="data",
-        )
+    check_files(recipe, launched)
     if isinstance(data, r.ToyData) and data.n > ROWS:
         raise RecipeError(
             f"data that is played with has up to {ROWS:,} rows", received=f"{data.n:,}", remedy=f"use data.n = {ROWS}",
@@ -194,7 +205,44 @@ def check_data(recipe: Recipe, launched: Recipe) -> None:
             )
 
 
-def _files(data: r.Data) -> set[str]:
+def check_training(recipe: Recipe, *known: Recipe) -> None:
+    """Refuse data that a page may not train on: files but uploads and those of `known` recipes, downloads.
+
+    Raises `RecipeError`.
+    """
+    check_files(recipe, *known)
+    data = recipe.data
+    if isinstance(data, r.NamedData):
+        listed = next((each for each in entries() if each.entry.name == data.name), None)
+        if listed is not None and listed.where == "to download":
+            raise RecipeError(
+                "a page trains on data that is on this machine",
+                received=f"{data.name}, which is not",
+                remedy=f"download it first: layerwise data get {data.name}",
+                place="data.name",
+            )
+    if isinstance(data, r.ToyData) and data.n > TOY_ROWS:
+        raise RecipeError(
+            f"a page trains on up to {TOY_ROWS:,} generated rows", received=f"{data.n:,}",
+            remedy=f"use data.n = {TOY_ROWS}, or the command line", place="data.n",
+        )  # fmt: skip
+
+
+def check_files(recipe: Recipe, *known: Recipe) -> None:
+    """Refuse files that are neither uploads nor named by a recipe that is known. Raises `RecipeError`."""
+    foreign = {path for path in files_of(recipe.data) if not UPLOAD.fullmatch(path)}
+    for each in known:
+        foreign -= files_of(each.data)
+    if foreign:
+        raise RecipeError(
+            "the page plays with generated and built-in data, uploads, and the file that it was started with",
+            received=", ".join(sorted(foreign)),
+            remedy="drop the file on the page, or start it with a recipe for that file: layerwise play RECIPE",
+            place="data",
+        )
+
+
+def files_of(data: r.Data) -> set[str]:
     """Every file that this data is read from."""
     named = [getattr(data, "path", "")]
     if isinstance(data.split, r.GivenSplit):
