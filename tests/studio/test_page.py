@@ -1,132 +1,19 @@
 """The Studio's page in a real browser, against the real server."""
 
-import socket
-import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from layerwise.studio import security
-from layerwise.studio.app import Studio, guarded, server
-from layerwise.studio.session import Session
-from layerwise.studio.workspace import Workspace
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from browser import MISSING, PROGRAM
-
-pytestmark = pytest.mark.skipif(PROGRAM is None, reason=MISSING)
-
-RECIPE: dict[str, Any] = {
-    "data": {"kind": "toy", "name": "moons", "n": 80, "noise": 0.1, "split": {"kind": "random"}},
-    "network": {"kind": "mlp", "hidden": [3, 2], "activation": "tanh"},
-    "train": {"epochs": 1_000_000, "batch_size": 10, "optimizer": "sgd", "learning_rate": 0.1, "patience": 0},
-}
-STATE = "async () => { const { state } = await import('/static/main.js'); return %s; }"
-WEIGHTS = "[...state.frame.weights.values, ...state.frame.biases.values]"
 NAMELESS = """[...document.querySelectorAll('button:not([hidden]), input, select, textarea, [role=slider]')]
   .filter((one) => !(one.getAttribute('aria-label') || one.textContent.trim() || one.labels?.length))
   .map((one) => one.outerHTML)"""
-# Commands are answered in order, and a frame follows what it changed; so this waits for all that was asked.
-SETTLED = """async () => {
-  const { app } = await import('/static/main.js');
-  for (let more = 2; more; more--) await app.command('hello');
-  const { state } = app;
-  for (let tries = 200; tries; tries--) {
-    const { frame, scene } = state;
-    if (scene.playing || (frame?.revision === scene.revision && frame.step === scene.step && !state.fresh)) return;
-    await new Promise((done) => setTimeout(done, 10));
-  }
-  throw new Error('no frame of ' + state.scene.step);
-}"""
+WEIGHTS = "[...state.frame.weights.values, ...state.frame.biases.values]"
+
+Opened = Callable[..., Any]
 
 
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("workspace")
-    listening = socket.create_server(("127.0.0.1", 0))
-    access = security.Access(listening.getsockname()[1])
-    serving = server(guarded(Studio(Session(RECIPE), Workspace(folder)), access))
-    thread = threading.Thread(target=lambda: serving.run(sockets=[listening]))
-    thread.start()
-    try:
-        while not serving.started:
-            assert thread.is_alive()
-            time.sleep(0.01)
-        yield access.address
-    finally:
-        serving.should_exit = True
-        thread.join()
-        listening.close()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=PROGRAM, args=["--no-sandbox"])
-        yield launched
-        launched.close()
-
-
-class Page:
-    """A page that is open, and what it complained of and asked for."""
-
-    def __init__(self, browser: Any, address: str, **context: Any) -> None:
-        self.context = browser.new_context(**{"viewport": {"width": 1400, "height": 900}, **context})
-        self.page = self.context.new_page()
-        self.page.set_default_timeout(20_000)
-        self.complaints: list[str] = []
-        self.asked: list[str] = []
-        self.page.on("console", lambda message: self.complaints.append(message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("request", lambda request: self.asked.append(request.url))
-        self.page.on("websocket", lambda opened: self.asked.append(opened.url))
-        self.page.goto(address)
-        self.page.wait_for_selector(".place canvas")
-        self.settle()
-
-    def settle(self) -> None:
-        self.page.evaluate(SETTLED)
-
-    def state(self, what: str) -> Any:
-        return self.page.evaluate(STATE % what)
-
-    def until(self, what: str) -> None:
-        """Wait for something of the page's state."""
-        end = time.monotonic() + 20
-        while not self.state(what):
-            assert time.monotonic() < end, what
-            time.sleep(0.02)
-
-    def press(self, key: str) -> None:
-        self.page.keyboard.press(key)
-        self.settle()
-
-    def click(self, selector: str) -> None:
-        self.page.click(selector)
-        self.settle()
-
-
-@pytest.fixture
-def opened(browser: Any, address: str) -> Iterator[Callable[..., Page]]:
-    pages: list[Page] = []
-
-    def made(**context: Any) -> Page:
-        pages.append(Page(browser, address, **context))
-        return pages[-1]
-
-    yield made
-    for page in pages:
-        page.context.close()
-        assert page.complaints == []
-
-
-def test_the_page_loads_and_asks_nobody_else(opened: Callable[..., Page], address: str) -> None:
+def test_the_page_loads_and_asks_nobody_else(opened: Opened, address: str) -> None:
     page = opened()
     home = address.partition("//")[2].partition("/")[0]
     assert len(page.asked) > 10
@@ -137,7 +24,7 @@ def test_the_page_loads_and_asks_nobody_else(opened: Callable[..., Page], addres
     assert page.page.locator(".link").count() == 2 * 3 + 3 * 2 + 2
 
 
-def test_playing_changes_step_and_loss_and_moves_nothing(opened: Callable[..., Page]) -> None:
+def test_playing_changes_step_and_loss_and_moves_nothing(opened: Opened) -> None:
     page = opened()
     boxes = (
         "[...document.querySelectorAll('button, input, canvas, h2, .caption, .unit, .scrub, .clock')]"
@@ -156,7 +43,7 @@ def test_playing_changes_step_and_loss_and_moves_nothing(opened: Callable[..., P
     assert int(page.page.get_attribute("#scrub", "aria-valuenow")) == page.state("state.step") > 400
 
 
-def test_a_step_back_is_as_before(opened: Callable[..., Page]) -> None:
+def test_a_step_back_is_as_before(opened: Opened) -> None:
     page = opened()
     for _ in range(3):
         page.press("ArrowRight")
@@ -183,7 +70,7 @@ def test_a_step_back_is_as_before(opened: Callable[..., Page]) -> None:
     page.until("state.step === 2")
 
 
-def test_a_weight_typed_in_shows_and_acts(opened: Callable[..., Page]) -> None:
+def test_a_weight_typed_in_shows_and_acts(opened: Opened) -> None:
     page = opened()
     page.press("ArrowRight")
     surface = page.state("[...state.frame.surface.values]")
@@ -208,7 +95,7 @@ def test_a_weight_typed_in_shows_and_acts(opened: Callable[..., Page]) -> None:
     assert page.state("state.step") == 0 and page.page.locator(".ticks i").count() == 0
 
 
-def test_every_setting_is_answered(opened: Callable[..., Page]) -> None:
+def test_every_setting_is_answered(opened: Opened) -> None:
     page = opened()
     moved = 0
     for name in page.page.evaluate("[...document.querySelectorAll('[data-toy]')].map((one) => one.dataset.toy)"):
@@ -250,7 +137,7 @@ def test_every_setting_is_answered(opened: Callable[..., Page]) -> None:
     assert page.state("state.scene.recipe.train.learning_rate") == 0.0123 and moved >= 34
 
 
-def test_layers_and_units_come_and_go(opened: Callable[..., Page]) -> None:
+def test_layers_and_units_come_and_go(opened: Opened) -> None:
     page = opened()
     page.press("ArrowRight")
     page.click("[aria-label='One unit more in layer 1']")
@@ -266,7 +153,7 @@ def test_layers_and_units_come_and_go(opened: Callable[..., Page]) -> None:
     assert page.page.locator(".unit").count() == 2 + 2 + 4 + 1
 
 
-def test_a_bad_recipe_is_answered_in_words(opened: Callable[..., Page]) -> None:
+def test_a_bad_recipe_is_answered_in_words(opened: Opened) -> None:
     page = opened()
     page.click("#tab-recipe")
     for text, words in (("network = ", "A recipe is written in TOML."), ("layerwise = 1\nlayers = 3", "layers")):
@@ -285,7 +172,7 @@ def test_a_bad_recipe_is_answered_in_words(opened: Callable[..., Page]) -> None:
     assert "petal" in page.page.inner_text(".board")
 
 
-def test_the_numbers_of_a_point(opened: Callable[..., Page]) -> None:
+def test_the_numbers_of_a_point(opened: Opened) -> None:
     page = opened()
     page.press("Shift+ArrowRight")
     spot = page.state(
@@ -306,7 +193,7 @@ def test_the_numbers_of_a_point(opened: Callable[..., Page]) -> None:
     assert page.page.locator(".numbers-table").count() == 0
 
 
-def test_keys(opened: Callable[..., Page]) -> None:
+def test_keys(opened: Opened) -> None:
     page = opened()
     page.press("ArrowRight")
     page.press("ArrowRight")
@@ -326,7 +213,7 @@ def test_keys(opened: Callable[..., Page]) -> None:
     assert page.state("state.step") == 0 and page.page.input_value("#seed").endswith("r5")
 
 
-def test_a_cut_line_comes_back_with_the_recipe(opened: Callable[..., Page], browser: Any, address: str) -> None:
+def test_a_cut_line_comes_back_with_the_recipe(opened: Opened, browser: Any, address: str) -> None:
     page = opened()
     lines: list[Any] = []
     page.page.route_web_socket("**/ws", lambda line: (lines.append(line), line.connect_to_server()))
@@ -342,7 +229,7 @@ def test_a_cut_line_comes_back_with_the_recipe(opened: Callable[..., Page], brow
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(400, "light"), (760, "dark"), (1120, "light")])
-def test_it_fits_any_width_in_light_and_dark(opened: Callable[..., Page], width: int, scheme: str) -> None:
+def test_it_fits_any_width_in_light_and_dark(opened: Opened, width: int, scheme: str) -> None:
     page = opened(viewport={"width": width, "height": 850}, color_scheme=scheme)
     assert page.page.evaluate("document.documentElement.scrollWidth") <= width
     for selector in ("#play-pause", "#scrub", "#epoch"):
