@@ -29,6 +29,21 @@ def test_the_same_as_json(inside: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert all(isinstance(comparison["words"], str) for comparison in found["comparisons"])
 
 
+def test_too_few_seeds_are_said(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Long and fast training on 60 rows, half of whose answers are chance, ends elsewhere from each seed."""
+    recipe = ["rows.toml", "--seeds", "2", "--set", "train.epochs=60", "--set", "train.learning_rate=0.1"]
+    assert main(["inspect", "overfit", *recipe]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "too few seeds to tell" in out
+    assert "Seeds are too few to tell where the interval holds zero" in out
+    assert main(["inspect", "overfit", *recipe, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert not all(comparison["told"] for comparison in found["comparisons"])
+    for comparison in found["comparisons"]:
+        assert ("too few seeds to tell" in comparison["words"]) == (not comparison["told"])
+    assert found["words"] in out
+
+
 def test_a_page(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inspect", "overfit", "rows.toml", "--seeds", "2", "--html", "cures.html"]) == 0
     assert capsys.readouterr().out == ""

@@ -211,6 +211,28 @@ def test_the_more_is_compared_the_more_a_difference_needs() -> None:
     assert several[0].difference.value == -3 and not several[0].real
 
 
+def test_what_few_seeds_cannot_tell_is_no_sameness() -> None:
+    """Differences of mean 0 and s = 1 over 3 seeds reach to 2.48; a tenth of the losses is 1 in one case, 100 in
+    the other."""
+    losses, other = np.array([10.0, 10.0, 10.0]), np.array([10.0, 11.0, 9.0])
+    (untold,) = compared([arm("none", losses.tolist()), arm("L1", other.tolist())])
+    assert not untold.told and untold.words == "L1: too few seeds to tell (-2.5 to +2.5)"
+    (same,) = compared([arm("none", (losses + 990).tolist()), arm("L1", (other + 990).tolist())])
+    assert same.told and same.words == "L1: no difference seen (-2.5 to +2.5)"
+    assert plain(untold)["told"] is False and plain(untold)["without"] == 10
+
+
+def test_few_seeds_may_not_tell_whether_a_network_over_fits(small: Overfitting) -> None:
+    def gaps(*validation: float) -> str:
+        none = replace(arm("none", [float(loss) for loss in validation]), training=np.full(3, 10.0))
+        return replace(small, seeds=(1, 2, 3), arms=(none,)).words
+
+    assert gaps(10, 11, 9).startswith("Too few seeds to tell whether the network over-fits")
+    assert gaps(10, 10.1, 9.9).startswith("Without a cure no over-fitting is seen")
+    assert gaps(15, 16, 14).startswith("Without a cure the validation loss ends above the training loss")
+    assert "diverged" in gaps(15, float("nan"), 14)
+
+
 def test_words_of_what_is_worse_small_or_lost() -> None:
     none = arm("none", [10.0, 11.0, 12.0])
     (worse,) = compared([none, arm("L1", [12.0, 13.0, 14.0])])
@@ -249,7 +271,9 @@ def test_plenty_of_data_and_a_small_network_need_no_cure() -> None:
     }
     found = laboratory(recipe, seeds=5)
     assert [comparison.arm for comparison in found.comparisons if comparison.real] == []
-    assert all("no difference seen" in comparison.words for comparison in found.comparisons)
+    told = [comparison for comparison in found.comparisons if comparison.told]
+    assert len(told) >= 3 and all("no difference seen" in comparison.words for comparison in told)
+    assert "no over-fitting is seen" in found.words
 
 
 # ── tasks and networks ──────────────────────────────────────────────────────────────────────────

@@ -52,6 +52,7 @@ NONE, STOPPING, ALL = "none", "early stopping", "all"
 REGULARIZATION = ("l1", "l2", "weight_decay", "dropout", "input_dropout", "noise", "max_norm")
 CHOOSING_SEEDS = 2
 SMALL = 0.05  # of the loss: a difference that is real and yet hardly matters
+LARGE = 0.10  # of the loss: where an interval holds differences as large, "no difference" would say too much
 LEAST_ROWS = 10  # of the validation part
 LEAST_SEEDS = 2  # that have an interval
 
@@ -94,18 +95,29 @@ class Comparison:
     """A cure against none: the validation loss with it less that without, seed by seed.
 
     `difference` has the mean and its interval, all comparisons' intervals holding together with 95%; NaN
-    where seeds `diverged`. `share` is the mean as a share of the loss without.
+    where seeds `diverged`. `without` is the mean loss without the cure.
     """
 
     arm: str
     difference: Interval
-    share: float
+    without: float
     diverged: int = 0
+
+    @property
+    def share(self) -> float:
+        """The mean difference as a share of the loss without."""
+        return self.difference.value / max(self.without, 1e-12)
 
     @property
     def real(self) -> bool:
         """Whether the difference is more than seeds make by chance: the interval leaves out zero."""
         return self.difference.high < 0 or self.difference.low > 0
+
+    @property
+    def told(self) -> bool:
+        """Whether there are seeds enough: a difference is real, or a large one is left out."""
+        far = max(abs(self.difference.low), abs(self.difference.high))
+        return self.real or far < LARGE * self.without
 
     @property
     def words(self) -> str:
@@ -114,7 +126,8 @@ class Comparison:
         if self.diverged:
             return f"{self.arm}: not compared, since training diverged with {self.diverged} of the seeds"
         if not self.real:
-            return f"{self.arm}: no difference seen ({low:+.2g} to {high:+.2g})"
+            found = "no difference seen" if self.told else "too few seeds to tell"
+            return f"{self.arm}: {found} ({low:+.2g} to {high:+.2g})"
         verb = "lowers" if value < 0 else "raises"
         near, far = sorted((abs(low), abs(high)))
         small = f", but only {abs(self.share):.1%} of the loss" if abs(self.share) < SMALL else ""
@@ -149,6 +162,20 @@ class Overfitting:
     rungs: tuple[Rung, ...]
     arms: tuple[Arm, ...]
     comparisons: tuple[Comparison, ...]
+
+    @property
+    def words(self) -> str:
+        """How far the network over-fits without a cure, as a sentence."""
+        none = self.arms[0]
+        gap = mean_within("loss", none.gap.tolist(), len(self.seeds) ** -0.5)
+        if none.diverged:
+            return "Without a cure training diverged: lower the learning rate."
+        words = f"{gap.value:.2g} ({gap.low:.2g} to {gap.high:.2g})"
+        if gap.low > 0:
+            return f"Without a cure the validation loss ends above the training loss, by {words}."
+        if gap.high < LARGE * float(none.validation.mean()):
+            return f"Without a cure no over-fitting is seen: validation less training loss is {words}."
+        return f"Too few seeds to tell whether the network over-fits: validation less training loss is {words}."
 
 
 class Stage(NamedTuple):
@@ -232,8 +259,7 @@ def compared(arms: Sequence[Arm]) -> tuple[Comparison, ...]:
         interval = Interval(np.nan, np.nan, np.nan)
         if not lost:
             interval = mean_within("", differences.tolist(), len(differences) ** -0.5, comparisons=len(cures))
-        share = interval.value / max(float(none.validation.mean()), 1e-12)
-        found.append(Comparison(arm.name, interval, share, lost))
+        found.append(Comparison(arm.name, interval, float(none.validation.mean()), lost))
     return tuple(found)
 
 

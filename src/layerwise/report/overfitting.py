@@ -5,7 +5,7 @@ import math
 from jaxtyping import Float64
 from numpy import ndarray
 
-from layerwise.inspection.cures import Arm, Overfitting, Settings
+from layerwise.inspection.cures import LARGE, Arm, Overfitting, Settings
 from layerwise.plots import overfitting as plots
 from layerwise.progress import wording
 from layerwise.report.page import Figures, Html, section, table, tag, text, titled
@@ -32,7 +32,7 @@ def _findings(found: Overfitting, figures: Figures) -> Html:
         plots.differences(found), "Validation loss with each cure, less that without", caption, wide=True
     )
     said = tag("ul", *(tag("li", text(words)) for words in findings(found)))
-    return section("Findings", aside, tag("p", text(opening(found)), kind="lead"), said, place)
+    return section("Findings", aside, tag("p", text(found.words), kind="lead"), said, place)
 
 
 def _curves(found: Overfitting, figures: Figures) -> Html:
@@ -66,17 +66,6 @@ def _method(found: Overfitting) -> Html:
 
 
 # ── in words, for the terminal, too ─────────────────────────────────────────────────────────────
-
-
-def opening(found: Overfitting) -> str:
-    """How far the network over-fits without a cure."""
-    gap = _mean("loss", found.arms[0].gap)
-    if not math.isfinite(gap.value):
-        return "Without a cure training diverged: lower the learning rate."
-    words = f"{gap.value:.2g} ({gap.low:.2g} to {gap.high:.2g})"
-    if gap.low > 0:
-        return f"Without a cure the validation loss ends above the training loss, by {words}."
-    return f"Without a cure no over-fitting is seen: validation less training loss is {words}."
 
 
 def findings(found: Overfitting) -> list[str]:
@@ -114,6 +103,11 @@ def method(found: Overfitting) -> list[str]:
         "choosing half. The curves show the choosing half.",
         f"The intervals are over seeds, for these {rows['judging']:,} rows: other rows may differ by more.",
     ]
+    if not all(comparison.told or comparison.diverged for comparison in found.comparisons):
+        said.append(
+            f"Seeds are too few to tell where the interval holds zero and differences of {LARGE:.0%} of the loss, too: "
+            "more of them make it narrower."
+        )
     if found.loss != "loss":
         said.append(f"The loss is the {found.loss.upper()} of the target in units of its standard deviation.")
     if found.removed:

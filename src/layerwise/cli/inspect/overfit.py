@@ -82,4 +82,4 @@ def tables(found: "Overfitting") -> "list[RenderableType]":
         table.add_row(*(row[column].partition(" (")[0] if column == narrow[-1] else row[column] for column in narrow))
     said = [bullet(sentence) for sentence in words.findings(found)]
     method = [Text(sentence, style="dim") for sentence in words.method(found)]
-    return [table, "", Text(words.opening(found), style="bold"), *said, "", *method]
+    return [table, "", Text(found.words, style="bold"), *said, "", *method]
