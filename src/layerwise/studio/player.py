@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 from layerwise.errors import LayerwiseError, RecipeError
 from layerwise.inspection import plain as listed
 from layerwise.recipe import Recipe, load, plain, put
+from layerwise.studio import drawing, sharing
 from layerwise.studio import protocol as p
-from layerwise.studio import sharing
 from layerwise.studio.game import Game
 from layerwise.studio.security import check_data
 from layerwise.studio.session import Session
@@ -205,6 +205,8 @@ class Player:
                 sharing.replay(session, sharing.read(command.state, self._launched), command.step)
             case p.Set():
                 self._change(changed(game.recipe, command.path, command.value))
+            case p.Draw():
+                self._change(drawing.drawn(session.recipe, session.dataset))
             case p.NewRecipe():
                 self._change(read(command.toml))
             case p.Weight():
@@ -250,7 +252,7 @@ class Player:
         self._aside.submit(self._guarded, id, lambda: p.answer(id, scene, **{name: listed(work())}))
 
     def _scene(self) -> dict[str, Any]:
-        return {**self._game.scene(), "playing": self._playing, "state": sharing.written(self._session)}
+        return {**self._game.scene(), "playing": self._playing, "kept": sharing.kept(self._session)}
 
 
 def changed(recipe: Recipe, path: str, value: Any) -> Recipe:

@@ -90,6 +90,10 @@ class Set(Command, tag="set"):
     value: Any
 
 
+class Draw(Command, tag="draw"):
+    """Turns a figure's points into ones that may be drawn and moved."""
+
+
 class NewRecipe(Command, tag="recipe"):
     """Goes over to another recipe."""
 
@@ -143,6 +147,7 @@ Known = (
     | Seek
     | Reset
     | Set
+    | Draw
     | NewRecipe
     | Weight
     | Sheet

@@ -22,7 +22,7 @@ from layerwise.nets import noise
 from layerwise.nets.dense import MLP
 from layerwise.recipe import Recipe, Source, load, plain, put, to_toml
 from layerwise.recipe import records as r
-from layerwise.studio import frames, scores, speech, views
+from layerwise.studio import drawing, frames, scores, speech, views
 from layerwise.studio.journal import Edit, Journal, Setup, Typed, with_edit
 from layerwise.studio.program import programs
 from layerwise.studio.timeline import Arguments, Curve, Timeline, parameters_with
@@ -35,7 +35,6 @@ DEFAULT: dict[str, Any] = {
     "network": {"kind": "mlp", "hidden": [4, 2], "activation": "tanh"},
     "train": {"epochs": 1_000_000, "batch_size": 10, "optimizer": "sgd", "learning_rate": 0.03, "patience": 0},
 }
-MARGIN = 1.15  # times the data's reach is shown
 STATUS = ("running", "finished", "stopped_early", "diverged")
 
 
@@ -57,6 +56,7 @@ class Session:
         self.revision = 0
         self.locate: Callable[[Recipe], Recipe] = lambda recipe: recipe  # from a page's names of files to their paths
         self._rows_of: tuple[r.Data, int] | None = None
+        self.reach = 0.0
         self._begin(load(recipe if recipe is not None else DEFAULT))
 
     # ── what may be done ────────────────────────────────────────────────────────────────────────
@@ -206,7 +206,8 @@ class Session:
             "steps_per_epoch": line.steps_per_epoch,
             "best_step": int(state.best_step),
             "names": self._names(),
-            "inputs": list(self.dataset.encoder.names),
+            "inputs": list(self.dataset.encoder.features),
+            "pictures": self._pictures,
             "notes": list(self.resolved.notes),
             "reach": self.reach,
             "points": self._points(),
@@ -271,8 +272,10 @@ class Session:
         resolved, network = self._checked(recipe, dataset)
         self.first, self.dataset = recipe, dataset
         setup = Setup(recipe, resolved, network)
-        self.reach = float(np.ceil(MARGIN * np.abs(dataset.x).max() * 10) / 10) if dataset.x.size else 1.0
-        self._square: Float32[np.ndarray, "points 8"] = views.square(-self.reach, self.reach)
+        self.reach = drawing.reach(dataset, recipe.data, self.reach)
+        square = views.square(-self.reach, self.reach)
+        self._square: Float32[np.ndarray, "points 8"] = drawing.encoded(dataset.encoder, square)
+        self._pictures = drawing.pictures(dataset.encoder, self._square)
         weight = training_weights(resolved.recipe.task, dataset)
         self._table = padded.table(dataset, weight, resolved.objective)
         self.timeline = Timeline(padded.pack(network), self._arguments(setup), setup)
@@ -311,7 +314,8 @@ class Session:
             rows = self.dataset.part(part)
             y = self.dataset.y[rows]
             y = target.in_units(y) if isinstance(target, Quantities) else y.astype(np.float64)
-            found[part] = np.column_stack([rows, self.dataset.x[rows][:, :2], y.reshape(len(rows), -1)[:, 0]]).tolist()
+            spots = drawing.places(self.dataset, rows)[:, :2]
+            found[part] = np.column_stack([rows, spots, y.reshape(len(rows), -1)[:, 0]]).tolist()
         return found
 
 
