@@ -281,6 +281,33 @@ def test_a_large_gap_of_few_rows_is_not_called_healthy(train: Callable[..., Subj
     assert isinstance(seen, Unseen) and "3 validation rows are too few to tell" in seen.why
 
 
+@pytest.mark.parametrize("scatter", [0.0, 0.2, 0.5, 1.5])
+def test_over_fitting_is_called_the_graver_the_larger_the_gap_one_word_at_a_time(
+    scatter: float, train: Callable[..., Subject]
+) -> None:
+    """However much chance there is, each word comes once, in its order, and none is left out between two."""
+    case = Case(train("iris"))
+    base, size = case.losses("train"), case.trivial
+    spread = size * scatter * np.tile([-1.0, 1.0], 15)  # of 30 rows: a standard error of scatter / 5.5 of the loss
+    said: list[str] = []
+    for gap in np.arange(0, 4, 0.02) * size:
+        losses = base.mean() + gap + spread
+        case.losses = lambda part, losses=losses: base if part == "train" else losses  # type: ignore[method-assign, misc]
+        seen = course.over_fitting(case)
+        word = seen.severity if isinstance(seen, Finding) else type(seen).__name__
+        said += [] if said and said[-1] == word else [word]
+    assert said == ["Healthy", *(["Unseen"] if scatter > 0.2 else []), "warning", "grave"]
+
+
+def test_a_loss_that_only_rose_is_a_note_whatever_the_patience(train: Callable[..., Subject]) -> None:
+    """The weights are those of the best epoch either way."""
+    run = train("iris")
+    learnt = [epoch(n, 1.0 - 0.1 * n, 0.5 if n < 3 else 0.5 + 0.3 * Case(run).trivial * (n - 2)) for n in range(1, 9)]
+    impatient = msgspec.structs.replace(run.recipe, train=msgspec.structs.replace(run.recipe.train, patience=0))
+    seen = course.over_fitting(Case(dataclasses.replace(run, recipe=impatient, events=tuple(learnt))))
+    assert isinstance(seen, Finding) and seen.severity == "note" and seen.key == "train.patience"
+
+
 # ── scores ──────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -14,7 +14,8 @@ HALF = 0.5  # of it: a network that ends above it has not learnt well
 HARDLY = 0.9  # of it: a network that ends above it has hardly learnt
 FALLING = 0.005  # of it: what the last tenth of the epochs brings, where more epochs would still help
 GAP, GAP_GRAVE = 0.1, 0.5  # of it: between the loss on validation rows and on training rows
-SURE = 2.0  # standard errors that a gap must exceed: it is chance in one of twenty samples otherwise
+SURE = 2.0  # standard errors that a gap must exceed: it is chance in one of twenty samples otherwise. A grave gap
+# must be a warning without them, so that chance never takes a gap from unseen to grave at one step.
 # The range test passes through every rate in few steps, so a rate of its best suggestion is right only within
 # a factor; the recipes of this project were seen to train well at 1/50 to 40 times of it.
 TOO_LOW, TOO_LOW_UNTRAINED = 30.0, 100.0
@@ -128,9 +129,10 @@ def over_fitting(case: Case) -> Verdict:
     train = case.losses("train")
     gap = float(validation.mean() - train.mean())
     error = math.sqrt(train.var() / len(train) + validation.var() / len(validation))
+    sure = gap - SURE * error
     seen = (
         f"the loss is {train.mean():.3g} on training rows and {validation.mean():.3g} on validation rows, a gap of "
-        f"{gap / case.trivial:.0%} of a constant answer's loss"
+        f"{gap / case.trivial:.0%} (±{SURE * error / case.trivial:.0%}) of a constant answer's loss"
     )
     rise, best = _rise(case)
     climbed = (
@@ -139,24 +141,23 @@ def over_fitting(case: Case) -> Verdict:
         if rise
         else ""
     )
-    known = gap > GAP * case.trivial and gap > SURE * error
+    known = gap > GAP * case.trivial and sure > 0
     if not known and not climbed:
         if gap > GAP * case.trivial:
             few = f"{len(validation):,} validation rows are too few to tell: {seen}, within {SURE:g} standard errors"
             return Unseen(rule, few)
         return Healthy(rule, seen)
-    severity: Severity = "note"  # the weights of the best epoch were kept: nothing is lost but time
+    severity: Severity = "note"  # it rose, but the weights of the best epoch were kept: nothing is lost but time
     if known:
-        severity = "grave" if gap > GAP_GRAVE * case.trivial else "warning"
-    elif case.train is not None and case.train.patience == 0:
-        severity = "warning"
+        severity = "grave" if gap > GAP_GRAVE * case.trivial and sure > GAP * case.trivial else "warning"
     stop = "set train.patience = 10 to stop in time, and " if case.train is not None and not case.train.patience else ""
     return Finding(
         rule,
         severity,
         seen + climbed,
-        f"a gap or a rise of {GAP:.0%} of a constant answer's loss, beyond {SURE:g} standard errors; grave from "
-        f"{GAP_GRAVE:.0%}",
+        f"a gap of {GAP:.0%} of a constant answer's loss, beyond {SURE:g} standard errors (±); grave from "
+        f"{GAP_GRAVE:.0%} where {GAP:.0%} are left without these; a note where the validation loss only rose by "
+        f"{GAP:.0%}",
         f"{stop}try train.dropout = 0.3, train.weight_decay = 0.01 with adamw, fewer units, or more data",
         "train.dropout" if known or not stop else "train.patience",
     )
