@@ -8,7 +8,6 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from layerwise.cli import results
 from layerwise.cli.results import Result, payload, summary
 from layerwise.progress import wording
 from layerwise.tasks.intervals import Interval
@@ -103,7 +102,7 @@ def test_only_training_figures() -> None:
     assert "train part" in text
 
 
-@pytest.mark.parametrize("status", results.ENDINGS)
+@pytest.mark.parametrize("status", wording.ENDINGS)
 def test_every_ending_is_worded(status: str) -> None:
     assert "43 epochs in 3.21 s" in shown(result(status=status), 80)
 

@@ -23,13 +23,6 @@ PARTS = ("train", "validation", "test")
 NETWORK = "the network"
 GAP = 2  # between columns
 STAR = "★"
-ENDINGS = {
-    "finished": "Trained for {epochs} in {time}.",
-    "stopped_early": "Stopped early after {epochs} in {time}: the validation figure no longer got better.",
-    "interrupted": "Interrupted after {epochs} in {time}; the best weights so far are kept.",
-    "time_limit": "Out of time after {epochs} in {time}; the best weights so far are kept.",
-    "diverged": "Diverged after {epochs} in {time}: the loss was not finite, even at an eighth of the learning rate.",
-}
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -76,11 +69,7 @@ def summary(result: Result, width: int) -> "list[RenderableType]":
     """What is printed at the end of a run, from top to bottom, for a console of `width` columns."""
     from rich.text import Text
 
-    time = wording.duration(result.seconds)
-    if result.epochs:
-        ending = ENDINGS[result.status].format(epochs=wording.counted(result.epochs, "epoch"), time=time)
-    else:
-        ending = f"Evaluated in {time}; there was nothing to train."
+    ending = wording.ended(result.status, result.epochs, result.seconds)
     style = "bold red" if result.status == "diverged" else "bold"
     blocks: list[RenderableType] = [Text(ending, style=style)]
     if any(result.metrics.values()):

@@ -16,6 +16,15 @@ LABELS = {
     "mae": "MAE",
     "r2": "R2",
 }
+# How a run ended, by its status.
+ENDINGS = {
+    "finished": "Trained for {epochs} in {time}.",
+    "stopped_early": "Stopped early after {epochs} in {time}: the validation figure no longer got better.",
+    "interrupted": "Interrupted after {epochs} in {time}; the best weights until then are kept.",
+    "time_limit": "Out of time after {epochs} in {time}; the best weights until then are kept.",
+    "diverged": "Diverged after {epochs} in {time}: the loss was not finite, even at an eighth of the learning rate. "
+    "The best weights before are kept.",
+}
 DIGITS = {"loss": 2, "log_loss": 2, "rmse": 3, "mae": 3}  # that count at least, in figures without a bound
 ERRORS = {"loss", "log_loss", "calibration_error", "rmse", "mae"}  # the smaller the better
 
@@ -143,6 +152,17 @@ def listed(words: Sequence[str], conjunction: str = "and") -> str:
     ('a', 'a, b and c')
     """
     return f" {conjunction} ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
+
+
+def ended(status: str, epochs: int, seconds: float) -> str:
+    """How a run ended, in a sentence.
+
+    >>> ended("finished", 20, 1.234), ended("finished", 0, 0.1)
+    ('Trained for 20 epochs in 1.23 s.', 'Evaluated in 0.1 s; there was nothing to train.')
+    """
+    if not epochs:
+        return f"Evaluated in {duration(seconds)}; there was nothing to train."
+    return ENDINGS[status].format(epochs=counted(epochs, "epoch"), time=duration(seconds))
 
 
 def rival(name: str) -> str:

@@ -29,13 +29,6 @@ if TYPE_CHECKING:
 MISTAKES = 12  # that are shown
 COLUMNS = 6  # of a row that are shown
 MOST_CLASSES = 30  # whose rows are counted one by one
-ENDINGS = {
-    "finished": "Trained for {epochs} in {time}.",
-    "stopped_early": "Stopped early after {epochs} in {time}: the validation part had not improved for a while.",
-    "interrupted": "Interrupted after {epochs} in {time}; these are the best weights until then.",
-    "time_limit": "Out of time after {epochs} in {time}; these are the best weights until then.",
-    "diverged": "Diverged after {epochs} in {time}: the loss was not finite. These are the best weights before.",
-}
 
 
 def run(source: "Run | Path | str") -> Path:
@@ -105,10 +98,7 @@ def _result(found: Subject, finished: Finished | None) -> list[Html]:
     if finished is None:
         words = "The run is going on, or was ended from outside: it has not been scored."
         return [section("Result", "", tag("p", text(words), kind="lead"))]
-    time = wording.duration(finished.seconds)
-    ending = ENDINGS[finished.status].format(epochs=wording.counted(finished.epochs, "epoch"), time=time)
-    if not finished.epochs:
-        ending = f"Evaluated in {time}; there was nothing to train."
+    ending = wording.ended(finished.status, finished.epochs, finished.seconds)
     facts = []
     part = wording.scored_part(finished.metrics)
     known = finished.metrics.get(part, {})

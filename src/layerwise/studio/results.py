@@ -13,7 +13,6 @@ from layerwise.progress import wording
 from layerwise.recipe import Recipe, load, to_toml
 from layerwise.recipe import records as r
 from layerwise.report.diagnoses import opening, sentence
-from layerwise.report.runs import ENDINGS
 from layerwise.studio import courses, shelf
 from layerwise.studio.security import files_of
 from layerwise.studio.workspace import Workspace
@@ -71,13 +70,10 @@ class _Compared(msgspec.Struct):
 
 
 def _ending(record: Record) -> str:
-    if record.kind == "study" or record.status not in ENDINGS:
+    if record.kind == "study" or record.status not in wording.ENDINGS:
         how = record.status.replace("_", " ").capitalize()
         return f"{how} after {shelf.length(record)}."
-    time = wording.duration(record.seconds)
-    if not record.epochs:
-        return f"Evaluated in {time}; there was nothing to train."
-    return ENDINGS[record.status].format(epochs=shelf.length(record), time=time)
+    return wording.ended(record.status, record.epochs, record.seconds)
 
 
 def _has_model(folder: Path) -> bool:
