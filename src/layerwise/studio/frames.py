@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 
 VERSION = 1
-KINDS = ("weights", "biases", "curve", "surface", "units", "confusion", "fit", "score")
+KINDS = ("weights", "biases", "curve", "surface", "units", "confusion", "fit", "score", "caption", "health")
 TYPES: dict[str, tuple[int, str]] = {"float32": (1, "<f4"), "int32": (2, "<i4"), "uint8": (3, "u1")}
 HEADER, SECTION = struct.Struct("<2sBBII"), struct.Struct("<BBBB")
 

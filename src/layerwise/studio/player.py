@@ -200,7 +200,7 @@ class Player:
                 session.go_back()
             case p.Share():
                 return p.answer(command.id, self._scene(), share=sharing.link(session))
-            case p.Open():
+            case p.Follow():
                 self._playing = False
                 sharing.replay(session, sharing.read(command.state, self._launched), command.step)
             case p.Set():

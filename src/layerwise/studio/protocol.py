@@ -76,7 +76,7 @@ class Share(Command, tag="share"):
     """Asks for a link's content: the state and the step."""
 
 
-class Open(Command, tag="open"):
+class Follow(Command, tag="follow"):
     """Goes to the state and step of a link."""
 
     state: str
@@ -155,7 +155,7 @@ Known = (
     | Test
     | Return
     | Share
-    | Open
+    | Follow
     | Painted
 )
 

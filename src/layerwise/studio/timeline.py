@@ -88,11 +88,12 @@ class Curve:
 
 
 class Line(NamedTuple):
-    """A line of training that was left: its eras, its curve, and how far it came."""
+    """A line of training that was left: its eras, its curve, how far it came, and at which step it was left."""
 
     eras: list[Era]
     curve: Curve
     end: int
+    at: int
 
 
 class Timeline:
@@ -125,6 +126,11 @@ class Timeline:
     def state(self) -> Host:
         """Where training stands, on the host."""
         return _host(self._state)
+
+    @property
+    def best_step(self) -> int:
+        """The step of the weights that validated best."""
+        return int(self._state.best_step)
 
     @property
     def parameters(self) -> Parameters:
@@ -230,8 +236,8 @@ class Timeline:
     def go_back(self) -> None:
         """Return to the end of the line that was left last; the present one is left instead."""
         if self.left is not None:
-            there, self.left = self.left, Line(self._eras, self.curve, self.end)
-            self._eras, self.curve, self.end = there
+            there, self.left = self.left, Line(self._eras, self.curve, self.end, self.left.at)
+            self._eras, self.curve, self.end, _ = there
             self.seek(self.end)
 
     # ── inside ──────────────────────────────────────────────────────────────────────────────────
@@ -261,7 +267,7 @@ class Timeline:
     def _branch(self) -> None:
         """Leave what lies ahead: it stays as the line that can be returned to."""
         step = self.step
-        self.left = Line(self._eras, self.curve, self.end)
+        self.left = Line(self._eras, self.curve, self.end, step)
         self.curve = self.curve.until(step)
         self._eras = [replace(era, kept=era.kept[:]) for era in self._eras if era.first <= step]
         era = self._eras[-1]

@@ -1,7 +1,7 @@
 // The curves: validation in thick ink, training thin; named at their ends, the best epoch dotted, what lies
 // ahead of the cursor faded, and the branch that was left dotted.
 
-import { best, latest } from "./caption.js";
+import { best, latest } from "./curve.js";
 import { token } from "./color.js";
 import { $, count, h, short } from "./dom.js";
 

@@ -1,7 +1,7 @@
 // The keys. Where a slider, a list, a field or a unit has the focus, its own keys go before.
 
 import { $, close, h } from "./dom.js";
-import { best } from "./caption.js";
+import { best } from "./curve.js";
 import { PAGES } from "./pages.js";
 
 const LIST = [
@@ -15,6 +15,7 @@ const LIST = [
   ["T", "validation points"],
   ["D", "drawer"],
   ["P", "present"],
+  ["S", "share"],
   ["1 – 5", "the views"],
   ["?", "this list"],
   ["Esc", "close"],
@@ -46,6 +47,7 @@ function actions(app) {
     t: () => view({ validation: !state.view.validation }),
     d: () => view({ drawer: state.view.drawer ? "" : "numbers" }),
     p: press("present"),
+    s: press("share"),
     ...Object.fromEntries(Object.keys(PAGES).map((page, i) => [String(i + 1), () => view({ page })])),
     "?": press("list"),
   };

@@ -19,11 +19,12 @@ import * as output from "./output.js";
 import * as pages from "./pages.js";
 import * as runs from "./runs.js";
 import * as settings from "./settings.js";
+import * as share from "./share.js";
 import * as time from "./time.js";
 import { Lost, Wire } from "./wire.js";
 
-const PARTS = [pages, time, settings, network, output, figures, curves, drawer, caption, compare, many, lessons, runs];
-const VIEW = { page: "playground", theme: "", present: false, discrete: false, validation: true, figure: "loss", drawer: "" };
+const PARTS = [pages, time, settings, network, output, figures, curves, drawer, caption, compare, many, lessons, runs, share];
+const VIEW = { page: "playground", theme: "", present: false, discrete: false, validation: true, figure: "loss", drawer: "", lesson: "" };
 
 export const state = {
   scene: null,
@@ -33,6 +34,7 @@ export const state = {
   online: false,
   preparing: false, // play was asked for, and nothing has moved yet
   error: null,
+  told: null, // what the caption says before the diagnosis speaks again
   row: null, // of the data, whose numbers the drawer shows
   sheet: null,
   sheetStep: 0,
@@ -194,10 +196,19 @@ function view(changes) {
   look();
 }
 
-addEventListener("popstate", () => {
+addEventListener("popstate", async () => {
   Object.assign(state.view, VIEW, fromAddress());
   look();
+  if (state.scene) await follow();
 });
+
+// Go where the address leads, once: from then on it says how the page shows things, and nothing else.
+async function follow() {
+  const link = share.carried();
+  if (!link) return null;
+  view({});
+  return share.follow(app, link);
+}
 
 function look() {
   const { theme, present, drawer: tab } = state.view;
@@ -230,11 +241,12 @@ const wire = new Wire({
   event: (message) => take(message.scene),
   up: async (again) => {
     state.online = true;
-    // A new line is a new session: it is told what was played with here.
-    const before = again && state.scene?.toml;
+    // A new line is a new session: it goes to where this page stands, or to where its address leads.
+    const before = again && state.scene?.kept;
+    if (before && state.view.page !== "compare" && state.view.page !== "many") before.step = state.step;
     state.frame = null;
-    await command("hello");
-    if (before && before !== state.scene?.toml) await command("recipe", { toml: before });
+    const answer = before ? await share.follow(app, before) : await follow();
+    if (!answer) await command("hello");
   },
   down: () => {
     state.online = false;

@@ -9,9 +9,7 @@ import { biasAt, shapeOf, weightAt } from "./shape.js";
 
 const SIDE = 16; // points a side of a unit's surface
 const BOUNDED = new Set(["tanh", "sigmoid", "step"]);
-const RECTIFIED = new Set(["relu", "noisy_relu", "step"]);
-const FULL = 0.97; // of its range: a unit beyond this nearly everywhere is saturated
-const NEARLY = 0.95;
+const AILMENTS = ["", "dead", "saturated"]; // as the server numbers them
 
 let built = "";
 let columns = []; // of units: { x, y, box, canvas, pen, pixels, dot, tag, numbers, button, layer, unit }
@@ -210,16 +208,8 @@ function paintHidden(state, item, kind) {
   for (const value of values) [low, high] = [Math.min(low, value), Math.max(high, value)];
   const scale = BOUNDED.has(kind) ? 1 : Math.max(0.3, Math.abs(low), Math.abs(high));
   fill(item, (row, column) => values[row * SIDE + column] / scale);
-  return ailment(kind, values, high);
-}
-
-// What is wrong with a unit over the whole square shown, in a word.
-function ailment(kind, values, high) {
-  if (RECTIFIED.has(kind)) return high <= 0 ? "dead" : "";
-  if (kind !== "tanh" && kind !== "sigmoid") return "";
-  let full = 0;
-  for (const value of values) full += Math.abs(kind === "sigmoid" ? 2 * value - 1 : value) > FULL;
-  return full > NEARLY * values.length ? "saturated" : "";
+  const { health } = state.frame;
+  return AILMENTS[health.values[item.layer * health.shape[1] + item.unit]];
 }
 
 function paintOutput(state, item) {

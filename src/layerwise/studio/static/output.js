@@ -1,7 +1,7 @@
 // The output: what the network says over the square of both inputs, its boundary, and the points.
 
 import { ofClass, signed, token } from "./color.js";
-import { latest } from "./caption.js";
+import { latest } from "./curve.js";
 import { $, h, put } from "./dom.js";
 import { colorsOf, mark } from "./toys.js";
 
@@ -268,8 +268,8 @@ export function paint({ state }) {
     marked = wanted;
     drawPoints(state);
   }
-  pen.drawImage(points, 0, 0);
-  if (state.row !== null) drawChosen(state);
+  if (!state.drawing) pen.drawImage(points, 0, 0);
+  if (state.row !== null && !state.drawing) drawChosen(state);
   const now = latest(state);
   const shown = scene.playing
     ? "training"

@@ -1,6 +1,6 @@
 // Time: play and pause, batches and epochs on and back, the whole history under one handle, and the seed.
 
-import { best } from "./caption.js";
+import { best } from "./curve.js";
 import { $, count, h, put, typed } from "./dom.js";
 
 let seeking = null; // the step to go to next, while a way there is under way

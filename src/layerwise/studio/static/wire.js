@@ -1,6 +1,6 @@
 // The line to the server: commands as promises, binary frames decoded in place, and calm where it is cut.
 
-const KINDS = ["weights", "biases", "curve", "surface", "units", "confusion", "fit", "score"];
+const KINDS = ["weights", "biases", "curve", "surface", "units", "confusion", "fit", "score", "caption", "health"];
 const ARRAYS = { 1: Float32Array, 2: Int32Array, 3: Uint8Array };
 const VERSION = 1;
 const PATIENCE = [500, 1000, 2000, 4000];

@@ -1,0 +1,224 @@
+"""A state of the playground as a short text, for a link: what was begun with, and all that was changed since.
+
+Weights are in no link. Everything random follows from (seed, step), so the recipe, the changes with their
+steps, and the step to go to are the whole state, and replaying them on the server leads to the same bits. What
+is written is a JSON text, deflated, in letters that an address may have:
+
+    {"recipe": {"train": {"learning_rate": 0.1}}, "edits": [[120, {"train": {"l2": 0.01}}], [150, [0, 1, null, 2.5]]]}
+
+`recipe` says how the first one differs from the one that the Studio begins with; each edit how the recipe
+differs from the one before, or which weight was given which value.
+
+A link is written by whoever likes to. It can do nothing that a page cannot do anyway: its recipes pass
+`security.check_data`, its edits are those of the page, and how long it is, how much it unpacks to, how many edits
+it has and how many steps it leads to are bounded. It starts no run.
+"""
+
+import base64
+import binascii
+import zlib
+from collections.abc import Mapping
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+from msgspec import Meta
+
+from layerwise.errors import RecipeError
+from layerwise.recipe import Recipe, load, plain
+from layerwise.studio.journal import Journal, Typed
+from layerwise.studio.security import UPLOAD, check_data, files_of
+from layerwise.studio.session import DEFAULT, Session
+
+LETTERS = 8192  # of a link's state
+UNPACKED = 256 << 10  # bytes that it may unpack to
+EDITS = 256  # changes on the way
+STEPS = 1_000_000  # that are replayed: some seconds
+
+Number = Annotated[int, Meta(ge=0, lt=1 << 31)]
+Place = Annotated[int, Meta(ge=0, lt=8)]
+
+
+class _State(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    recipe: dict[str, Any]
+    edits: list[tuple[Number, dict[str, Any] | tuple[Place, Place, Place | None, float]]] = []
+
+
+class Shared(NamedTuple):
+    """A state as read: the recipe that was begun with, and what was changed since, with the steps."""
+
+    first: Recipe
+    journal: Journal
+
+
+# ── writing ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def kept(session: Session) -> dict[str, Any]:
+    """What a page keeps, to come back to it over another line: `state` and `step`."""
+    return {"state": written(session), "step": session.step}
+
+
+def written(session: Session) -> str:
+    """The text of where a session stands."""
+    return _written(session.first, session.journal)
+
+
+def _written(first: Recipe, journal: Journal) -> str:
+    edits: list[Any] = []
+    before = first
+    for step, edit in journal:
+        if isinstance(edit, Recipe):
+            edits.append((step, difference(plain(edit), plain(before))))
+            before = edit
+        else:
+            edits.append((step, tuple(edit)))
+    text = msgspec.json.encode(_State(difference(plain(first), _begun()), edits))
+    return base64.urlsafe_b64encode(zlib.compress(text, 9)).decode().rstrip("=")
+
+
+def link(session: Session) -> dict[str, Any]:
+    """What a link to a session carries: `state` and `step`; and in `note`, in words, what stays behind.
+
+    Raises `RecipeError` where the data has no place in a link.
+    """
+    step, journal = session.step, session.journal
+    if named := [path for path in sorted(files_of(session.first.data)) if not UPLOAD.fullmatch(path)]:
+        raise RecipeError(
+            "a link names generated and built-in data, drawn points, and files that were dropped on the page",
+            received=", ".join(named),
+            remedy="send the file and the recipe",
+            place="data",
+        )
+    text, note = written(session), ""
+    if step > STEPS:
+        note = f"more than {STEPS:,} steps are not replayed"
+    elif len(journal) > EDITS or len(text) > LETTERS:
+        note = f"a link has up to {EDITS} changes and {LETTERS:,} letters"
+    if note:
+        text, step, note = _written(session.recipe, []), 0, f"{note}: it begins with the present settings"
+    if len(text) > LETTERS:
+        raise RecipeError(
+            f"a link has up to {LETTERS:,} letters", received=f"{len(text):,}", remedy="send the recipe as a file"
+        )
+    return {"state": text, "step": step, "note": note}
+
+
+def _begun() -> dict[str, Any]:
+    return plain(load(DEFAULT))
+
+
+def difference(now: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """What is other than before, key by key; what is of another kind as a whole.
+
+    >>> difference({"a": 1, "b": {"kind": "x", "c": 2, "d": 3}}, {"a": 1, "b": {"kind": "x", "c": 2, "d": 4}})
+    {'b': {'d': 3}}
+    """
+    found: dict[str, Any] = {}
+    for key, value in now.items():
+        old = before.get(key)
+        if isinstance(value, dict) and isinstance(old, dict) and value.get("kind") == old.get("kind"):
+            if inner := difference(value, old):
+                found[key] = inner
+        elif value != old:
+            found[key] = value
+    return found
+
+
+def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The base with what is other: the inverse of `difference`.
+
+    >>> merged({"a": 1, "b": {"kind": "x", "c": 2, "d": 4}}, {"b": {"d": 3}})
+    {'a': 1, 'b': {'kind': 'x', 'c': 2, 'd': 3}}
+    """
+    found = dict(base)
+    for key, value in changes.items():
+        old = found.get(key)
+        inner = (
+            isinstance(value, dict) and isinstance(old, dict) and value.get("kind", old.get("kind")) == old.get("kind")
+        )
+        found[key] = merged(old, value) if inner and isinstance(old, dict) else value
+    return found
+
+
+# ── reading ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def read(text: str, launched: Recipe) -> Shared:
+    """What a text says, all of it checked. Raises `RecipeError`."""
+    try:
+        said = msgspec.json.decode(_unpacked(text), type=_State)
+        return _checked(said, launched)
+    except msgspec.DecodeError as error:
+        raise _wrong(str(error)) from None
+    except RecursionError:
+        raise _wrong("too many brackets") from None
+
+
+def _unpacked(text: str) -> bytes:
+    if len(text) > LETTERS:
+        raise _wrong(f"{len(text):,} letters; it may have {LETTERS:,}")
+    try:
+        packed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        inflating = zlib.decompressobj()
+        found = inflating.decompress(packed, UNPACKED)
+    except (ValueError, binascii.Error, zlib.error):
+        raise _wrong("letters that are none") from None
+    if inflating.unconsumed_tail or not inflating.eof or inflating.unused_data:
+        raise _wrong("one that was cut short, or unpacks to too much")
+    return found
+
+
+def _checked(said: _State, launched: Recipe) -> Shared:
+    if len(said.edits) > EDITS:
+        raise _wrong(f"{len(said.edits):,} changes; it may have {EDITS}")
+    first = now = _recipe(_begun(), said.recipe, launched)
+    journal: Journal = []
+    last = 0
+    for step, edit in said.edits:
+        if step < last:
+            raise _wrong("changes that are out of order")
+        last = step
+        if isinstance(edit, dict):
+            now = _recipe(plain(now), edit, launched)
+            if (now.data, now.task, now.seed) != (first.data, first.task, first.seed):
+                raise _wrong("a change of the data on the way")
+            journal.append((step, now))
+        else:
+            journal.append((step, Typed(*edit)))
+    return Shared(first, journal)
+
+
+def _recipe(base: dict[str, Any], changes: dict[str, Any], launched: Recipe) -> Recipe:
+    recipe = load(merged(base, changes))
+    check_data(recipe, launched)
+    return recipe
+
+
+def _wrong(received: str) -> RecipeError:
+    return RecipeError(
+        "a link carries a state of the Studio, as Share wrote it", received=received, remedy="copy the whole link anew"
+    )
+
+
+def replay(session: Session, shared: Shared, step: int) -> None:
+    """Bring a session to a state: begin, train and change as was done, up to `step`. Raises `RecipeError`."""
+    if step > STEPS:
+        raise RecipeError(
+            f"a link leads to step {STEPS:,} at most", received=f"{step:,}", remedy="open it at an earlier step"
+        )
+    session.begin(shared.first)
+    for at, edit in shared.journal:
+        if at > step:
+            break
+        _advance(session, at)
+        if isinstance(edit, Recipe):
+            session.change(edit)
+        else:
+            session.type_weight(*edit)
+    _advance(session, step)
+
+
+def _advance(session: Session, step: int) -> None:
+    """Train on to a step; less where training ends before."""
+    while session.step < step and session.advance(step - session.step):
+        pass

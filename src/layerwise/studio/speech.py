@@ -1,0 +1,384 @@
+"""The running diagnosis: one sentence on how training goes, and at most one thing to do about it.
+
+Rules are asked in the order of `RULES`; the first that has something to say speaks. What goes wrong comes
+first, then where training stands, then what the curves say. Each speaks only where its evidence is. Losses
+are measured by that of the best constant answer, as in `layerwise.inspection.rules`, whose thresholds hold
+here, too, so that they are the same for every task.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+from jaxtyping import Float64, Shaped, UInt8
+
+from layerwise.data.dataset import Dataset
+from layerwise.inspection.rules.course import FALLING, GAP, GAP_GRAVE, HALF, HARDLY
+from layerwise.inspection.rules.network import DEAD_WARNING
+from layerwise.inspection.samples import sample_of
+from layerwise.recipe import records as r
+from layerwise.studio.journal import Setup
+from layerwise.studio.timeline import Timeline
+from layerwise.studio.units import DEAD, SATURATED, ailments
+from layerwise.tasks.constant import constant_loss
+from layerwise.tasks.objective import training_weights
+from layerwise.training.padded import Parameters
+from layerwise.training.resolve import Resolved
+
+WINDOW = 20  # epochs of the curve that "now" is judged by
+FEW = 5  # epochs before the curves are judged at all
+SMOOTH = 5  # epochs whose median is "the loss now": one bad epoch says nothing
+JUMPS = 0.6  # of a constant answer's loss: rises that add up to it within the window, while the loss comes down by less
+BY_HEART = 0.05  # of it: a training loss below is as good as none
+LEARNED = 0.15  # of it: a loss below on rows that were held out is learned
+YOUNG = 20  # epochs for which a new branch is spoken of
+TRAIN, VALIDATION = 1, 3  # columns of the curve
+
+
+Sections = dict[str, Shaped[np.ndarray, "..."]]  # of a frame
+
+
+class Saying(NamedTuple):
+    """A sentence: its strong part, the rest, and what may be done.
+
+    `acts` are commands that a page can send, each with a label; the page offers the first of them that it can
+    do. The first word of an act is the command's name, or "undo", which only a page can. `alert` is for what
+    does not wait.
+    """
+
+    rule: str
+    strong: str
+    rest: str
+    acts: tuple[dict[str, Any], ...] = ()
+    alert: bool = False
+
+
+class Moment(NamedTuple):
+    """What is known at a step: all that the rules look at.
+
+    `curve` has a row for each epoch up to this step: step, training loss and figure, validation loss and
+    figure. `trivial` is the best constant answer's loss. `ailments` says of each hidden unit whether it is
+    well. `left` is where the line that was left last ended and where it was left; None where there is none.
+    """
+
+    status: str
+    step: int
+    end: int
+    per_epoch: int
+    best_step: int
+    edits: list[int]
+    left: tuple[int, int] | None
+    curve: Float64[np.ndarray, "epochs 5"]
+    trivial: float
+    ailments: UInt8[np.ndarray, "6 8"]
+    widths: tuple[int, ...]
+    train: r.Train
+    network: r.Mlp | r.LinearNet
+
+    def epoch(self, step: int | float) -> int:
+        """The epochs that were complete at a step."""
+        return int(step) // self.per_epoch
+
+    @property
+    def rate(self) -> float:
+        """The learning rate; NaN where it is no number."""
+        rate = self.train.learning_rate
+        return float(rate) if isinstance(rate, int | float) else math.nan
+
+    def now(self, column: int) -> float:
+        """The median of a column's last epochs."""
+        return float(np.median(self.curve[-SMOOTH:, column])) if len(self.curve) else math.nan
+
+    @property
+    def known(self) -> bool:
+        """Whether the training rows are known well enough for another rule to be no matter."""
+        return self.now(TRAIN) < HALF * self.trivial
+
+    @property
+    def held_out(self) -> bool:
+        """Whether there is a validation part."""
+        return bool(len(self.curve)) and math.isfinite(self.curve[-1, VALIDATION])
+
+    @property
+    def lowest(self) -> Float64[np.ndarray, " 5"]:
+        """The epoch with the lowest validation loss; there must be a validation part."""
+        found: Float64[np.ndarray, " 5"] = self.curve[int(np.nanargmin(self.curve[:, VALIDATION]))]
+        return found
+
+
+def sections(
+    status: str, line: Timeline, now: Parameters, setup: Setup, dataset: Dataset
+) -> Callable[[Float64[np.ndarray, "epochs 5"]], Sections]:
+    """What works out two sections of a frame: `caption`, a saying as JSON in UTF-8, and `health`, each unit's ailment.
+
+    `now` are the weights; the whole curve is handed over when they are worked out, as the frame has it. It
+    may be called on another thread, while training goes on here.
+    """
+    *hidden, _ = setup.network.layers
+    widths = tuple(len(layer.bias) for layer in hidden)
+    left = (line.left.end, line.left.at) if line.left else None
+    train, network = setup.resolved.recipe.train, setup.resolved.recipe.network
+    assert isinstance(train, r.Train) and isinstance(network, r.Mlp | r.LinearNet)
+    standing = (status, line.step, line.end, line.steps_per_epoch, line.best_step, line.edits, left)
+
+    def made(curve: Float64[np.ndarray, "epochs 5"]) -> Sections:
+        health = ailments(now, setup.network.activations[:-1], widths, dataset)
+        curve = curve[: np.searchsorted(curve[:, 0], standing[1], "right")]
+        trivial = _trivial(setup.resolved, dataset)
+        said = say(Moment(*standing, curve, trivial, health, widths, train, network))
+        return {"caption": written(said), "health": health}
+
+    return made
+
+
+def _trivial(resolved: Resolved, dataset: Dataset) -> float:
+    """The loss of the best constant answer to the training part."""
+    task, rows = resolved.recipe.task, dataset.train
+    weight = training_weights(task, dataset)[rows]
+    sample = sample_of(task, dataset, rows, weight)
+    return constant_loss(resolved.objective, sample.y, weight, float(sample.smoothing), float(sample.delta))
+
+
+def written(said: Saying) -> UInt8[np.ndarray, " bytes"]:
+    """A saying as a section of a frame: JSON in UTF-8."""
+    found: UInt8[np.ndarray, " bytes"] = np.frombuffer(msgspec.json.encode(said._asdict()), np.uint8)
+    return found
+
+
+def say(moment: Moment) -> Saying:
+    """What is to be said at a moment."""
+    return next(said for rule in RULES if (said := rule(moment)) is not None)
+
+
+def act(label: str, do: str, **more: Any) -> dict[str, Any]:
+    """Something to do, as a page sends it."""
+    return {"label": label, "do": do, **more}
+
+
+def _count(number: int) -> str:
+    """A number with thin spaces between the thousands."""
+    return f"{number:,}".replace(",", "\u202f")
+
+
+def _to_epoch(moment: Moment, step: int | float) -> dict[str, Any]:
+    return act(f"Go to epoch {_count(moment.epoch(step))}", "seek", step=int(step))
+
+
+def _slower(moment: Moment) -> dict[str, Any]:
+    return act("Halve the learning rate", "set", path="train.learning_rate", value=float(f"{moment.rate / 2:.4g}"))
+
+
+# ── where training came to ──────────────────────────────────────────────────────────────────────
+
+
+def diverged(moment: Moment) -> Saying | None:
+    """A loss that was no finite number any more: training went back to the last good epoch."""
+    if moment.status != "diverged":
+        return None
+    after = " after the last change" if moment.edits else ""
+    acts = [act("Undo", "undo")] if moment.edits else []
+    if math.isfinite(moment.rate):
+        acts.append(_slower(moment))
+    strong = f"Went back to step {_count(moment.step)}."
+    return Saying("divergence", strong, f"The loss was not finite any more{after}.", tuple(acts), alert=True)
+
+
+def initial(moment: Moment) -> Saying | None:
+    """Before the first step."""
+    if moment.step:
+        return None
+    return Saying("initial", "Initial weights.", "Guess what will happen, then press play.")
+
+
+def ended(moment: Moment) -> Saying | None:
+    """Training came to an end by itself."""
+    if moment.status == "finished":
+        epochs = moment.train.epochs
+        return Saying("end", f"Finished after {_count(epochs)} epochs.", "The recipe asks for no more.")
+    if moment.status == "stopped_early":
+        strong = f"Stopped early at epoch {_count(moment.epoch(moment.step))}."
+        rest = f"Validation was best at epoch {_count(moment.epoch(moment.best_step))}."
+        return Saying("end", strong, rest, (_to_epoch(moment, moment.best_step),))
+    return None
+
+
+def back(moment: Moment) -> Saying | None:
+    """Training stands before its end."""
+    if moment.step >= moment.end:
+        return None
+    strong = f"Back at epoch {_count(moment.epoch(moment.step))}."
+    return Saying("back", strong, "What comes after is known; play goes on from here.")
+
+
+def branched(moment: Moment) -> Saying | None:
+    """A little way onto a new branch the old one is named."""
+    if moment.left is None or moment.step - moment.left[1] > YOUNG * moment.per_epoch:
+        return None
+    last = f"up to epoch {_count(moment.epoch(moment.left[0]))}"
+    return Saying("branch", "A new branch.", f"The line before, {last}, stays dotted.", _return(moment))
+
+
+def _return(moment: Moment) -> tuple[dict[str, Any], ...]:
+    return () if moment.left is None else (act("Return to the line before", "return"),)
+
+
+# ── what is wrong with the network ──────────────────────────────────────────────────────────────
+
+
+def dead(moment: Moment) -> Saying | None:
+    """ReLUs that give 0 for every training row: a whole layer of them, or some where nothing was learned yet."""
+    shares = _shares(moment, DEAD)
+    if not shares or max(shares) < (DEAD_WARNING if not moment.known else 1.0):
+        return None
+    layer = int(np.argmax(shares))
+    many, of = round(shares[layer] * moment.widths[layer]), moment.widths[layer]
+    verb = "is" if many == 1 else "are"
+    strong = f"{many} of {of} units of layer {layer + 1} {verb} dead."
+    kinds = _activations(moment)
+    kinds[layer] = {"kind": "leaky_relu"}
+    rest = "They give 0 for every training point, so no error reaches them any more."
+    return Saying("dead units", strong, rest, (act("Use leaky ReLU", "set", path="network.activation", value=kinds),))
+
+
+def saturated(moment: Moment) -> Saying | None:
+    """Units far out on their flat sides for every training row, where nothing was learned yet."""
+    shares = _shares(moment, SATURATED)
+    if not shares or moment.known or max(shares) < HALF:
+        return None
+    layer = int(np.argmax(shares))
+    many, of = round(shares[layer] * moment.widths[layer]), moment.widths[layer]
+    rest = "Weighted sums far from 0 let hardly any error back."
+    acts = (act("Begin again", "reset"),)
+    if moment.train.l2 < 0.001:
+        acts = (act("Set L2 to 0.001", "set", path="train.l2", value=0.001),)
+    return Saying("saturation", f"{many} of {of} units of layer {layer + 1} are saturated.", rest, acts)
+
+
+def _shares(moment: Moment, ailment: int) -> list[float]:
+    """Of each hidden layer, how many of its units have it."""
+    return [float((row[:width] == ailment).mean()) for row, width in zip(moment.ailments, moment.widths, strict=False)]
+
+
+def _activations(moment: Moment) -> list[dict[str, Any]]:
+    """Every hidden layer's activation, as a recipe has it."""
+    given = moment.network.activation if isinstance(moment.network, r.Mlp) else ()
+    kinds = list(given) if isinstance(given, tuple | list) else [given] * len(moment.widths)
+    return [{"kind": type(kind).__struct_config__.tag, **_fields(kind)} for kind in kinds]
+
+
+def _fields(kind: r.Activation) -> dict[str, float]:
+    return {name: getattr(kind, name) for name in kind.__struct_fields__}
+
+
+# ── what the curves say ─────────────────────────────────────────────────────────────────────────
+
+
+def first_epochs(moment: Moment) -> Saying | None:
+    """Too few epochs to judge."""
+    if not len(moment.curve):
+        return Saying("beginning", "The first epoch.", "Its curves begin where it ends.")
+    if len(moment.curve) < FEW:
+        return Saying("beginning", "The first epochs.", "Watch whether both losses come down.", _return(moment))
+    return None
+
+
+def jumping(moment: Moment) -> Saying | None:
+    """A rate too high: from epoch to epoch the training loss leaps up and down instead of coming down."""
+    loss = moment.curve[-WINDOW - 1 :, TRAIN]
+    steps = np.diff(loss)
+    rises = float(steps[steps > 0].sum())
+    if len(steps) < FEW or rises < JUMPS * moment.trivial or loss[0] - loss[-1] > rises:
+        return None
+    acts = (_slower(moment),) if math.isfinite(moment.rate) else ()
+    rest = f"From epoch to epoch it leaps up again, at a learning rate of {moment.rate:g}."
+    return Saying("learning rate", "The training loss jumps.", rest, acts)
+
+
+def by_heart(moment: Moment) -> Saying | None:
+    """Hardly any training loss, and much on rows that were held out."""
+    if not moment.held_out or moment.now(TRAIN) > BY_HEART * moment.trivial:
+        return None
+    if moment.now(VALIDATION) - moment.now(TRAIN) < GAP_GRAVE * moment.trivial:
+        return None
+    rest = f"The training loss is almost nothing, the validation loss {moment.now(VALIDATION):.2g}."
+    step = moment.lowest[0]
+    acts = (_to_epoch(moment, step),) if step < moment.step else ()
+    return Saying("over-fitting", "Learned by heart.", rest, acts)
+
+
+def over_fitting(moment: Moment) -> Saying | None:
+    """The validation loss has risen from its lowest, while the training loss has not."""
+    if not moment.held_out:
+        return None
+    lowest = moment.lowest
+    risen = moment.now(VALIDATION) - lowest[VALIDATION] > GAP * moment.trivial
+    if not risen or not moment.known or moment.now(TRAIN) > lowest[TRAIN]:
+        return None
+    strong = f"Over-fitting since epoch {_count(moment.epoch(lowest[0]))}."
+    acts = (_to_epoch(moment, lowest[0]),)
+    return Saying("over-fitting", strong, "Validation loss rises, training loss does not.", acts)
+
+
+def nothing_learned(moment: Moment) -> Saying | None:
+    """After some epochs the training loss is still about that of a constant answer."""
+    if len(moment.curve) < WINDOW or moment.now(TRAIN) < HARDLY * moment.trivial:
+        return None
+    share = moment.now(TRAIN) / moment.trivial
+    rest = f"The training loss is {share:.0%} of what the same answer for all points gets."
+    kinds = _activations(moment)
+    if not kinds or all(kind["kind"] == "linear" for kind in kinds):
+        rest += " A network without curves draws one straight line only."
+        layer = {"kind": "mlp", "hidden": [4], "activation": "tanh"}
+        return Saying(
+            "under-fitting", "Hardly learning.", rest, (act("Add a hidden layer", "set", path="network", value=layer),)
+        )
+    falling = moment.curve[-WINDOW, TRAIN] > moment.curve[-1, TRAIN]
+    acts = ()
+    if falling and math.isfinite(moment.rate) and moment.rate < 1:
+        faster = float(f"{3 * moment.rate:.4g}")
+        acts = (act("Triple the learning rate", "set", path="train.learning_rate", value=faster),)
+    return Saying("under-fitting", "Hardly learning.", rest, acts)
+
+
+def plateau(moment: Moment) -> Saying | None:
+    """The training loss is not small, and does not fall any more."""
+    if len(moment.curve) < 2 * WINDOW or moment.now(TRAIN) < LEARNED * moment.trivial:
+        return None
+    before = float(np.median(moment.curve[-2 * WINDOW : -WINDOW, TRAIN]))
+    if before - float(np.median(moment.curve[-WINDOW:, TRAIN])) > FALLING * moment.trivial:
+        return None
+    epochs = moment.epoch(moment.curve[-1, 0] - moment.curve[-2 * WINDOW, 0])
+    rest = f"The training loss has stayed at {moment.now(TRAIN):.2g} for {_count(epochs)} epochs."
+    return Saying("plateau", "A plateau.", rest, _return(moment))
+
+
+def learned(moment: Moment) -> Saying | None:
+    """Little loss left on the rows that were held out, or where there are none on the training rows."""
+    column = VALIDATION if moment.held_out else TRAIN
+    if moment.now(column) > LEARNED * moment.trivial or moment.now(TRAIN) > LEARNED * moment.trivial:
+        return None
+    rest = f"The validation loss is down to {moment.now(column):.2g}."
+    if not moment.held_out:
+        rest = "The training loss is down to almost nothing; nothing is held out for validation."
+    return Saying("learned", "Learned.", rest, _return(moment))
+
+
+def learning(moment: Moment) -> Saying:
+    """All is as it should be."""
+    if not moment.held_out:
+        rest = "Nothing is held out for validation, so over-fitting cannot be seen."
+        return Saying("learning", "Training.", rest, _return(moment))
+    both = moment.curve[-WINDOW:][:, [TRAIN, VALIDATION]]
+    falls = both[0] > both[-1]
+    rest = "Training and validation loss come down." if falls.all() else "The training loss comes down."
+    if not falls[0]:
+        rest = "The losses go up and down a little."
+    return Saying("learning", "Learning.", rest, _return(moment))
+
+
+RULES: tuple[Callable[[Moment], Saying | None], ...] = (
+    diverged, initial, ended, back, branched, dead, first_epochs, jumping, saturated,
+    by_heart, over_fitting, nothing_learned, plateau, learned, learning,
+)  # fmt: skip
