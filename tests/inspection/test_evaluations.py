@@ -19,6 +19,7 @@ def test_curves_are_scikit_learns(rows: list[tuple[int, bool]]) -> None:
     scores, positive = np.array([float(score) for score, _ in rows]), np.array([yes for _, yes in rows])
     found = curve("yes", scores, positive)
     assert found.positives == positive.sum()
+    assert found.prevalence == pytest.approx(positive.mean()) == pytest.approx(found.precision[-1])
     if positive.any() and not positive.all():
         area = np.trapezoid(found.true_positive, found.false_positive)
         assert area == pytest.approx(roc_auc_score(positive, scores))

@@ -65,11 +65,22 @@ def test_a_confusion_is_drawn_in_shares_and_told_in_counts(classes: int) -> None
 def test_curves_and_calibration() -> None:
     yes = curve("yes", np.array([0.9, 0.2, 0.7]), np.array([True, False, False]))
     assert plots.roc([yes]).data[1].y.tolist() == yes.true_positive.tolist()
-    assert plots.precision_recall([yes]).data[0].y.tolist() == yes.precision.tolist()
+    assert plots.precision_recall([yes]).data[1].y.tolist() == yes.precision.tolist()
     drawn = plots.calibration(calibration(np.array([0.95, 0.96]), np.array([True, False]))).data[1]
     assert drawn.error_y.array[0] > 0 and drawn.error_y.arrayminus[0] > 0
     labels = plots.calibration(calibration(np.array([[0.95, 0.96]]), np.array([[True, False]]))).data[1]
     assert labels.error_y.array is None and labels.customdata.tolist() == [2]
+
+
+def test_precision_stands_beside_the_prevalence() -> None:
+    """One of three rows is of the class: a guess is right in a third of its cases."""
+    yes = curve("yes", np.array([0.9, 0.2, 0.7]), np.array([True, False, False]))
+    figure = plots.precision_recall([yes])
+    assert list(figure.data[0].y) == [yes.prevalence] * 2 == [pytest.approx(1 / 3)] * 2
+    assert [note.text for note in figure.layout.annotations] == ["prevalence 0.333"]
+    several = plots.precision_recall([yes, curve("no", np.array([0.1, 0.8, 0.3]), np.array([False, True, True]))])
+    assert [round(float(line.y[0]), 3) for line in several.data[:2]] == [0.333, 0.667]
+    assert "no: prevalence 0.667" in several.data[1].hovertemplate and not several.layout.annotations
 
 
 def test_predicted_values_that_are_not_finite_are_left_out() -> None:

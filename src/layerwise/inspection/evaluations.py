@@ -26,11 +26,13 @@ class Curve:
     """How well scores tell one class (or label) from all others, over every threshold.
 
     From the highest threshold to the lowest: the share of the others and of the class itself that score
-    above it (together the ROC curve), and the precision, which is defined from the first row on.
+    above it (together the ROC curve), and the precision, which is defined from the first row on. `prevalence`
+    is the class's share of the rows, the precision of taking every row, or any at random, for it.
     """
 
     name: str
     positives: int
+    prevalence: float
     false_positive: Float64[np.ndarray, " thresholds"]
     true_positive: Float64[np.ndarray, " thresholds"]
     precision: Float64[np.ndarray, " thresholds"]
@@ -131,6 +133,8 @@ def curve(name: str, scores: Float[np.ndarray, " rows"], positive: np.ndarray) -
     ([0.0, 0.0, 0.5, 0.5, 1.0], [0.0, 0.5, 0.5, 1.0, 1.0])
     >>> [round(float(value), 2) for value in found.precision]
     [1.0, 1.0, 0.5, 0.67, 0.5]
+    >>> found.prevalence
+    0.5
     """
     order = np.argsort(-scores, kind="stable")
     ranked, hits = scores[order], positive[order].astype(np.int64)
@@ -143,6 +147,7 @@ def curve(name: str, scores: Float[np.ndarray, " rows"], positive: np.ndarray) -
     return Curve(
         name=name,
         positives=positives,
+        prevalence=positives / max(hits.size, 1),
         false_positive=np.append(0.0, (above - true) / max(others, 1)),
         true_positive=np.append(0.0, true / max(positives, 1)),
         precision=np.append(1.0, true / above),

@@ -177,10 +177,21 @@ def roc(curves: Sequence[Curve]) -> "Figure":
 
 
 def precision_recall(curves: Sequence[Curve]) -> "Figure":
-    """Of each class against the rest: how many of those found are right, against how many are found."""
+    """Of each class against the rest: how many of those found are right, against how many are found.
+
+    A level line is the prevalence of each class, which is the precision of guessing.
+    """
     figure = _unit(
         "recall: share of the class that is found", "precision: share of those found", "precision and recall"
     )
+    for curve in curves:
+        figure.add_trace(_prevalence(curve))
+    if len(curves) == 1:
+        high = curves[0].prevalence > 0.5  # the words stand where the curve is not
+        figure.add_annotation(
+            x=0, y=curves[0].prevalence, xanchor="left", yanchor="top" if high else "bottom", showarrow=False,
+            text=f"prevalence {curves[0].prevalence:.3f}", font={"size": 12, "color": INK2},
+        )  # fmt: skip
     for number, curve in enumerate(curves):
         figure.add_trace(_stroke(curve.true_positive, curve.precision, curve.name, number, len(curves)))
     return figure
@@ -198,6 +209,16 @@ def _chance(x: Sequence[float], y: Sequence[float]) -> Any:
 
     line = {"color": LINE, "width": 1.5}
     return go.Scatter(x=list(x), y=list(y), mode="lines", line=line, hoverinfo="skip", showlegend=False)
+
+
+def _prevalence(curve: Curve) -> Any:
+    """Where guessing stands."""
+    import plotly.graph_objects as go
+
+    share = curve.prevalence
+    hover = f"{style.escaped(curve.name)}: prevalence {share:.3f}<extra></extra>"
+    line = {"color": EDGE, "width": 1, "dash": "dash"}
+    return go.Scatter(x=[0.0, 1.0], y=[share, share], mode="lines", line=line, hovertemplate=hover, showlegend=False)
 
 
 def _stroke(x: np.ndarray, y: np.ndarray, name: str, number: int, of: int) -> Any:

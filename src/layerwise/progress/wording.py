@@ -158,7 +158,7 @@ def ended(status: str, epochs: int, seconds: float) -> str:
     """How a run ended, in a sentence.
 
     >>> ended("finished", 20, 1.234), ended("finished", 0, 0.1)
-    ('Trained for 20 epochs in 1.23 s.', 'Evaluated in 0.1 s; there was nothing to train.')
+    ('Trained for 20 epochs in 1.23 s.', 'Evaluated in 0.10 s; there was nothing to train.')
     """
     if not epochs:
         return f"Evaluated in {duration(seconds)}; there was nothing to train."

@@ -174,7 +174,9 @@ def _decisions(evaluated: Decisions, figures: Figures) -> list[Html]:
         against = "" if len(evaluated.curves) == 1 else "Each class against the rest. "
         of = f" of {evaluated.curves[0].name}" if len(evaluated.curves) == 1 else ""
         drawn.append(figures.add(plots.roc(evaluated.curves), f"ROC{of}", f"{against}The diagonal is chance."))
-        drawn.append(figures.add(plots.precision_recall(evaluated.curves), f"Precision and recall{of}", against))
+        guessing = "The level line is the prevalence" if of else "The level lines are the prevalences"
+        caption = f"{against}{guessing}: the precision of guessing."
+        drawn.append(figures.add(plots.precision_recall(evaluated.curves), f"Precision and recall{of}", caption))
     if evaluated.calibration is not None:
         caption = "On the diagonal it is as sure as it may be, below it is too sure. Larger dots, more rows."
         drawn.append(figures.add(plots.calibration(evaluated.calibration), "Calibration", caption))
