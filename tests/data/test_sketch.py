@@ -61,9 +61,27 @@ def test_classes_are_counted_and_rare_ones_told(tmp_path):
     pl.DataFrame({"a": range(0, 200, 2), "y": ["b"] * 95 + ["a"] * 4 + ["c"]}).write_ndjson(path)
     text = sketch(path, "y")
     assert "3 classes: a 4.0%, b 95.0%, c 1.0%" in text
-    assert 'class_weight = "balanced"' in text
+    (line,) = [line for line in text.splitlines() if 'class_weight = "balanced"' in line]
+    assert "b has 95 rows, c 1" in line
+    file = tmp_path / "t.toml"
+    file.write_text(text.replace(line, line.removeprefix("# ")), "utf-8")  # the sign taken away, it is a setting
+    assert load_recipe(file).task.class_weight == "balanced"
     assert "c has one row" in text
     assert 'kind = "stratified"' in text
+
+
+def test_outliers_of_a_quantity_are_told_with_the_loss_that_bears_them(tmp_path):
+    path = tmp_path / "t.csv"
+    rows = [f"{n},{n % 7 + n / 1000}" for n in range(200)]
+    path.write_text("\n".join(["a,y", *rows, "5,1000.5", "6,900.5"]) + "\n")
+    text = sketch(path, "y")
+    (line,) = [line for line in text.splitlines() if "huber" in line]
+    assert "the 3 rows farthest from the mean make 99% of the squared deviation" in line
+    file = tmp_path / "t.toml"
+    file.write_text(text.replace(line, line.removeprefix("# ")), "utf-8")
+    assert load_recipe(file).task.loss == "huber"
+    path.write_text("\n".join(["a,y", *rows]) + "\n")
+    assert "huber" not in sketch(path, "y")
 
 
 def test_hostile_names_and_values_stay_in_their_place(tmp_path):

@@ -3,11 +3,12 @@
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from jaxtyping import Float, Int64
 
 from layerwise.data import columns, dates
 from layerwise.data.columns import BadValue, Column
@@ -15,7 +16,7 @@ from layerwise.data.dataset import Classes
 from layerwise.data.delimited import DELIMITERS, DelimitedFile
 from layerwise.data.read import Table, open_table
 from layerwise.data.table import require
-from layerwise.data.target import TargetReader
+from layerwise.data.target import HEAVY, TargetReader, farthest
 from layerwise.recipe.records import SCHEMA, AutoTask, NoSplit
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def sketch(path: str | os.PathLike[str], target: str, called: str | None = None)
     require([table], [target])
     rows = sum(frame.height for frame in table.batches())
     found = [columns.infer(table.head.get_column(name), table.notation) for name in table.columns if name != target]
-    described, split = _target(table, target, rows)
+    described, split, weighing = _target(table, target, rows)
     lines = [
         f"# {_comment(table.name)}: {rows:,} rows, {len(table.columns)} columns{_dialect(table)}",
         *(
@@ -78,6 +79,7 @@ def sketch(path: str | os.PathLike[str], target: str, called: str | None = None)
             else []
         ),
         f"layerwise = {SCHEMA}",
+        *weighing,
         "",
         "[data]",
         'kind = "table"',
@@ -109,8 +111,10 @@ def _dialect(table: Table) -> str:
     return f"; {between} between fields, {table.encoding}, decimal {decimal}"
 
 
-def _target(table: Table, name: str, rows: int) -> tuple[list[str], str]:
-    """What the target holds, in sentences, and the split that suits it."""
+def _target(table: Table, name: str, rows: int) -> tuple[list[str], str, list[str]]:
+    """What the target holds, in sentences; the split that suits it; and a task for one that is out of balance,
+    as a comment which only has to lose its sign.
+    """
     reader = TargetReader((name,), AutoTask(), table.head, table.notation)
     try:
         reader.add(table.head, table.notation)
@@ -118,17 +122,31 @@ def _target(table: Table, name: str, rows: int) -> tuple[list[str], str]:
         raise bad.error(table.place(bad.index)) from None
     y, discrete, notes = reader.settle(NoSplit())
     if not isinstance(discrete, Classes):
-        return [f"a quantity from {y.min():.7g} to {y.max():.7g}", *map(_comment, notes)], "random"
+        lines = [f"a quantity from {y.min():.7g} to {y.max():.7g}", *map(_comment, notes)]
+        return lines, "random", list(_outliers(y))
     counts = np.bincount(y, minlength=len(discrete.names))
     shown = ", ".join(f"{_comment(n)} {c / len(y):.1%}" for n, c in list(zip(discrete.names, counts, strict=True))[:10])
     lines = [f"{len(counts)} classes: {shown}{', ...' if len(counts) > 10 else ''}", *map(_comment, notes)]
-    if counts.min() < 0.1 * len(y) and counts.max() > 5 * counts.min():
-        lines.append(
-            'some are rare: task = { kind = "classify", class_weight = "balanced" } above [data] weighs them up'
-        )
     if counts.min() < 2 and table.head.height == rows:
         lines.append(f"{_comment(discrete.names[int(counts.argmin())])} has one row: add rows of it, or leave it out")
-    return lines, "stratified"
+    return lines, "stratified", list(_rare(discrete.names, counts))
+
+
+def _rare(names: Sequence[str], counts: Int64[np.ndarray, " classes"]) -> Iterator[str]:
+    """How classes that are rare are made to count."""
+    if counts.min() < 0.1 * counts.sum() and counts.max() > 5 * counts.min():
+        order = np.argsort(-counts, kind="stable")
+        most, least = int(order[0]), int(order[-1])
+        said = f"{_comment(names[most])} has {counts[most]:,} rows, {_comment(names[least])} {counts[least]:,}"
+        yield f'# task = {{ kind = "classify", class_weight = "balanced" }}  # rare classes weigh more: {said}'
+
+
+def _outliers(y: Float[np.ndarray, "rows *quantities"]) -> Iterator[str]:
+    """How far values are kept from ruling the loss."""
+    count, share = farthest(y.reshape(len(y), -1).astype(np.float64))
+    if share >= HEAVY:
+        said = f"the {count:,} rows farthest from the mean make {share:.0%} of the squared deviation"
+        yield f'# task = {{ kind = "regress", loss = "huber" }}  # {said}; look whether they are mistakes'
 
 
 def _other_splits(found: list[Column]) -> Iterator[str]:
@@ -144,8 +162,7 @@ def _column(table: Table, column: Column) -> str:
     kind = '"ignore"' if column.kind in _LEFT_OUT else f'"{column.kind}"'
     if column.form in dates.TURNED:  # stated, since later rows could be read either way round
         kind = f'{{ kind = "date", form = "{column.form}" }}'
-    key = column.name if re.fullmatch(r"[A-Za-z0-9_-]+", column.name) else _quoted(column.name)
-    return f"{key} = {kind}  # {_comment(_described(table, column))}"
+    return f"{toml_key(column.name)} = {kind}  # {_comment(_described(table, column))}"
 
 
 def _described(table: Table, column: Column) -> str:
@@ -194,6 +211,15 @@ def _example(series: "pl.Series", table: Table) -> str:
         if text is not None:
             return f"; e.g. {text[:40]}"
     return ""
+
+
+def toml_key(name: str) -> str:
+    """A column's name as a key of TOML.
+
+    >>> toml_key("area"), toml_key("area in m²")
+    ('area', '"area in m²"')
+    """
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _quoted(name)
 
 
 def _quoted(text: str) -> str:

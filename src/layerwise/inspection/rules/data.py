@@ -1,6 +1,5 @@
 """Rules on the data: what stands in two parts, what says nothing, and what says too much."""
 
-import math
 
 import numpy as np
 from jaxtyping import Float32, Int64, Shaped
@@ -8,6 +7,7 @@ from jaxtyping import Float32, Int64, Shaped
 from layerwise.data.dataset import Classes, Dataset, Labels, Quantities, Rows, spread
 from layerwise.data.leaks import duplicates
 from layerwise.data.split import Parts
+from layerwise.data.target import FARTHEST, HEAVY, farthest
 from layerwise.inspection.findings import Finding, Healthy, Severity, Unseen, Verdict
 from layerwise.inspection.rules.case import Case
 from layerwise.recipe import records as r
@@ -24,8 +24,6 @@ BALANCED = 'task = { kind = "classify", class_weight = "balanced" }'
 # One input column by itself is hardly ever right this often unless it is made from the target.
 TELLING, TELLING_R2 = 0.99, 0.99
 TELLING_ROWS, TELLING_BINS, MOST_LOOKED, MOST_WIDE = 50, 20, 1000, 10_000
-# The farthest hundredth of a normal distribution makes 8.5% of its variance.
-FARTHEST, HEAVY = 0.01, 0.5
 SCALE = 10.0  # times off 1: Adam's usual steps reach an output of 10 only after thousands of them
 
 
@@ -274,11 +272,9 @@ def target_scale(case: Case) -> Verdict:
             'let it be standardized: task = { kind = "regress", standardize = true }',
             "task.standardize",
         )
-    count = math.ceil(FARTHEST * len(y))
     if len(y) < 100 or not deviation.all():
         return Healthy(rule, f"a mean of {_largest(center):.3g} and a standard deviation of {_largest(deviation):.3g}")
-    squares = np.sort(np.square(y - center), axis=0)
-    share = float((squares[-count:].sum(axis=0) / squares.sum(axis=0)).max())
+    count, share = farthest(y)
     seen = f"the {_rows(count)} farthest from the mean make {share:.0%} of the squared deviation"
     if share < HEAVY or task.loss != "mse":
         return Healthy(rule, seen)
