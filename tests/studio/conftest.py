@@ -220,7 +220,9 @@ class Tab:
         self.page.on("request", lambda request: self.asked.append(request.url))
         self.page.on("websocket", lambda opened: self.asked.append(opened.url))
         self.page.goto(address)
-        self.page.wait_for_selector(".place canvas")
+        while not self.page.query_selector(".place canvas"):
+            assert self.complaints == []  # a page that does not begin has said why
+            self.page.wait_for_timeout(20)
         self.settle()
 
     def settle(self) -> None:
