@@ -1,7 +1,9 @@
 """The command line: words in, words out.
 
 `main` runs one command and turns every error into a message and an exit code: 0 done, 1 the run
-failed, 2 bad input, 130 stopped by Ctrl-C. Nothing heavy is imported before a command needs it.
+failed, 2 bad input, 130 stopped by Ctrl-C with nothing to show. A training that Ctrl-C ends in order is
+done: its best weights are scored and saved, and its status, "interrupted", says that there could be more.
+Nothing heavy is imported before a command needs it.
 """
 
 import errno
@@ -67,6 +69,8 @@ def about(
     Start with:
       layerwise train digits          a built-in recipe
       layerwise init FILE -t COLUMN   a recipe for your own table
+
+    Exit codes: 0 done, 1 the run failed, 2 bad input, 130 stopped by Ctrl-C before there was a result.
     """
 
 

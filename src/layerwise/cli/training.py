@@ -52,6 +52,9 @@ def train(
 ) -> None:
     """Train a network, score it and save it.
 
+    Ctrl-C ends it in order: the best weights are scored and saved, the exit code is 0, and `resume` goes on.
+    A second Ctrl-C stops at once.
+
     \b
     Examples:
       layerwise train digits

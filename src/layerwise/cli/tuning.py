@@ -145,6 +145,8 @@ def _go(begin: "Callable[[], Study]", name: str, as_json: bool, quiet: bool) -> 
         console.show(*summary(study, report, console.results().width))
     if study.status == "diverged":
         raise typer.Exit(1)
+    if study.status == "interrupted" and not study.has_winner:
+        raise typer.Exit(130)
 
 
 def _report(study: "Study") -> Path | None:
@@ -195,16 +197,17 @@ def summary(study: "Study", report: Path | None, width: int) -> "list[Renderable
     counts = study.counts()
     over = {state: count for state, count in sorted(counts.items()) if state not in ("running", "waiting")}
     words = wording.listed([f"{count} {state.replace('_', ' ')}" for state, count in over.items()]) or "none over"
+    kept = "the best model so far is kept" if study.has_winner else "too early for a model"
     endings = {
         "finished": "Searched {n} in {time}: {words}.",
-        "interrupted": "Interrupted after {n} of {all} in {time}: {words}; the best model so far is kept.",
-        "time_limit": "Out of time after {n} of {all} in {time}: {words}; the best model so far is kept.",
+        "interrupted": "Interrupted after {n} of {all} in {time}: {words}; {kept}.",
+        "time_limit": "Out of time after {n} of {all} in {time}: {words}; {kept}.",
         "joined": "Helped with {n} in {time}; the process that began the study names its winner.",
         "diverged": "None of {n} gave a finite loss.",
     }
     n = wording.counted(sum(over.values()), "setting")
     ending = endings[study.status].format(
-        n=n, all=sum(counts.values()), time=wording.duration(study.seconds), words=words
+        n=n, all=sum(counts.values()), time=wording.duration(study.seconds), words=words, kept=kept
     )
     blocks: list[RenderableType] = [Text(ending, style="bold red" if study.status == "diverged" else "bold")]
     if study.finalists:
