@@ -145,9 +145,8 @@ def test_whatever_is_done_every_step_replays(moves: list[tuple[str, int]]) -> No
     assert line.edits == sorted(line.edits) and all(0 < edit <= line.end for edit in line.edits)
 
 
-def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MEMORY", 300_000)
-    line = Timeline(*arguments())
+def test_memory_is_bounded() -> None:
+    line = Timeline(*arguments(), memory=300_000)
     for _ in range(150):
         line.advance(1)
     there = bits(line)

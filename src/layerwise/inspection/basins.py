@@ -150,8 +150,30 @@ def minima(networks: Sequence[MLP], objective: Objective, train: Sample, validat
     (4,)
     """
     outputs = [Forward(network)(np.asarray(train.x)) for network in networks]
-    losses = np.array([loss_of(objective, network, train) for network in networks], np.float64)
     held_out = validation.x.shape[0] > 0
+    return gathered(
+        objective,
+        train,
+        outputs,
+        losses=np.array([loss_of(objective, network, train) for network in networks], np.float64),
+        validation=np.array([loss_of(objective, n, validation) if held_out else np.nan for n in networks], np.float64),
+        scores=np.array(
+            [accuracy_or_r2(objective, found, np.asarray(train.y), np.asarray(train.weight)) for found in outputs],
+            np.float64,
+        ),
+    )
+
+
+def gathered(
+    objective: Objective,
+    train: Sample,
+    outputs: Sequence[Float32[np.ndarray, "rows outputs"]],
+    *,
+    losses: Float64[np.ndarray, " starts"],
+    validation: Float64[np.ndarray, " starts"],
+    scores: Float64[np.ndarray, " starts"],
+) -> Minima:
+    """The same of what networks say on the training rows, with their losses and scores."""
     constant = constant_loss(
         objective, np.asarray(train.y), np.asarray(train.weight), float(train.smoothing), float(train.delta)
     )
@@ -160,11 +182,8 @@ def minima(networks: Sequence[MLP], objective: Objective, train: Sample, validat
     return Minima(
         score="r2" if objective.kind == "quantities" else "accuracy",
         losses=losses,
-        validation=np.array([loss_of(objective, n, validation) if held_out else np.nan for n in networks], np.float64),
-        scores=np.array(
-            [accuracy_or_r2(objective, found, np.asarray(train.y), np.asarray(train.weight)) for found in outputs],
-            np.float64,
-        ),
+        validation=validation,
+        scores=scores,
         basin=_numbered(_alike(np.stack([_function(objective, found, train) for found in outputs])), losses),
         stuck=~(losses <= bound),
         constant=constant,

@@ -13,7 +13,12 @@ from collections.abc import Mapping
 import numpy as np
 
 VERSION = 1
-KINDS = ("weights", "biases", "curve", "surface", "units", "confusion", "fit", "score", "caption", "health")
+KINDS = (
+    *("weights", "biases", "curve", "surface", "units", "confusion", "fit", "score", "caption", "health"),
+    *("other", "since", "apart"),  # of two side by side
+    *("losses", "basins"),  # of many
+    *("trials", "best", "margins"),  # of a race of searches
+)
 TYPES: dict[str, tuple[int, str]] = {"float32": (1, "<f4"), "int32": (2, "<i4"), "uint8": (3, "u1")}
 HEADER, SECTION = struct.Struct("<2sBBII"), struct.Struct("<BBBB")
 

@@ -19,6 +19,7 @@ from layerwise.recipe import Recipe, load, plain, put
 from layerwise.studio import drawing, sharing
 from layerwise.studio import protocol as p
 from layerwise.studio.game import Game
+from layerwise.studio.games import Games
 from layerwise.studio.security import check_data
 from layerwise.studio.session import Session
 
@@ -49,7 +50,7 @@ class Pace:
 
 
 class Player:
-    """Plays for one page: the playground's session, or another game with its recipe. `run` is the thread's; `give` and `close` may be called from others."""
+    """Plays one game for one page. `run` is the thread's; `give` and `close` may be called from others."""
 
     def __init__(
         self, begin: Callable[[], Session], send: Callable[[Out], None], clock: Callable[[], float] = time.monotonic
@@ -78,8 +79,7 @@ class Player:
     def run(self) -> None:
         """Play until closed."""
         try:
-            self._session = self._begin()
-            self._game: Game = self._session  # another one while that is played; the playground's waits
+            self._games = Games(self._begin())
             self._launched = self._session.recipe
             self._offer_frame()
             self._session.advance(0)  # the program is traced and read from disk now, not when Play is pressed
@@ -92,6 +92,15 @@ class Player:
         finally:
             for threads in (self._drawing, self._aside):
                 threads.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def _session(self) -> Session:
+        """The playground's, which waits while another game is played."""
+        return self._games.session
+
+    @property
+    def _game(self) -> Game:
+        return self._games.now
 
     # ── training and frames ─────────────────────────────────────────────────────────────────────
 
@@ -199,9 +208,10 @@ class Player:
                 self._playing = False
                 session.go_back()
             case p.Share():
-                return p.answer(command.id, self._scene(), share=sharing.link(session))
+                shared = session if game is session else Session(game.recipe, like=session)
+                return p.answer(command.id, self._scene(), share=sharing.link(shared))
             case p.Follow():
-                self._playing = False
+                self._go(p.Playground(id=command.id))
                 sharing.replay(session, sharing.read(command.state, self._launched), command.step)
             case p.Set():
                 self._change(changed(game.recipe, command.path, command.value))
@@ -209,9 +219,18 @@ class Player:
                 self._change(drawing.drawn(session.recipe, session.dataset))
             case p.NewRecipe():
                 self._change(read(command.toml))
+            case p.Playground() | p.Compare() | p.Many() | p.Race() | p.Alone():
+                self._go(command)
             case p.Weight():
                 session.type_weight(command.layer, command.unit, command.source, command.value)
         return p.answer(command.id, self._scene())
+
+    def _go(self, command: p.Games) -> None:
+        self._playing = False
+        game = self._game
+        self._games.go(command)
+        if self._game is not game:
+            self._pace = Pace()
 
     def _forward(self, batches: int) -> None:
         self._playing = False

@@ -5,7 +5,7 @@ scene or with an error in words; only `painted`, which tells that a frame was dr
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -129,6 +129,35 @@ class Test(Command, tag="test"):
     show: bool
 
 
+class Playground(Command, tag="playground"):
+    """Plays one network, with the recipe of what was played before."""
+
+
+class Compare(Command, tag="compare"):
+    """Plays the recipe beside the same with some keys otherwise, by their paths."""
+
+    other: dict[Annotated[str, Meta(min_length=1, max_length=200)], Any]
+
+
+class Many(Command, tag="many"):
+    """Plays the recipe from many initial weights, or with many learning rates."""
+
+    vary: Literal["start", "rate"]
+
+
+class Race(Command, tag="race"):
+    """Searches the learning rate and one more setting in three ways; `draw` is the seed of what is drawn."""
+
+    against: Annotated[str, Meta(min_length=1, max_length=200)]
+    draw: Annotated[int, Meta(ge=0, lt=1 << 31)] = 0
+
+
+class Alone(Command, tag="alone"):
+    """Goes over to the playground with one of many networks, or with the settings of a trial."""
+
+    lane: Place
+
+
 class Painted(Command, tag="painted", kw_only=True):
     """Says that a frame was drawn, and the next may come."""
 
@@ -156,10 +185,17 @@ Known = (
     | Return
     | Share
     | Follow
+    | Playground
+    | Compare
+    | Many
+    | Race
+    | Alone
     | Painted
 )
 
-Everywhere = Hello | Play | Pause | Forward | Epochs | Back | Seek | Reset | Set | NewRecipe  # what every game knows
+Games = Playground | Compare | Many | Race | Alone  # goes over to another game
+# What every game knows.
+Everywhere = Hello | Play | Pause | Forward | Epochs | Back | Seek | Reset | Set | NewRecipe | Share | Follow | Games
 
 _decoder = msgspec.json.Decoder(Known)
 

@@ -1,6 +1,11 @@
 // The line to the server: commands as promises, binary frames decoded in place, and calm where it is cut.
 
-const KINDS = ["weights", "biases", "curve", "surface", "units", "confusion", "fit", "score", "caption", "health"];
+const KINDS = [
+  ...["weights", "biases", "curve", "surface", "units", "confusion", "fit", "score", "caption", "health"],
+  ...["other", "since", "apart"], // of two side by side
+  ...["losses", "basins"], // of many
+  ...["trials", "best", "margins"], // of a race of searches
+];
 const ARRAYS = { 1: Float32Array, 2: Int32Array, 3: Uint8Array };
 const VERSION = 1;
 const PATIENCE = [500, 1000, 2000, 4000];

@@ -1,0 +1,370 @@
+"""Two settings side by side: one seed, the same rows, trained in lockstep; which weights part, and when.
+
+A is the recipe. B is the same but for what is other in it, so what is set changes both, unless it is one of
+those keys. Each is trained exactly as it would be alone.
+"""
+
+import contextlib
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache, partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float32, Int32
+
+from layerwise.errors import RecipeError
+from layerwise.recipe import Recipe, load, plain, put
+from layerwise.studio import frames, views
+from layerwise.studio.lockstep import Lockstep
+from layerwise.studio.session import Session
+from layerwise.studio.speech import Saying, written
+from layerwise.studio.timeline import Arguments, Curve
+from layerwise.training import padded
+from layerwise.training.compile import options
+from layerwise.training.padded import Parameters
+
+APART = 0.1  # two weights further apart than this have parted
+OTHERS = 12  # keys that B may differ in
+SHARED = ("seed", "data", "search", "layerwise", "task.kind")  # what both have in common
+POINTS = 512  # of a curve that are sent
+WAIT = 0.05  # seconds for a program that is being compiled, before a page is answered
+
+
+class Pair:
+    """A recipe, and the same with some keys otherwise."""
+
+    rest = 0.0
+
+    def __init__(self, recipe: Recipe, other: Mapping[str, Any]) -> None:
+        self.revision = 0
+        self._paths = tuple(other)
+        self._begin(recipe, _second(recipe, other))
+
+    # ── what may be done ────────────────────────────────────────────────────────────────────────
+
+    def change(self, recipe: Recipe) -> None:
+        """Change both, and each but for what is other in it; from the beginning where a session begins anew."""
+        self._over_to(recipe, self.other)
+
+    def differ(self, other: Mapping[str, Any]) -> None:
+        """Let other keys of B be otherwise, by their paths. Raises `RecipeError`."""
+        self._over_to(self.recipe, dict(other))
+
+    def reset(self) -> None:
+        """Both back to their first weights."""
+        self._begin(self.a.recipe, self.b.recipe)
+
+    def advance(self, steps: int) -> int:
+        """Train both for up to so many batches, and watch them part; how many were made."""
+        made = self._steps.advance(steps)
+        self._partings.follow([member.timeline.arguments for member in self._steps.members], self.step)
+        return made
+
+    def seek(self, step: int) -> None:
+        """Take both to a step that was reached."""
+        before = self.a.recipe
+        self._steps.seek(step)
+        self.revision += self.a.recipe is not before
+
+    def work(self) -> bool:
+        """Catch up with watching, where its program was not ready."""
+        return self._partings.look()
+
+    # ── where it stands ─────────────────────────────────────────────────────────────────────────
+
+    @property
+    def recipe(self) -> Recipe:
+        """A's."""
+        return self.a.recipe
+
+    @property
+    def other(self) -> dict[str, Any]:
+        """B's values of the keys that may be other in it, by their paths."""
+        raw = plain(self.b.recipe)
+        values = {path: _at(raw, path) for path in self._paths}
+        return {path: value for path, value in values.items() if value is not None}
+
+    @property
+    def step(self) -> int:
+        """Batches done by both."""
+        return self._steps.step
+
+    @property
+    def end(self) -> int:
+        """Batches that were reached."""
+        return self._steps.end
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches of an epoch of A's."""
+        return self.a.steps_per_epoch
+
+    @property
+    def status(self) -> str:
+        """ "running" as long as one of them does."""
+        return self._steps.status
+
+    @property
+    def stamp(self) -> tuple[Any, ...]:
+        """What is another whenever there is something new to draw."""
+        return id(self), self.revision, self.step, self.status, self._partings.known
+
+    # ── what the page shows ─────────────────────────────────────────────────────────────────────
+
+    def scene(self) -> dict[str, Any]:
+        """A's scene, with B's recipe and the keys in which it differs."""
+        one, two = plain(self.a.recipe), plain(self.b.recipe)
+        differences = [{"path": path, "a": _at(one, path), "b": _at(two, path)} for path in self._paths]
+        return {
+            **self.a.scene(),
+            "game": "compare",
+            "revision": self.revision,
+            "status": self.status,
+            "step": self.step,
+            "end": self.end,
+            "ghost": [],
+            "other": self.other,
+            "differences": differences,
+            "second": {"recipe": two, "steps_per_epoch": self.b.steps_per_epoch},
+            "apart": APART,
+        }
+
+    def frame(self) -> Callable[[], bytes]:
+        """Both networks and their surfaces, both curves, and how far their weights are apart, and since when."""
+        shown = []
+        for member in self._steps.members:
+            curve = member.timeline.curve.until(self.end)
+            shown.append((member.timeline.parameters, member.timeline.arguments.shape, member.square, curve))
+        outputs = self.a.resolved.objective.outputs
+        since, now = self._partings.shown(self.step, shown[0][0], shown[1][0])
+        return partial(_framed, self.revision, self.step, shown, outputs, since, now, self._said(since))
+
+    def _said(self, since: Int32[np.ndarray, "7 8 9"]) -> Saying:
+        """What is to be said of the two."""
+        halted = [name for name, m in zip("AB", self._steps.members, strict=True) if not self._steps.goes_on(m)]
+        if not self.other:
+            return Saying("same", "A and B are the same so far.", "Choose above what is to differ in B.")
+        if halted and self.status == "running":
+            member = self.a if halted == ["A"] else self.b
+            why = {"diverged": "its loss was not finite any more", "stopped_early": "validation was no better any more"}
+            reason = why.get(member.status, "it came to its end")
+            return Saying("halted", f"{halted[0]} stands at step {member.step}:", f"{reason}. The other goes on.")
+        if not self.step:
+            words = "The first weights are the same." if not (since >= 0).any() else "Their first weights differ, too."
+            return Saying("initial", "One seed, one data set.", f"{words} Guess which will do better, then press play.")
+        there = self._partings.there
+        parted, all_ = int((since >= 0).sum()), int(there.sum())
+        if not parted:
+            return Saying("together", "Still together.", f"No weight differs by more than {APART} yet.")
+        first = int(since[since >= 0].min()) // self.steps_per_epoch
+        return Saying(
+            "parted",
+            f"{parted} of {all_} weights have parted.",
+            f"The first one in epoch {first + 1}; parted is further apart than {APART}.",
+        )
+
+    # ── inside ──────────────────────────────────────────────────────────────────────────────────
+
+    def _begin(self, recipe: Recipe, second: Recipe) -> None:
+        a = Session(recipe)
+        self.a, self.b = a, Session(second, like=a)
+        self._steps = Lockstep([self.a, self.b])
+        self._partings = Partings(self.a, self.b)
+        self.revision += 1
+
+    def _over_to(self, recipe: Recipe, other: Mapping[str, Any]) -> None:
+        second = _second(recipe, other)
+        for member, its in ((self.a, recipe), (self.b, second)):
+            if its != member.recipe:
+                Session(its, like=member)  # refuses what cannot be played, before anything has changed
+        if self.a.step != self.b.step:  # one of them halted: it gets another chance from there
+            self._steps.seek(min(self.a.step, self.b.step))
+        lines = self.a.timeline, self.b.timeline
+        for member, its in ((self.a, recipe), (self.b, second)):
+            if its != member.recipe:
+                self._steps.edit(partial(Session.change, recipe=its), [member])
+        self._paths = tuple(other)
+        if (self.a.timeline, self.b.timeline) == lines:
+            self._partings.forget(self.step, self.a, self.b)
+            self.revision += 1
+        else:
+            self._begin(recipe, second)
+
+
+def _second(recipe: Recipe, other: Mapping[str, Any]) -> Recipe:
+    """B's recipe. Raises `RecipeError` where it cannot be, or differs in what both have in common."""
+    if len(other) > OTHERS:
+        raise RecipeError(f"B differs in up to {OTHERS} settings", received=str(len(other)), remedy="take some back")
+    raw = plain(recipe)
+    for path, value in other.items():
+        if any(f"{path}.".startswith(f"{shared}.") for shared in SHARED):
+            raise RecipeError(
+                "both are trained on the same data from one seed", received=path, remedy="compare other settings"
+            )
+        try:
+            put(raw, path.split("."), value)
+        except (AttributeError, TypeError, KeyError):
+            raise RecipeError("a path names a key of the recipe", received=path, remedy="e.g. train.l2") from None
+    return load(raw)
+
+
+def _at(raw: Any, path: str) -> Any:
+    """The value at a path; None where there is none, as of a setting that only B's optimizer has."""
+    for key in path.split("."):
+        raw = raw.get(key) if isinstance(raw, dict) else None
+    return raw
+
+
+def _framed(
+    revision: int,
+    step: int,
+    shown: list[tuple[Parameters, padded.Shape, Any, Curve]],
+    outputs: int,
+    since: Int32[np.ndarray, "7 8 9"],
+    now: Float32[np.ndarray, "7 8 9"],
+    said: Saying,
+) -> bytes:
+    drawn = [views.surfaces(parameters, shape, square) for parameters, shape, square, _ in shown]
+    a, b = (_few(curve) for *_, curve in shown)
+    return frames.packed(
+        revision,
+        step,
+        {
+            "weights": np.stack([parameters.weight for parameters, *_ in shown]),
+            "biases": np.stack([parameters.bias for parameters, *_ in shown]),
+            "curve": a,
+            "other": b,
+            "surface": np.stack([np.ascontiguousarray(one.outputs[:, :, :outputs]) for one in drawn]),
+            "units": np.stack([one.units for one in drawn]),
+            "since": since,
+            "apart": now,
+            "caption": written(said),
+        },
+    )
+
+
+def _few(curve: Curve) -> Float32[np.ndarray, "epochs 5"]:
+    rows = curve.array().astype(np.float32)
+    every = -(-len(rows) // POINTS) if len(rows) else 1
+    return rows[::-every][::-1].copy()
+
+
+# ── when weights part ───────────────────────────────────────────────────────────────────────────
+
+
+class Partings:
+    """The first step at which each weight of one network is further than `APART` from the other's.
+
+    Found by training both once more, a step at a time, in one program that looks after every step. Weights
+    that only one of them has are not compared. `known` is the step up to which it was looked.
+    """
+
+    def __init__(self, a: Session, b: Session) -> None:
+        self._since = np.full((padded.LAYERS + 1, padded.UNITS, padded.UNITS + 1), -1, np.int32)
+        self._begin(a, b)
+        self._program = _in_background()
+
+    def follow(self, arguments: list[Arguments], until: int) -> None:
+        """Look at the steps up to here, too, that both make with these arguments."""
+        if until > max([self.known, *(end for _, end in self._waiting)]):
+            self._waiting.append((_stacked(arguments), until))
+            if self._program.done():
+                self.look()
+
+    def look(self) -> bool:
+        """Look at what waits; whether more does, since the program is still being compiled."""
+        with contextlib.suppress(TimeoutError):
+            while self._waiting:
+                program, (arguments, until) = self._program.result(WAIT), self._waiting[0]
+                limit = np.int32(until - self.known)
+                self._states, self._since = program(self._states, arguments, self._since, self.there, limit)
+                self.known = until
+                del self._waiting[0]
+        return bool(self._waiting)
+
+    def forget(self, step: int, a: Session, b: Session) -> None:
+        """From this step on it goes otherwise."""
+        while self.look():
+            pass
+        self._since = np.where(np.asarray(self._since) > step, -1, self._since).astype(np.int32)
+        self._begin(a, b)
+
+    def shown(
+        self, step: int, a: Parameters, b: Parameters
+    ) -> tuple[Int32[np.ndarray, "7 8 9"], Float32[np.ndarray, "7 8 9"]]:
+        """The steps up to this one at which weights parted, -1 of the others; and how far all are apart now.
+
+        The last column are the biases.
+        """
+        known = np.asarray(self._since)
+        since = np.where((known <= step) & self.there, known, -1).astype(np.int32)
+        return since, np.where(self.there, _distance(a, b), 0).astype(np.float32)
+
+    def _begin(self, a: Session, b: Session) -> None:
+        """Both stand at one step from which it is looked on."""
+        self.there = _there(a) & _there(b)
+        apart = _distance(a.timeline.parameters, b.timeline.parameters)
+        new = (self._since < 0) & (apart > APART) & self.there
+        self._since = np.where(new, np.int32(a.step), self._since)
+        self._states = _stacked([a.timeline.state, b.timeline.state])
+        self.known = a.step
+        self._waiting: list[tuple[Any, int]] = []
+
+
+def _stacked(trees: list[Any]) -> Any:
+    return jax.tree.map(lambda *leaves: np.stack([np.asarray(leaf) for leaf in leaves]), *trees)
+
+
+def _there(session: Session) -> Any:
+    """Which weights there are, the biases in the last column."""
+    one = padded.pack(jax.tree.map(np.ones_like, session.network))
+    return np.concatenate([np.asarray(one.weight), np.asarray(one.bias)[:, :, None]], axis=2) > 0
+
+
+def _distance(a: Parameters, b: Parameters) -> Any:
+    weight, bias = (np.abs(np.asarray(x) - np.asarray(y)) for x, y in zip(a, b, strict=True))
+    return np.concatenate([weight, bias[:, :, None]], axis=2)
+
+
+@lru_cache(maxsize=1)
+def _in_background() -> "Future[Any]":
+    """The program below, once it is compiled."""
+    with_nothing = Session()
+    line = with_nothing.timeline
+    states, arguments = _stacked([line.state] * 2), _stacked([line.arguments] * 2)
+    there = _there(with_nothing)
+
+    def ready() -> Any:
+        program = jax.jit(_watch, compiler_options=options(tiny=True))
+        program(states, arguments, np.full(there.shape, -1, np.int32), there, np.int32(0))
+        return program
+
+    pool = ThreadPoolExecutor(1, "layerwise-watch")
+    try:
+        return pool.submit(ready)
+    finally:
+        pool.shutdown(wait=False)
+
+
+def _watch(states: Any, arguments: Any, since: Array, there: Array, limit: Array) -> tuple[Any, Array]:
+    """Train two states, stacked, for `limit` steps, and note the first step at which each weight is apart."""
+
+    def one(carry: Any) -> Any:
+        states, since, done = carry
+        states, _ = jax.lax.map(
+            lambda part: padded.advance_purely(part[0], *part[1], jnp.int32(1)), (states, arguments)
+        )
+        weight, bias = states.now.parameters
+        apart = jnp.concatenate([jnp.abs(weight[0] - weight[1]), jnp.abs(bias[0] - bias[1])[:, :, None]], axis=2)
+        return states, jnp.where((since < 0) & there & (apart > APART), states.now.step[0], since), done + 1
+
+    def goes_on(carry: Any) -> Array:
+        states, _, done = carry
+        on: Array = (done < limit) & (states.status == padded.RUNNING).all()
+        return on
+
+    states, since, _ = jax.lax.while_loop(goes_on, one, (states, since, jnp.int32(0)))
+    return states, since
