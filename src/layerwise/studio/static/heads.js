@@ -1,6 +1,7 @@
 // What stands above each layer: its activation, its units with − and +, and between two layers a + for another.
 
 import { close, h, popover } from "./dom.js";
+import { counter as inputs, hasFeatures } from "./features.js";
 
 const LAYERS = 6;
 const UNITS = 8;
@@ -121,7 +122,8 @@ function head(spot, kind, ...content) {
 export function heads(app, shape, spots, narrow) {
   const { kind, names } = app.state.scene;
   const n = shape.inputs.length;
-  const found = [still(spots[0], narrow, "inputs", String(n))];
+  const features = hasFeatures(app.state.scene);
+  const found = [features ? head(spots[0], "", inputs(app)) : still(spots[0], narrow, "inputs", String(n))];
   shape.hidden.forEach((count, layer) => {
     if (narrow) {
       const button = h(

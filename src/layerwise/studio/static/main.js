@@ -17,13 +17,14 @@ import * as many from "./many.js";
 import * as network from "./network.js";
 import * as output from "./output.js";
 import * as pages from "./pages.js";
+import * as pen from "./pen.js";
 import * as runs from "./runs.js";
 import * as settings from "./settings.js";
 import * as share from "./share.js";
 import * as time from "./time.js";
 import { Lost, Wire } from "./wire.js";
 
-const PARTS = [pages, time, settings, network, output, figures, curves, drawer, caption, compare, many, lessons, runs, share];
+const PARTS = [pages, time, settings, network, output, pen, figures, curves, drawer, caption, compare, many, lessons, runs, share];
 const VIEW = { page: "playground", theme: "", present: false, discrete: false, validation: true, figure: "loss", drawer: "", lesson: "" };
 
 export const state = {
@@ -41,6 +42,7 @@ export const state = {
   sheetRow: null,
   selected: null, // { layer, unit }
   edits: new Map(), // step -> what was changed there, in words
+  drawing: false, // points, by hand
   undo: [], // how the last changes are taken back, newest last
   view: { ...VIEW, ...fromAddress() },
 };
@@ -87,7 +89,7 @@ async function set(path, value, words = `${path.split(".").pop().replaceAll("_",
 function remember(path) {
   const last = state.undo.at(-1);
   const now = performance.now();
-  if (last?.path === path && now - last.at < 1500) {
+  if (path && last?.path === path && now - last.at < 1500) {
     last.at = now;
     return;
   }
@@ -95,12 +97,15 @@ function remember(path) {
   if (state.undo.length > 50) state.undo.shift();
 }
 
-async function recipe(toml) {
-  remember("recipe");
-  const answer = await command("recipe", { toml });
+// A change that is taken back on its own.
+async function change(what, more) {
+  remember("");
+  const answer = await command(what, more);
   if (!answer) state.undo.pop();
   return answer;
 }
+
+const recipe = (toml) => change("recipe", { toml });
 
 // Give a weight, or with `source` null a bias, another value.
 async function weight(layer, unit, source, value) {
@@ -222,7 +227,7 @@ function look() {
   changed();
 }
 
-export const app = { state, command, set, recipe, weight, undo, view, changed, layers };
+export const app = { state, command, set, recipe, change, redraw: look, weight, undo, view, changed, layers };
 
 for (const part of PARTS) part.setup(app);
 keys.setup(app);

@@ -4,11 +4,13 @@
 import { $, h, put, short, svg } from "./dom.js";
 import { signed } from "./color.js";
 import { editUnit, editWeight, linkName } from "./editing.js";
+import { chips, cross, isWide, removable, toggle, unused, written } from "./features.js";
 import { heads } from "./heads.js";
 import { biasAt, shapeOf, weightAt } from "./shape.js";
 
 const SIDE = 16; // points a side of a unit's surface
 const BOUNDED = new Set(["tanh", "sigmoid", "step"]);
+const CHIP = 1.9; // rem that the chip of an unused input takes
 const AILMENTS = ["", "dead", "saturated"]; // as the server numbers them
 
 let built = "";
@@ -19,7 +21,7 @@ let thickness = 1; // of links
 
 // ── laying out ──────────────────────────────────────────────────────────────────────────────────
 
-function geometry(board, counts) {
+function geometry(board, counts, { inputs, waiting }) {
   const { clientWidth: width, clientHeight: height } = board;
   const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
   const narrow = width < 34 * rem;
@@ -27,19 +29,27 @@ function geometry(board, counts) {
   const tallest = Math.max(...counts);
   const room = height - top - 0.6 * rem;
   const numbers = document.documentElement.classList.contains("opened") ? 1.3 * rem : 0;
-  const left = (narrow ? 1.4 : 3.2) * rem;
+  const left = (narrow ? 1.4 : inputs.some(isWide) ? 4 : 3.2) * rem;
   const right = (narrow ? 1.4 : 2.2) * rem;
   const gap = (width - left - right) / (counts.length - 0.5);
   const size = Math.max(1.4 * rem, Math.min((narrow ? 3.2 : 4.6) * rem, 0.5 * gap, (room / tallest - numbers) * 0.74));
   const pitch = Math.min(room / tallest, 1.5 * size + numbers);
   const across = (width - left - right - size) / (counts.length - 1);
+  // Inputs that are not used wait below the others, which move up or together where that takes room.
+  const below = narrow ? 0 : waiting * CHIP * rem;
+  const inputPitch = Math.min(pitch, (room - below) / counts[0]);
+  const used = counts[0] * inputPitch;
+  const middle = Math.min(room / 2, room - below - used / 2);
   const at = (column, row) => ({
     x: left + size / 2 + column * across,
-    y: top + room / 2 + (row - (counts[column] - 1) / 2) * pitch - numbers / 2,
+    y: column
+      ? top + room / 2 + (row - (counts[column] - 1) / 2) * pitch - numbers / 2
+      : top + middle + (row - (counts[0] - 1) / 2) * inputPitch - numbers / 2,
   });
   // Where there is little room between two layers, links are thinner, and a word under a unit has no place.
   thickness = Math.max(0.35, Math.min(1, (across - size) / (8 * rem)));
-  return { width, height, rem, size, at, narrow, tight: pitch - size < 1.2 * rem };
+  const chipsAt = { x: left + size / 2, y: top + middle + used / 2 };
+  return { width, height, rem, size, at, narrow, chipsAt, tight: pitch - size < 1.2 * rem };
 }
 
 function curve(a, b, half) {
@@ -76,17 +86,22 @@ function unitBox(app, layer, unit, spot, size) {
     );
   } else {
     const words = app.state.scene.inputs[unit];
-    box.append(
-      h("span", { class: words.length > 2 ? "input-name long" : "input-name", "aria-hidden": "true" }, ...named(words)),
-    );
+    const byHand = written(words);
+    const kind = byHand ? (isWide(words) ? "input-name wide" : "input-name") : "input-name long";
+    box.append(h("span", { class: kind, "aria-hidden": "true" }, ...(byHand ?? shortened(words))));
+    const remove = byHand && cross(app, words);
+    if (remove) box.append(remove);
+    button.addEventListener("keydown", (event) => {
+      if (!["Delete", "Backspace"].includes(event.key) || !byHand || !removable(app.state)) return;
+      event.preventDefault();
+      toggle(app, words);
+    });
   }
   return item;
 }
 
-// x1 as x with a small 1; longer names as they are.
-function named(name) {
-  const found = /^([a-z])(\d)$/.exec(name);
-  return found ? [found[1], h("sub", {}, found[2])] : [name.length > 14 ? `${name.slice(0, 13)}…` : name];
+function shortened(name) {
+  return [name.length > 14 ? `${name.slice(0, 13)}…` : name];
 }
 
 function choose(app, layer, unit) {
@@ -123,7 +138,8 @@ function build(app) {
   const held = board.contains(document.activeElement) && document.activeElement.getAttribute("aria-label");
   const { inputs, hidden, activations, outputs } = shapeOf(app.state.scene);
   const counts = [inputs.length, ...hidden, outputs];
-  const { width, height, size, at, rem, narrow, tight } = geometry(board, counts);
+  const waiting = unused(app.state.scene).length;
+  const { width, height, size, at, rem, narrow, chipsAt, tight } = geometry(board, counts, { inputs, waiting });
   const drawing = svg("svg", { class: "links", width, height, "aria-hidden": "true" });
   const [lines, hits] = [svg("g"), svg("g")];
   columns = counts.map((count, column) =>
@@ -152,6 +168,7 @@ function build(app) {
     drawing,
     heads(app, { inputs, hidden, activations, outputs }, spots, narrow),
     group,
+    ...(narrow || !waiting ? [] : [chips(app, chipsAt.x, chipsAt.y)]),
     h("div", { id: "hint", hidden: true }),
   );
   if (!narrow && outputs === 1)
@@ -160,7 +177,7 @@ function build(app) {
       curve(at(counts.length - 1, 0), { x: width + size / 2 + 4, y: Math.min(0.24 * height, 14 * rem) }, size / 2 + 4),
     );
   walk(group);
-  paintInputs();
+  paintInputs(app.state.scene);
   if (held) [...board.querySelectorAll("[aria-label]")].find((one) => one.getAttribute("aria-label") === held)?.focus();
 }
 
@@ -192,11 +209,8 @@ function fill(item, value) {
   item.pen.putImageData(item.image, 0, 0);
 }
 
-function paintInputs() {
-  columns[0].forEach((item, i) => {
-    const along = (k) => (2 * k) / (SIDE - 1) - 1;
-    fill(item, (row, column) => (i === 0 ? along(column) : i === 1 ? along(row) : 0));
-  });
+function paintInputs({ pictures }) {
+  columns[0].forEach((item, i) => fill(item, (row, column) => pictures[i]?.[row * SIDE + column] ?? 0));
 }
 
 function paintHidden(state, item, kind) {
@@ -260,7 +274,7 @@ function paintDot(state, item) {
 
 function name(state, item, bias, ailing) {
   const last = columns.length - 2;
-  if (item.layer < 0) return `input ${state.scene.inputs[item.unit]}`;
+  if (item.layer < 0) return `input ${state.scene.inputs[item.unit]}${removable(state) ? ", Delete removes it" : ""}`;
   const said = item.layer === last ? `output ${item.unit + 1}` : `layer ${item.layer + 1}, unit ${item.unit + 1}`;
   return `${said}, bias ${short(bias, 2)}${ailing ? `, ${ailing}` : ""}`;
 }
@@ -299,7 +313,7 @@ export function scene(app) {
     built = wanted;
     build(app);
   } else {
-    paintInputs();
+    paintInputs(scene);
   }
 }
 

@@ -1,6 +1,7 @@
 // Settings: every control is a key of the recipe, sent as it is moved.
 
 import { $, h, plainNumber, put, typed } from "./dom.js";
+import { stop, ways } from "./pen.js";
 import { drawToy, TOYS } from "./toys.js";
 
 const RATES = [
@@ -149,12 +150,18 @@ function choice(app, words, name, options, read, act) {
 
 // ── data ────────────────────────────────────────────────────────────────────────────────────────
 
+// A figure in place of other data; what was drawn leaves its split and its inputs.
+function figure({ kind, split, features }) {
+  if (kind !== "points") return { kind: "toy", n: 500, split: { kind: "random", validation: 0.3, test: 0.2 } };
+  return { kind: "toy", n: 500, split, features };
+}
+
 async function chooseToy(app, name) {
-  const { recipe } = app.state.scene;
-  if (recipe.task.kind !== "auto") await app.set("task", { kind: "auto" }, "loss");
-  if (recipe.data.kind === "toy") app.set("data.name", name, TOYS[name]);
-  else
-    app.set("data", { kind: "toy", name, n: 500, split: { kind: "random", validation: 0.3, test: 0.2 } }, TOYS[name]);
+  const { task, data } = app.state.scene.recipe;
+  if (task.kind !== "auto") await app.set("task", { kind: "auto" }, "loss");
+  if (app.state.drawing) stop(app);
+  if (data.kind === "toy") app.set("data.name", name, TOYS[name]);
+  else app.set("data", { ...figure(data), name }, TOYS[name]);
 }
 
 function toys(app) {
@@ -318,6 +325,7 @@ function form(app) {
   const data = [
     h("h2", {}, "Data", h("span", { id: "data-name" })),
     toys(app),
+    ways(app),
     ...(toy
       ? [
           slider(app, "Noise", "data.noise", spaced(0, 0.5, 0.05), (all) => all.data.noise, {
@@ -385,6 +393,11 @@ function form(app) {
   $("settings").replaceChildren(h("div", { class: "group" }, ...data), h("div", { class: "group" }, ...training));
 }
 
+function nameOf(data) {
+  if (data.kind === "points") return "Drawn points";
+  return data.kind === "toy" ? TOYS[data.name] : (data.name ?? data.kind);
+}
+
 export function setup() {}
 
 export function scene(app) {
@@ -407,7 +420,7 @@ export function scene(app) {
     if (at) $("settings").querySelector(`[data-path="${at}"]`)?.focus();
   }
   for (const control of controls) if (!control.busy?.()) control.show(recipe);
-  put($("data-name"), recipe.data.kind === "toy" ? TOYS[recipe.data.name] : (recipe.data.name ?? recipe.data.kind));
+  put($("data-name"), nameOf(recipe.data));
 }
 
 export function paint() {}

@@ -4,10 +4,13 @@ import { classColors, token } from "./color.js";
 
 export const TOYS = {
   circle: "Circle",
+  xor: "XOR",
   gaussians: "Two clouds",
   spiral: "Spirals",
   moons: "Moons",
-  xor: "XOR",
+  arms: "Three arms",
+  clouds: "Four clouds",
+  rings: "Rings",
   and: "AND",
   or: "OR",
   plane: "Plane",
@@ -29,7 +32,8 @@ function gate(i, high) {
   return [1.1 * a - 0.55 + jitter(1), 1.1 * b - 0.55 + jitter(2), high[corner] ? 1 : -1];
 }
 
-// Point number i of a figure on the square from -1 to 1, and its value from -1 to 1.
+// Point number i of a figure on the square from -1 to 1, and its value from -1 to 1, or of several classes its number.
+const SEVERAL = new Set(["arms", "clouds", "rings"]);
 const FIGURES = {
   circle: (i) => {
     const inside = i % 2;
@@ -50,6 +54,15 @@ const FIGURES = {
     const [x, y] = round(0.56 + 0.14 * scatter(i, 1), angle);
     return i % 2 ? [0.3 - x, 0.18 - y, 1] : [x - 0.3, y - 0.18, -1];
   },
+  arms: (i) => {
+    const along = Math.floor(i / 3) / 16;
+    return [...round(0.1 + 0.84 * along, 2.83 * along + 2.094 * (i % 3)), i % 3];
+  },
+  clouds: (i) => {
+    const spread = (salt) => 0.5 * (scatter(i, salt) + scatter(i, salt + 5) - 1);
+    return [(i & 1 ? 0.52 : -0.52) + spread(1), (i & 2 ? 0.52 : -0.52) + spread(2), i % 4];
+  },
+  rings: (i) => [...round([0.12, 0.5, 0.88][i % 3] + 0.12 * (scatter(i, 1) - 0.5), 6.283 * scatter(i, 2)), i % 3],
   xor: (i) => gate(i, [0, 1, 1, 0]),
   and: (i) => gate(i, [0, 0, 0, 1]),
   or: (i) => gate(i, [0, 1, 1, 1]),
@@ -68,11 +81,12 @@ export function drawToy(canvas, name) {
   const side = 40 * Math.min(2, window.devicePixelRatio || 1);
   Object.assign(canvas, { width: side, height: side });
   const pen = canvas.getContext("2d");
-  const [negative, positive] = [token("--negative"), token("--positive")];
+  const [negative, positive, classes] = [token("--negative"), token("--positive"), classColors()];
   for (let i = 0; i < 50; i++) {
     const [x, y, value] = FIGURES[name](i);
-    pen.globalAlpha = 0.25 + 0.75 * Math.min(1, Math.abs(value));
-    pen.fillStyle = value < 0 ? negative : positive;
+    const several = SEVERAL.has(name);
+    pen.globalAlpha = several ? 1 : 0.25 + 0.75 * Math.min(1, Math.abs(value));
+    pen.fillStyle = several ? classes[value] : value < 0 ? negative : positive;
     pen.beginPath();
     pen.arc((0.5 + 0.43 * x) * side, (0.5 - 0.43 * y) * side, 0.034 * side, 0, 2 * Math.PI);
     pen.fill();
