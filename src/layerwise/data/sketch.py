@@ -5,8 +5,9 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 from jaxtyping import Float, Int64
 
@@ -28,7 +29,7 @@ _GROUP_NAME = re.compile(
 _LEFT_OUT = ("identifier", "text", "empty")
 
 
-class Seen(NamedTuple):
+class Seen(msgspec.Struct, frozen=True):
     """A column as it was found: what it holds, in words; `taken` says whether a recipe takes it as an input."""
 
     name: str
@@ -37,7 +38,7 @@ class Seen(NamedTuple):
     taken: bool
 
 
-class Look(NamedTuple):
+class Look(msgspec.Struct, frozen=True):
     """What a table file holds. `judged` rows, the first ones, tell what each column is."""
 
     rows: int

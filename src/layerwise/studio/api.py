@@ -77,8 +77,8 @@ class Api:
             ("GET", "/api/uploads"): self._list_uploads,
             ("POST", "/api/uploads"): self._upload,
             ("DELETE", "/api/uploads/{name}"): self._remove_upload,
-            ("POST", "/api/uploads/{name}/sample"): self._sample,
-            ("GET", "/api/uploads/{name}/recipe"): self._recipe,
+            ("POST", "/api/uploads/{name}/recipe"): self._recipe,
+            ("POST", "/api/uploads/{name}/play"): self._play,
             ("GET", "/api/recipes"): self._recipes,
             ("POST", "/api/recipes"): self._serious,
             ("GET", "/api/jobs"): self._list_jobs,
@@ -204,13 +204,14 @@ class Api:
         await self._aside(lambda: self._uploads.remove(name))
         return _json({})
 
-    async def _sample(self, request: Request) -> Response:
-        name = request.path_params["name"]
-        return _json(uploads.payload(await self._aside(lambda: self._uploads.sample(name))))
-
     async def _recipe(self, request: Request) -> Response:
-        name, target = request.path_params["name"], request.query_params.get("target", "")
-        return _json({"toml": await self._aside(lambda: self._uploads.recipe(name, target))})
+        name, asked = request.path_params["name"], await _body(request, _Aim)
+        toml = await self._aside(lambda: self._uploads.recipe(name, asked.target, asked.left_out))
+        return _json({"toml": toml})
+
+    async def _play(self, request: Request) -> Response:
+        name, asked = request.path_params["name"], await _body(request, _Aim)
+        return _json({"toml": await self._aside(lambda: self._uploads.play(name, asked.target, asked.left_out))})
 
     async def _recipes(self, request: Request) -> Response:
         return _json([{"name": name, "toml": toml} for name, toml in builtin().items()])
@@ -253,6 +254,13 @@ class Api:
 
 class _Toml(msgspec.Struct, forbid_unknown_fields=True):
     toml: str
+
+
+class _Aim(msgspec.Struct, forbid_unknown_fields=True):
+    """What of a table is predicted, and what of it is no input."""
+
+    target: str
+    left_out: list[str] = []
 
 
 class _Start(msgspec.Struct, forbid_unknown_fields=True):
@@ -303,7 +311,9 @@ def _answered(handler: Handler) -> Handler:
 
 def _refusal(status: int, error: LayerwiseError) -> Response:
     parts = {name: getattr(error, name) for name in ("rule", "received", "remedy", "place")}
-    return _json({"error": parts}, status)
+    answer = _json({"error": parts}, status)
+    answer.headers["connection"] = "close"  # else a body without end would be read on, if only to be thrown away
+    return answer
 
 
 def _json(value: Any, status: int = 200) -> Response:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from layerwise.data.dataset import Classes, Labels
-from layerwise.data.encode import TableEncoder
+from layerwise.data.encode import ArrayEncoder, TableEncoder
 from layerwise.data.transform import BooleanColumn, CategoryColumn, DateColumn, FittedColumn, NumericColumn
 from layerwise.errors import DataError, RunError
 from layerwise.progress import wording
@@ -59,6 +59,7 @@ def form(model: Model) -> dict[str, Any]:
     if isinstance(model.encoder, TableEncoder):
         fields = [_field(column) for column in model.encoder.spec.columns]
     else:
+        assert isinstance(model.encoder, ArrayEncoder)
         fields = [{"name": info.name, "kind": "number", "hint": info.range} for info in model.encoder.schema]
     return {"target": target, "columns": len(names), "fields": fields}
 

@@ -25,9 +25,9 @@ from layerwise.progress.board import Board
 from layerwise.recipe import Recipe, to_toml
 from layerwise.recipe import records as r
 from layerwise.studio.workspace import Workspace, checked_name
-from layerwise.training.events import AnyEvent
+from layerwise.training.events import AnyEvent, Scoring
 from layerwise.training.folder import new_folder
-from layerwise.tuning.events import AnyStudyEvent, Scoring, Searching, StudyStarted
+from layerwise.tuning.events import AnyStudyEvent, Searching, StudyStarted
 
 AT_ONCE = 1 if (os.cpu_count() or 1) < 4 else 2
 QUEUE = 20  # that wait
@@ -72,10 +72,10 @@ class Follower:
         for event in self._news():
             self._hear(event)
         if self._search is not None:
-            done, trials, monitor, best = self._search
+            over, trials, monitor, best = self._search
             figures = [("best " + wording.label(monitor), _shown(monitor, best))] if best is not None else []
-            words = f"trial {done:,} of {trials:,}"
-            return {"phase": self._board.phase, "share": done / max(trials, 1), "at": words, "figures": figures}
+            words = f"trial {over:,} of {trials:,}"
+            return {"phase": self._board.phase, "share": over / max(trials, 1), "at": words, "figures": figures}
         board = self._board
         if board.started is None or board.progress is None:
             return {"phase": board.phase, "share": 0.0, "at": "", "figures": []}

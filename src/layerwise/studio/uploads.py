@@ -2,9 +2,10 @@
 
 import hashlib
 import os
+import re
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ import msgspec
 
 from layerwise import files
 from layerwise.data.read import open_table
-from layerwise.data.sketch import Look, look, sketch
+from layerwise.data.sketch import Look, look, sketch, toml_key
 from layerwise.errors import DataError
 from layerwise.progress import wording
+from layerwise.recipe import load, to_toml
+from layerwise.studio.session import DEFAULT
 from layerwise.studio.workspace import Workspace
 from layerwise.training.padded import ROWS as PLAYED_ROWS
 
@@ -98,14 +101,28 @@ class Uploads:
             raise DataError("an upload is in the workspace", received=name[:80], remedy="upload the file again")
         return known
 
-    def recipe(self, name: str, target: str) -> str:
-        """The recipe that `layerwise init` would write for a table, which it calls as pages do."""
+    def recipe(self, name: str, target: str, left_out: Collection[str] = ()) -> str:
+        """The recipe that `layerwise init` would write for a table, called as pages call it, some columns left out."""
         upload = self.find(name)
         path = self._file(upload)
         try:
-            return sketch(path, target, upload.path).replace(path.name, upload.name, 1)
+            text = sketch(path, target, upload.path)
         except DataError as error:
             raise _renamed(error, path.name, upload.name) from None
+        return without(text.replace(path.name, upload.name, 1), left_out)
+
+    def play(self, name: str, target: str, left_out: Collection[str] = ()) -> str:
+        """The recipe that plays with a table, or with some of its rows; what it cannot take is left out."""
+        upload = self.sample(name)
+        columns = {seen.name: seen for seen in upload.look.columns}
+        ignored = {seen.name for seen in columns.values() if not seen.taken} | set(left_out) & columns.keys()
+        data = {
+            "kind": "table",
+            "path": upload.path,
+            "target": target,
+            "columns": {column: "ignore" for column in columns if column in ignored and column != target},
+        }
+        return to_toml(load({**DEFAULT, "data": data}))
 
     def sample(self, name: str) -> Upload:
         """As many rows of a table as can be played with, drawn at random, as a table of its own."""
@@ -197,6 +214,21 @@ def _renamed(error: DataError, ours: str, theirs: str) -> DataError:
     parts = (getattr(error, part).replace(ours, _printable(theirs)) for part in ("received", "remedy", "place"))
     received, remedy, place = parts
     return DataError(error.rule, received=received, remedy=remedy, place=place)
+
+
+def without(recipe: str, names: Collection[str]) -> str:
+    """A sketched recipe with some of its columns ignored, each in its line.
+
+    >>> print(without('[data.columns]\\nage = "numeric"  # 1 to 9\\n"a b" = "boolean"  # 0 or 1', ["age", "x"]))
+    [data.columns]
+    age = "ignore"  # 1 to 9
+    "a b" = "boolean"  # 0 or 1
+    """
+    head, heading, columns = recipe.partition("\n[data.columns]") if "\n[data.columns]" in recipe else ("", "", recipe)
+    for name in names:
+        key = toml_key(name)
+        columns = re.sub(rf"(?m)^({re.escape(key)}) = .*?(  # |$)", r'\1 = "ignore"\2', columns, count=1)
+    return head + heading + columns
 
 
 def _digest(path: Path) -> str:

@@ -1,0 +1,213 @@
+// The user's own table: dropped anywhere or chosen, looked at by the server, then played with or trained on.
+
+import { ask, part, sentences } from "./api.js";
+import { $, count, h } from "./dom.js";
+import { prepare } from "./train.js";
+
+const LARGEST = 64 * 2 ** 20; // bytes; the server holds to it, too
+const PLAYED = 8; // inputs that the playground has room for
+const KINDS = ".csv,.tsv,.txt,.parquet,.jsonl,.ndjson";
+const WORDS = {
+  numeric: "number",
+  boolean: "yes or no",
+  category: "category",
+  date: "date",
+  identifier: "identifier",
+  text: "text",
+  empty: "empty",
+};
+
+let app = null;
+let dialog = null;
+let chooser = null;
+let table = null; // what the server said of it
+let target = "";
+let inputs = new Set();
+
+export function setup(all) {
+  app = all;
+  dialog = h("dialog", { id: "own", "aria-labelledby": "own-title" });
+  chooser = h("input", { type: "file", accept: KINDS, hidden: true, id: "own-file", "aria-label": "Own file" });
+  chooser.addEventListener("change", () => chooser.files[0] && send(chooser.files[0]));
+  document.body.append(dialog, chooser, h("div", { id: "drop", hidden: true }, h("p", {}, "Drop a table to use it")));
+  app.openFile = (file = null) => (file ? send(file) : chooser.click());
+  listen();
+}
+
+export function scene() {}
+
+export function paint() {}
+
+// ── dropping ────────────────────────────────────────────────────────────────────────────────────
+
+const holdsFile = (event) => event.dataTransfer?.types.includes("Files");
+
+function listen() {
+  let inside = 0; // a drag enters and leaves every element on its way
+  const show = (on) => ($("drop").hidden = !on);
+  addEventListener("dragenter", (event) => holdsFile(event) && show(++inside > 0));
+  addEventListener("dragleave", (event) => holdsFile(event) && show(--inside > 0));
+  addEventListener("dragover", (event) => holdsFile(event) && event.preventDefault());
+  addEventListener("drop", (event) => {
+    inside = 0;
+    show(false);
+    if (!holdsFile(event) || event.defaultPrevented) return;
+    event.preventDefault();
+    if (event.dataTransfer.files[0]) send(event.dataTransfer.files[0]);
+  });
+}
+
+// ── sending ─────────────────────────────────────────────────────────────────────────────────────
+
+async function send(file) {
+  chooser.value = "";
+  open(file.name, h("p", { class: "soft", role: "status" }, "Looking at it."));
+  if (file.size > LARGEST) {
+    refuse(file.name, { rule: "A table that a page sends has up to 67 MB", remedy: "train on it from the command line: layerwise init FILE --target COLUMN" });
+    return;
+  }
+  try {
+    table = await ask("POST", `uploads?name=${part(file.name)}`, file);
+  } catch (problem) {
+    await refuse(file.name, problem);
+    return;
+  }
+  target = likely(table.look.columns);
+  inputs = new Set(table.look.columns.filter((one) => one.taken && one.name !== target).map((one) => one.name));
+  draw();
+}
+
+// What is often to be predicted: a column that is called so, or else the last one that says anything.
+function likely(columns) {
+  const usable = columns.filter((one) => !["text", "empty"].includes(one.kind));
+  const named = usable.find((one) => /^(target|label|class|y|outcome|result)$/i.test(one.name));
+  return (named ?? usable.at(-1) ?? columns.at(-1)).name;
+}
+
+// A workspace that is full says so; here what is in it can be removed.
+async function refuse(name, problem) {
+  const kept = await ask("GET", "uploads").catch(() => []);
+  const oldest = /together/.test(problem.rule ?? "") ? kept.at(-1) : null;
+  const remove = async () => {
+    await ask("DELETE", `uploads/${part(oldest.path.split("/").pop())}`).catch(() => null);
+    dialog.close();
+  };
+  open(
+    name,
+    h("p", { role: "alert" }, sentences(problem)),
+    h(
+      "div",
+      { class: "row" },
+      h("button", { class: "strong", onclick: () => chooser.click() }, "Choose another file"),
+      oldest && h("button", { onclick: remove }, `Remove ${oldest.name}`),
+      h("button", { class: "quiet", onclick: () => dialog.close() }, "Close"),
+    ),
+  );
+}
+
+function open(title, ...content) {
+  dialog.replaceChildren(h("h2", { id: "own-title" }, title), ...content);
+  if (!dialog.open) dialog.showModal();
+}
+
+// ── what is in it ───────────────────────────────────────────────────────────────────────────────
+
+function draw() {
+  const { look, name, size } = table;
+  const facts = [`${count(look.rows)} rows`, `${count(look.columns.length)} columns`, size, look.written];
+  if (look.judged < look.rows) facts.push(`judged by the first ${count(look.judged)} rows`);
+  open(
+    name,
+    h("p", { class: "soft" }, `${facts.filter(Boolean).join("; ")}.`),
+    h(
+      "div",
+      { class: "columns", tabindex: "0", role: "region", "aria-label": "Columns" },
+      h(
+        "table",
+        {},
+        h("thead", {}, h("tr", {}, ...["predict", "input", "column", "kind", "what it holds"].map((word) => h("th", { scope: "col" }, word)))),
+        h("tbody", {}, ...look.columns.map(line)),
+      ),
+    ),
+    h("p", { class: "soft", id: "own-said", role: "status" }),
+    h(
+      "div",
+      { class: "row" },
+      h("button", { class: "strong", id: "own-train", onclick: train }, "Train for real"),
+      h("button", { id: "own-play", onclick: play }, "Play with it"),
+      h("button", { class: "quiet", onclick: () => dialog.close() }, "Close"),
+    ),
+  );
+  tell();
+}
+
+function line(column) {
+  const { name } = column;
+  const pick = h("input", { type: "radio", name: "own-target", "aria-label": `Predict ${name}`, checked: name === target });
+  const use = h("input", { type: "checkbox", "aria-label": `${name} is an input`, checked: inputs.has(name), "data-input": name });
+  pick.addEventListener("change", () => {
+    if (column.taken) inputs.delete(name);
+    const before = table.look.columns.find((one) => one.name === target);
+    if (before?.taken) inputs.add(before.name);
+    target = name;
+    for (const box of dialog.querySelectorAll("[data-input]")) box.checked = inputs.has(box.dataset.input);
+    tell();
+  });
+  use.addEventListener("change", () => {
+    if (use.checked) inputs.add(name);
+    else inputs.delete(name);
+    tell();
+  });
+  return h(
+    "tr",
+    { class: column.taken ? "" : "apart" },
+    h("td", {}, h("label", {}, pick)),
+    h("td", {}, h("label", {}, use)),
+    h("th", { scope: "row" }, name),
+    h("td", {}, WORDS[column.kind] ?? column.kind),
+    h("td", { class: "holds" }, column.holds),
+  );
+}
+
+// What can be done with what is chosen, before it is tried.
+function tell() {
+  const taken = [...inputs].filter((name) => name !== target);
+  const rows = table.look.rows > table.played_rows ? `${count(table.played_rows)} of its rows, drawn at random, and ` : "";
+  const room = taken.length > PLAYED ? `Playing has room for ${PLAYED} inputs: leave some out, or train for real.` : "";
+  const plays = `Play takes ${rows}${taken.length === 1 ? "one input" : `${taken.length} inputs`}; training takes every row.`;
+  $("own-said").textContent = taken.length ? room || plays : "Choose at least one input.";
+  $("own-train").disabled = !taken.length;
+  $("own-play").disabled = !taken.length || taken.length > PLAYED;
+  for (const box of dialog.querySelectorAll("[data-input]")) box.disabled = box.dataset.input === target;
+}
+
+async function recipe(what) {
+  const left_out = table.look.columns.map((one) => one.name).filter((name) => name !== target && !inputs.has(name));
+  try {
+    return await ask("POST", `uploads/${part(table.path.split("/").pop())}/${what}`, { target, left_out });
+  } catch (problem) {
+    $("own-said").textContent = sentences(problem);
+    return null;
+  }
+}
+
+async function play() {
+  const found = await recipe("play");
+  if (!found) return;
+  const answer = await app.recipe(found.toml);
+  if (answer) {
+    dialog.close();
+    app.view({ page: "playground" });
+  } else if (app.state.error) {
+    $("own-said").textContent = sentences(app.state.error);
+    app.state.error = null;
+    app.changed();
+  }
+}
+
+async function train() {
+  const found = await recipe("recipe");
+  if (!found) return;
+  dialog.close();
+  prepare(app, { toml: found.toml, name: table.name.replace(/\.[a-z]+$/i, "") });
+}
