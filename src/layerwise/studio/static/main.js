@@ -16,16 +16,18 @@ import * as lessons from "./lessons.js";
 import * as many from "./many.js";
 import * as network from "./network.js";
 import * as output from "./output.js";
+import * as own from "./own.js";
 import * as pages from "./pages.js";
 import * as pen from "./pen.js";
 import * as runs from "./runs.js";
 import * as settings from "./settings.js";
 import * as share from "./share.js";
 import * as time from "./time.js";
+import * as train from "./train.js";
 import { Lost, Wire } from "./wire.js";
 
-const PARTS = [pages, time, settings, network, output, pen, figures, curves, drawer, caption, compare, many, lessons, runs, share];
-const VIEW = { page: "playground", theme: "", present: false, discrete: false, validation: true, figure: "loss", drawer: "", lesson: "" };
+const PARTS = [pages, time, settings, network, output, pen, figures, curves, drawer, caption, compare, many, lessons, runs, own, train, share];
+const VIEW = { page: "playground", theme: "", present: false, discrete: false, validation: true, figure: "loss", drawer: "", lesson: "", run: "", find: "", sort: "when" };
 
 export const state = {
   scene: null,
