@@ -38,13 +38,12 @@ def both(recipe: dict[str, Any], epochs: int = 3) -> tuple[Trainer, padded.State
     seen = []
     while plain.running:
         seen += [event for event in plain.advance(0.0) if isinstance(event, Epoch)]
-    train = resolved.recipe.train
-    assert not isinstance(train, str)
-    state, history = padded.compiled()(
-        padded.fresh(padded.pack(copy)),
-        padded.shape(copy),
+    train, room = padded.check(resolved, dataset), padded.room(resolved, dataset)
+    state, history = padded.compiled(room)(
+        padded.fresh(padded.pack(copy, room)),
+        padded.shape(copy, room),
         padded.settings(train, resolved.recipe.task, resolved.objective),
-        padded.table(dataset, weight, resolved.objective),
+        padded.table(dataset, weight, resolved.objective, room),
         noise.key(written.seed),
         np.int32(1_000_000),
     )
@@ -77,8 +76,8 @@ def test_every_activation(activation: Any) -> None:
 @pytest.mark.parametrize(
     "train",
     [{"l1": 0.02}, {"l2": 0.05}, {"dropout": 0.4}, {"l1": 0.01, "l2": 0.02, "dropout": 0.2}, {"batch_size": 1},
-     {"batch_size": 7}, {"batch_size": 32}, {"schedule": "cosine"}, {"schedule": {"kind": "step", "every": 1}},
-     {"schedule": "exponential"}, {"schedule": "one_cycle"}, {"warmup": 2},
+     {"batch_size": 7}, {"batch_size": 32}, {"batch_size": 256}, {"schedule": "cosine"},
+     {"schedule": {"kind": "step", "every": 1}}, {"schedule": "exponential"}, {"schedule": "one_cycle"}, {"warmup": 2},
      {"optimizer": "adamw", "weight_decay": 0.3, "learning_rate": 0.01}],
 )  # fmt: skip
 def test_every_setting(train: dict[str, Any]) -> None:
@@ -190,16 +189,15 @@ def test_what_diverges_goes_back_to_the_last_good_epoch() -> None:
 @pytest.mark.parametrize(
     ("recipe", "said"),
     [
-        ({"network": {"kind": "mlp", "hidden": [9]}}, "up to 6 hidden layers, 8 units"),
-        ({"network": {"kind": "mlp", "hidden": [2] * 7}}, "up to 6 hidden layers, 8 units"),
-        ({"data": {"kind": "named", "name": "wine"}, "network": "linear"}, "up to 6 hidden layers, 8 units"),
-        ({"data": {**MOONS, "n": 2000}, "network": {"kind": "mlp", "hidden": [2]}}, "1,024 rows"),
+        ({"network": {"kind": "mlp", "hidden": [65]}}, "up to 6 hidden layers, 64 units"),
+        ({"network": {"kind": "mlp", "hidden": [2] * 7}}, "up to 6 hidden layers, 64 units"),
+        ({"data": {**MOONS, "n": 16_385}, "network": {"kind": "mlp", "hidden": [2]}}, "16,384 rows"),
         ({"network": "perceptron"}, "a linear one or an mlp"),
         (
             {"data": {"kind": "toy", "name": "plane"}, "network": {"kind": "mlp", "hidden": [2], "output": "tanh"}},
             "linear",
         ),
-        ({"network": {"kind": "mlp", "hidden": [2]}, "train": {"batch_size": 40}}, "up to 32 rows"),
+        ({"data": {**MOONS, "n": 600}, "network": "linear", "train": {"batch_size": 257}}, "up to 256 rows"),
         ({"network": {"kind": "mlp", "hidden": [2]}, "train": {"optimizer": "lbfgs"}}, "takes no batches"),
         ({"network": {"kind": "mlp", "hidden": [2]}, "train": {"clip": 1.0}}, "train.clip"),
         ({"network": {"kind": "mlp", "hidden": [2]}, "train": {"learning_rate": "find"}}, "is a number"),
@@ -217,3 +215,47 @@ def test_what_fits_is_told_by_its_training() -> None:
     written = load({"data": MOONS, "network": {"kind": "mlp", "hidden": [8] * 6}})
     dataset = load_data(written.data, written.task, written.seed)
     assert padded.check(resolve(written, dataset), dataset).batch_size == 32
+
+
+# ── larger rooms ────────────────────────────────────────────────────────────────────────────────
+
+DIGITS = {"data": {"kind": "named", "name": "digits"}, "network": {"kind": "mlp", "hidden": [32]}}
+
+
+@pytest.mark.parametrize(
+    "train",
+    [{"optimizer": "sgd"}, {"optimizer": "adam", "dropout": 0.3, "l1": 0.001},
+     {"batch_size": 100, "optimizer": "momentum"}],
+)  # fmt: skip
+def test_digits_are_what_the_plain_program_makes_of_them(train: dict[str, Any]) -> None:
+    plain, state, history, seen = both({**DIGITS, "train": train}, epochs=2)
+    assert state.now.parameters.weight.shape == (3, 64, 64)
+    assert_equal(plain, state, 5e-4)
+    expected = [[epoch.validation["loss"], epoch.validation["accuracy"]] for epoch in seen]
+    np.testing.assert_allclose(np.asarray(history.validation)[:2], expected, rtol=1e-3, atol=3e-3)
+
+
+def test_a_deeper_one_of_sixteen_inputs() -> None:
+    network = {"kind": "mlp", "hidden": [12, 9, 5], "activation": "relu"}
+    recipe = {"data": {"kind": "named", "name": "wine"}, "network": network, "train": {"optimizer": "sgd"}}
+    plain, state, *_ = both(recipe)
+    assert state.now.parameters.weight.shape == (7, 16, 16)
+    assert_equal(plain, state, 1e-4)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "room"),
+    [
+        ({"data": MOONS, "network": {"kind": "mlp", "hidden": [8] * 6}}, padded.STANDARD),
+        ({"data": MOONS, "network": {"kind": "mlp", "hidden": [9]}}, (2, 16, 4096)),
+        ({"data": {**MOONS, "n": 2000}, "network": {"kind": "mlp", "hidden": [2]}}, (6, 8, 16384)),
+        (DIGITS, (2, 64, 4096)),
+        ({**DIGITS, "network": {"kind": "mlp", "hidden": [3] * 3}}, (6, 64, 4096)),
+    ],
+)
+def test_the_smallest_room_is_taken(recipe: dict[str, Any], room: tuple[int, int, int]) -> None:
+    written = load(recipe)
+    dataset = load_data(written.data, written.task, written.seed)
+    resolved = resolve(written, dataset)
+    padded.check(resolved, dataset)
+    assert padded.room(resolved, dataset) == room

@@ -18,14 +18,14 @@ Sections = dict[str, np.ndarray]  # of a frame
 Values = Float[np.ndarray, "rows outputs"]
 
 
-@lru_cache(maxsize=1)
-def _program() -> Any:
-    return jax.jit(outputs, compiler_options=options(tiny=True))
+@lru_cache
+def _program(tiny: bool) -> Any:
+    return jax.jit(outputs, compiler_options=options(tiny=tiny))
 
 
 def said(parameters: padded.Parameters, shape: padded.Shape, table: padded.Table, count: int) -> Values:
     """The outputs before their link for every row of the table, the first `count` of them."""
-    found: Values = np.asarray(_program()(parameters, shape, table.x))[:, :count]
+    found: Values = np.asarray(_program(table.x.shape[1] <= padded.NARROW)(parameters, shape, table.x))[:, :count]
     return found
 
 

@@ -5,6 +5,7 @@ padded program has it as an argument; other data, another seed or another initia
 """
 
 from collections.abc import Callable
+from copy import copy
 from functools import partial
 from typing import Any
 
@@ -25,7 +26,7 @@ from layerwise.recipe import records as r
 from layerwise.studio import drawing, frames, scores, speech, views
 from layerwise.studio.journal import Edit, Journal, Setup, Typed, with_edit
 from layerwise.studio.program import programs
-from layerwise.studio.timeline import Arguments, Curve, Timeline, parameters_with
+from layerwise.studio.timeline import MEMORY, Arguments, Curve, Timeline, parameters_with
 from layerwise.tasks.objective import training_weights
 from layerwise.training import padded
 from layerwise.training.resolve import Resolved, resolve
@@ -52,12 +53,23 @@ class Session:
     testing: bool  # whether it is looked at now
     rest = 0.0
 
-    def __init__(self, recipe: Source | None = None) -> None:
-        self.revision = 0
+    def __init__(
+        self,
+        recipe: Source | None = None,
+        start: int | None = None,
+        like: "Session | None" = None,
+        memory: int = MEMORY,
+    ) -> None:
+        """Begin with a recipe; rows that are those of `like` are shared with it.
+
+        `start`, where given, is the seed of the first weights and of all that is random in training; the data
+        follows the recipe's all the same.
+        """
+        self.revision, self.start, self._memory = 0, start, memory
         self.locate: Callable[[Recipe], Recipe] = lambda recipe: recipe  # from a page's names of files to their paths
         self._rows_of: tuple[r.Data, int] | None = None
         self.reach = 0.0
-        self._begin(load(recipe if recipe is not None else DEFAULT))
+        self._begin(load(recipe if recipe is not None else DEFAULT), like)
 
     # ── what may be done ────────────────────────────────────────────────────────────────────────
 
@@ -74,6 +86,7 @@ class Session:
         anew = any(getattr(recipe, name) != getattr(before, name) for name in kept)
         anew |= _start(recipe.network) != _start(before.network)
         if anew:
+            self.start = self.start if recipe.seed == before.seed else None  # another seed is another for all
             self._begin(recipe)
             return
         resolved, network = self._checked(recipe, self.dataset)
@@ -86,8 +99,9 @@ class Session:
         self.timeline.edit(self._arguments(setup), parameters, setup)
         self.revision += 1
 
-    def begin(self, recipe: Recipe) -> None:
+    def begin(self, recipe: Recipe, start: int | None = None) -> None:
         """Begin anew with a recipe. Raises `RecipeError` where it cannot be played."""
+        self.start = start
         self._begin(recipe)
 
     def reset(self) -> None:
@@ -105,7 +119,7 @@ class Session:
             raise RecipeError("a weight of the network is typed in", received=f"layer {layer}, unit {unit}, {source}")
         if not np.isfinite(value) or abs(value) > 1e6:
             raise RecipeError("a weight is a number up to a million", received=str(value), remedy="type another")
-        place = padded.LAYERS if layer == len(layers) - 1 else layer
+        place = -1 if layer == len(layers) - 1 else layer
         setup = self._setup._replace(edits=self._edits_with(Typed(layer, unit, source, value)))
         changed = parameters_with(self.timeline.parameters, place, unit, source, value)
         self.timeline.edit(parameters=changed, memo=setup)
@@ -160,6 +174,12 @@ class Session:
         eras = [(step, setup) for step, setup in self.timeline.journal if step <= self.timeline.step]
         return [(step, edit) for step, setup in eras for edit in setup.edits]
 
+    def twin(self) -> "Session":
+        """The same once more, with its whole history, which goes its own way from here."""
+        twin = copy(self)
+        twin.timeline, twin._memory = self.timeline.copy(), MEMORY
+        return twin
+
     def work(self) -> bool:
         """Nothing is to be done beside training."""
         return False
@@ -196,6 +216,8 @@ class Session:
         line = self.timeline
         state = line.state
         return {
+            "game": "playground",
+            "start": self.start,
             "revision": self.revision,
             "recipe": plain(self.recipe),
             "toml": to_toml(self.recipe),
@@ -265,10 +287,17 @@ class Session:
 
         return made
 
+    @property
+    def square(self) -> Float32[np.ndarray, "points 8"]:
+        """The points of the square that is shown, as the network takes them."""
+        return self._square
+
     # ── inside ──────────────────────────────────────────────────────────────────────────────────
 
-    def _begin(self, recipe: Recipe) -> None:
-        dataset = load_data(self.locate(recipe).data, recipe.task, recipe.seed)
+    def _begin(self, recipe: Recipe, like: "Session | None" = None) -> None:
+        if like is not None and not _same_rows(recipe, like.recipe):
+            like = None
+        dataset = like.dataset if like else load_data(self.locate(recipe).data, recipe.task, recipe.seed)
         resolved, network = self._checked(recipe, dataset)
         self.first, self.dataset = recipe, dataset
         setup = Setup(recipe, resolved, network)
@@ -277,8 +306,8 @@ class Session:
         self._square: Float32[np.ndarray, "points 8"] = drawing.encoded(dataset.encoder, square)
         self._pictures = drawing.pictures(dataset.encoder, self._square)
         weight = training_weights(resolved.recipe.task, dataset)
-        self._table = padded.table(dataset, weight, resolved.objective)
-        self.timeline = Timeline(padded.pack(network), self._arguments(setup), setup)
+        self._table = like._table if like else padded.table(dataset, weight, resolved.objective)
+        self.timeline = Timeline(padded.pack(network), self._arguments(setup), setup, self._memory)
         if (recipe.data, recipe.seed) != self._rows_of:  # else the test part that was seen is still the same
             self._rows_of, self.touched, self.testing = (recipe.data, recipe.seed), 0, False
         self.revision += 1
@@ -287,13 +316,14 @@ class Session:
         """The recipe with its data's answers, and its network. Raises `RecipeError` where this is too large to play."""
         resolved = resolve(recipe, dataset)
         padded.check(resolved, dataset)
-        return resolved, initial(resolved.recipe, resolved.objective, dataset)
+        return resolved, initial(resolved.recipe, resolved.objective, dataset, self.start)
 
     def _arguments(self, setup: Setup) -> Arguments:
         train: Any = setup.resolved.recipe.train
         task, objective = setup.resolved.recipe.task, setup.resolved.objective
         settings = padded.settings(train, task, objective)
-        return Arguments(padded.shape(setup.network), settings, self._table, noise.key(setup.recipe.seed))
+        seed = setup.recipe.seed if self.start is None else self.start
+        return Arguments(padded.shape(setup.network), settings, self._table, noise.key(seed))
 
     def _edits_with(self, edit: Edit) -> tuple[Edit, ...]:
         step = self.timeline.step
@@ -346,6 +376,11 @@ def _framed(
     return frames.packed(revision, step, sections)
 
 
+def _same_rows(a: Recipe, b: Recipe) -> bool:
+    """Whether two recipes have one table: the same rows, which weigh the same."""
+    return (a.data, a.task, a.seed) == (b.data, b.task, b.seed)
+
+
 def _start(network: r.Network) -> Any:
     """What the first weights follow from, beside the shapes."""
     return type(network), getattr(network, "initialization", ""), getattr(network, "weights", ())
@@ -360,9 +395,8 @@ def _carried(now: padded.Parameters, before: MLP, after: MLP) -> padded.Paramete
     fresh = padded.pack(after)
     weight, bias = (np.array(part) for part in fresh)
     layers = min(len(before.layers), len(after.layers)) - 1
-    for number in [*range(layers), padded.LAYERS]:
-        source = number if number < padded.LAYERS else -1
-        old, new = before.layers[source].weight.shape, after.layers[source].weight.shape
+    for number in [*range(layers), -1]:
+        old, new = before.layers[number].weight.shape, after.layers[number].weight.shape
         units, inputs = min(old[0], new[0]), min(old[1], new[1])
         weight[number, :units, :inputs] = np.asarray(now.weight)[number, :units, :inputs]
         bias[number, :units] = np.asarray(now.bias)[number, :units]

@@ -72,7 +72,7 @@ class Moment(NamedTuple):
     left: tuple[int, int] | None
     curve: Float64[np.ndarray, "epochs 5"]
     trivial: float
-    ailments: UInt8[np.ndarray, "6 8"]
+    ailments: UInt8[np.ndarray, "layers units"]
     widths: tuple[int, ...]
     train: r.Train
     network: r.Mlp | r.LinearNet

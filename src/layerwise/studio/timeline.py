@@ -8,6 +8,7 @@ that is left, the last one, stays as a ghost and can be returned to.
 
 from bisect import bisect_right
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from jaxtyping import Array, Float64
 
 from layerwise.nets import noise
 from layerwise.training import padded
-from layerwise.training.padded import Parameters, Settings, Shape, State, Table
+from layerwise.training.padded import Parameters, Room, Settings, Shape, State, Table
 
 MEMORY = 8 << 20  # bytes of a timeline, about
 CURVE_POINTS = 4096  # epochs that are kept; beyond, every second one goes
@@ -59,6 +60,7 @@ class Curve:
     """An epoch a row: step, training loss and figure, validation loss and figure; thinned evenly when it grows long."""
 
     rows: list[Row] = field(default_factory=list)
+    room: int = CURVE_POINTS
     every: int = 1
     seen: int = 0
     last: float = -1.0  # the step of the last epoch, kept or not
@@ -70,7 +72,7 @@ class Curve:
         if self.seen % self.every == 0:
             self.rows.append(row)
         self.seen, self.last = self.seen + 1, row[0]
-        if len(self.rows) > CURVE_POINTS:
+        if len(self.rows) > self.room:
             self.rows, self.every = self.rows[::2], 2 * self.every
 
     def array(self) -> Float64[np.ndarray, "epochs 5"]:
@@ -79,12 +81,12 @@ class Curve:
 
     def copy(self) -> "Curve":
         """The same rows, which stay as they are when this one grows."""
-        return Curve(self.rows[:], self.every, self.seen, self.last)
+        return replace(self, rows=self.rows[:])
 
     def until(self, step: int) -> "Curve":
         """The part up to a step."""
         rows = self.rows[: bisect_right([row[0] for row in self.rows], step)]
-        return Curve(rows, self.every, len(rows) * self.every, rows[-1][0] if rows else -1.0)
+        return Curve(rows, self.room, self.every, len(rows) * self.every, rows[-1][0] if rows else -1.0)
 
 
 class Line(NamedTuple):
@@ -99,28 +101,33 @@ class Line(NamedTuple):
 class Timeline:
     """One training from its first step on. `step` is where it stands, `end` how far it has come.
 
-    `curve` has the epochs until `end`, `left` is the line that was left last.
+    `curve` has the epochs until `end`, `left` is the line that was left last; `memory` are the bytes that all
+    of it may take, about.
     """
 
-    def __init__(self, parameters: Parameters, arguments: Arguments, memo: Any = None) -> None:
+    def __init__(
+        self, parameters: Parameters, arguments: Arguments, memo: Any = None, memory: int = MEMORY
+    ) -> None:
         start = padded.fresh(parameters)
-        self._state = start
+        self._stand(start)
+        self._size = sum(leaf.nbytes for leaf in jax.tree.leaves(start))  # of every state: they are of one room
         self._eras = [Era(0, arguments, [_host(start)], memo)]
-        self.end = 0
-        self.curve = Curve()
+        self.end, self.memory = 0, memory
+        self.curve = Curve(room=CURVE_POINTS * memory // MEMORY)
         self.left: Line | None = None
+
+    @property
+    def room(self) -> Room:
+        """What its program has room for."""
+        table, units = self._eras[0].arguments.table, self._eras[0].arguments.shape.units
+        return Room(*units.shape, len(table.x))
 
     # ── where it stands ─────────────────────────────────────────────────────────────────────────
 
-    @property
-    def step(self) -> int:
-        """Steps done."""
-        return int(self._state.now.step)
-
-    @property
-    def status(self) -> int:
-        """One of the padded program's."""
-        return int(self._state.status)
+    def _stand(self, state: State) -> None:
+        """Training stands here: at `step`, with a `status` of the padded program's."""
+        self._state = state
+        self.step, self.status = int(state.now.step), int(state.status)
 
     @property
     def state(self) -> Host:
@@ -172,21 +179,20 @@ class Timeline:
     def nbytes(self) -> int:
         """Bytes of the states and curves that are kept."""
         kept = {id(state) for era in self._all() for state in era.kept}  # a line that was left shares its past
-        one = _nbytes(self._eras[0].kept[0])  # all are of one shape: they belong to one program
-        return len(kept) * one + 40 * (len(self.curve.rows) + len(self.ghost.rows))
+        return len(kept) * self._size + 40 * (len(self.curve.rows) + len(self.ghost.rows))
 
     # ── on, back, and otherwise ─────────────────────────────────────────────────────────────────
 
     def advance(self, limit: int) -> int:
         """Train for up to `limit` steps and say how many were made; fewer at an end or where history fills up."""
-        if self.step < self.end and self._ahead():
-            self._branch()
+        if self.ahead:
+            self.branch()
         before = self.step
         if self.status == padded.DIVERGED:
             return 0
         self._run(limit)
         if self.step > before:
-            era = self._era()
+            era = self._eras[-1]  # nothing lies ahead
             if self.step > int(era.kept[-1].now.step):
                 era.kept.append(_host(self._state))
                 self._thin()
@@ -198,7 +204,7 @@ class Timeline:
         step = min(max(step, 0), self.end)
         era = self._era(step)
         place = bisect_right(era.steps(), step) - 1
-        self._state = _device(era.kept[place])
+        self._stand(_device(era.kept[place]))
         while self.step < step:
             if not self._run(step - self.step):
                 break
@@ -209,7 +215,7 @@ class Timeline:
         With other parameters, or another optimizer, the optimizer's moments begin anew.
         """
         if self.step < self.end:
-            self._branch()
+            self.branch()
         now = self._era().arguments
         then = arguments or now
         state = self.state
@@ -230,7 +236,7 @@ class Timeline:
             self._eras = [era]
         else:
             self._eras.append(era)
-        self._state = _device(fresh)
+        self._stand(_device(fresh))
         self._thin()
 
     def go_back(self) -> None:
@@ -240,15 +246,24 @@ class Timeline:
             self._eras, self.curve, self.end, _ = there
             self.seek(self.end)
 
+    def copy(self, memory: int = MEMORY) -> "Timeline":
+        """The same once more, which goes its own way from here."""
+        twin = copy(self)
+        twin._eras = [replace(era, kept=era.kept[:]) for era in self._eras]
+        twin.curve, twin.memory = replace(self.curve.copy(), room=CURVE_POINTS * memory // MEMORY), memory
+        twin._stand(_device(self.state))
+        return twin
+
     # ── inside ──────────────────────────────────────────────────────────────────────────────────
 
     def _run(self, limit: int) -> int:
         """Up to `limit` steps with this era's arguments; epochs beyond the curve's end are added to it."""
         before, era = self.step, self._era()
-        program = padded.compiled()
-        self._state, history = program(self._state, *era.arguments, np.int32(limit))
+        program = padded.compiled(self.room)
+        state, history = program(self._state, *era.arguments, np.int32(limit))
+        self._stand(state)
         rows = int(history.rows)
-        steps, train, validation = (np.asarray(part)[:rows].tolist() for part in history[1:4])
+        steps, train, validation = (np.asarray(part)[:rows].tolist() if rows else [] for part in history[1:4])
         for at, (loss, figure), (held_out, its_figure) in zip(steps, train, validation, strict=True):
             self.curve.add((float(at), loss, figure, held_out, its_figure))
         return self.step - before
@@ -258,13 +273,15 @@ class Timeline:
         step = self.step if step is None else step
         return self._eras[bisect_right([era.first for era in self._eras], step) - 1]
 
-    def _ahead(self) -> list[Era]:
-        return [era for era in self._eras if era.first > self.step]
-
     def _all(self) -> list[Era]:
         return [*self._eras, *(self.left.eras if self.left else ())]
 
-    def _branch(self) -> None:
+    @property
+    def ahead(self) -> bool:
+        """Whether something was changed later than here."""
+        return self._eras[-1].first > self.step
+
+    def branch(self) -> None:
         """Leave what lies ahead: it stays as the line that can be returned to."""
         step = self.step
         self.left = Line(self._eras, self.curve, self.end, step)
@@ -276,7 +293,7 @@ class Timeline:
 
     def _thin(self) -> None:
         """Within the memory, keep recent states close together and older ones farther apart."""
-        while self.nbytes > MEMORY and (era := max(self._all(), key=lambda e: len(e.kept))) and len(era.kept) > 3:
+        while self.nbytes > self.memory and (era := max(self._all(), key=lambda e: len(e.kept))) and len(era.kept) > 3:
             half = len(era.kept) // 2
             era.kept = era.kept[:1] + era.kept[1:half:2] + era.kept[half:] if half > 2 else era.kept[::2]
 
@@ -303,10 +320,6 @@ def _floats(parameters: Parameters) -> Parameters:
 
 def _same(a: Any, b: Any) -> bool:
     return all(np.array_equal(x, y) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
-
-
-def _nbytes(state: Host) -> int:
-    return sum(int(np.asarray(leaf).nbytes) for leaf in jax.tree.leaves(state))
 
 
 def parameters_with(parameters: Parameters, layer: int, unit: int, source: int | None, value: float) -> Parameters:

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float64, UInt8
 from layerwise.data.dataset import Dataset, spread
 from layerwise.inspection.curves import Zone, at, zones
 from layerwise.recipe import records as r
-from layerwise.training.padded import LAYERS, UNITS, Parameters
+from layerwise.training.padded import Parameters
 
 ROWS = 128  # of the training part that are looked at
 WELL, DEAD, SATURATED = range(3)
@@ -15,13 +15,13 @@ WELL, DEAD, SATURATED = range(3)
 
 def ailments(
     parameters: Parameters, kinds: tuple[r.Activation, ...], widths: tuple[int, ...], dataset: Dataset
-) -> UInt8[np.ndarray, "6 8"]:
+) -> UInt8[np.ndarray, "layers units"]:
     """Of each hidden unit whether it is `WELL`, `DEAD`, or `SATURATED`; what is not there is well.
 
     A unit is dead where its slope is exactly 0 on every row, and saturated where on every row it is at most a
     twentieth of its function's largest (see `layerwise.inspection.curves.Zones`). Dropout and noise are left out.
     """
-    found = np.full((LAYERS, UNITS), WELL, np.uint8)
+    found = np.full(np.asarray(parameters.bias[:-1]).shape, WELL, np.uint8)
     h: Float64[np.ndarray, "rows units"] = dataset.x[spread(dataset.train, ROWS)].astype(np.float64)
     for number, (kind, width) in enumerate(zip(kinds, widths, strict=True)):
         weight = np.asarray(parameters.weight[number], np.float64)[:width, : h.shape[1]]

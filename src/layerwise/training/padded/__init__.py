@@ -1,8 +1,11 @@
-"""One compiled program for every small network: up to six hidden layers of eight units, changed while it runs.
+"""One compiled program for every small network, changed while it runs; a few more have room for larger ones.
 
-Everything that a player of the Studio may move is an argument of it: depth and widths by masks, each
+The arrays of a *room* are as large as anything that fits in it. The standard room, six hidden layers of eight
+units, serves whatever is played with by default; digits or a wide table take the smallest of the others.
+Everything that a player of the Studio may move is an argument of the program: depth and widths by masks, each
 layer's activation by its number, the optimizer by the coefficients of one update law, the schedule, the
-loss, the penalties, dropout, the batch size and the rows themselves. So nothing compiles while someone plays.
+loss, the penalties, dropout, the batch size and the rows themselves. So within a room nothing compiles while
+someone plays.
 
 It computes what `training.loop` computes for the same network: the same order of batches, the same
 dropout, the same updates, to float32 rounding. Two things differ. The backward pass is the chain rule
@@ -11,7 +14,7 @@ loss of an epoch is that of the whole training part after it, beside the validat
 TensorFlow Playground, not the mean over its batches.
 """
 
-from layerwise.training.padded.limits import check
+from layerwise.training.padded.limits import check, fits, needed, room
 from layerwise.training.padded.packing import fresh, pack, settings, shape, table, unpack
 from layerwise.training.padded.program import advance_purely, compiled
 from layerwise.training.padded.records import (
@@ -19,13 +22,16 @@ from layerwise.training.padded.records import (
     DIVERGED,
     FINISHED,
     LAYERS,
+    NARROW,
     ROWS,
     RUNNING,
+    STANDARD,
     STOPPED_EARLY,
     UNITS,
     History,
     Parameters,
     Point,
+    Room,
     Settings,
     Shape,
     State,
@@ -37,13 +43,16 @@ __all__ = [
     "DIVERGED",
     "FINISHED",
     "LAYERS",
+    "NARROW",
     "ROWS",
     "RUNNING",
+    "STANDARD",
     "STOPPED_EARLY",
     "UNITS",
     "History",
     "Parameters",
     "Point",
+    "Room",
     "Settings",
     "Shape",
     "State",
@@ -51,8 +60,11 @@ __all__ = [
     "advance_purely",
     "check",
     "compiled",
+    "fits",
     "fresh",
+    "needed",
     "pack",
+    "room",
     "settings",
     "shape",
     "table",

@@ -3,7 +3,7 @@
 from layerwise.data.dataset import Dataset
 from layerwise.errors import RecipeError
 from layerwise.recipe import records as r
-from layerwise.training.padded.records import BATCH, LAYERS, ROWS, UNITS
+from layerwise.training.padded.records import BATCH, LAYERS, ROOMS, ROWS, UNITS, Room
 from layerwise.training.resolve import Resolved
 
 LEFT_OUT = ("input_dropout", "noise", "clip", "max_norm")
@@ -62,12 +62,31 @@ def _check_network(resolved: Resolved, dataset: Dataset) -> None:
         )  # fmt: skip
     if dataset.encoder.embeddings:
         raise RecipeError("a network that is played with embeds no categories", remedy=REAL, place="data")
-    hidden = network.hidden if isinstance(network, r.Mlp) else ()
-    width, rows = dataset.x.shape[1], dataset.x.shape[0]
-    if len(hidden) > LAYERS or max((width, objective.outputs, *hidden)) > UNITS or rows > ROWS:
+    layers, width, rows = needed(resolved, dataset)
+    if layers > LAYERS or width > UNITS or rows > ROWS:
+        hidden = network.hidden if isinstance(network, r.Mlp) else ()
         raise RecipeError(
             f"a network that is played with has up to {LAYERS} hidden layers, {UNITS} units, inputs and outputs each, "
             f"and {ROWS:,} rows",
-            received=f"{rows:,} rows of {width} inputs, layers of {(*hidden, objective.outputs)}",
+            received=f"{rows:,} rows of {dataset.x.shape[1]} inputs, layers of {(*hidden, objective.outputs)}",
             remedy=REAL,
         )
+
+
+def needed(resolved: Resolved, dataset: Dataset) -> Room:
+    """How much room a recipe takes."""
+    network = resolved.recipe.network
+    hidden = network.hidden if isinstance(network, r.Mlp) else ()
+    rows, inputs = dataset.x.shape
+    return Room(len(hidden), max(inputs, resolved.objective.outputs, *hidden), rows)
+
+
+def room(resolved: Resolved, dataset: Dataset) -> Room:
+    """The smallest room for a recipe that `check` has let pass."""
+    wanted = needed(resolved, dataset)
+    return next(room for room in ROOMS if fits(wanted, room))
+
+
+def fits(wanted: Room, room: Room) -> bool:
+    """Whether a room is large enough."""
+    return all(some <= most for some, most in zip(wanted, room, strict=True))

@@ -13,15 +13,14 @@ from layerwise.tasks.objective import Objective
 from layerwise.training.hyper import hyper
 from layerwise.training.padded.records import (
     ACTIVATIONS,
-    LAYERS,
     LOSSES,
-    ROWS,
     RUNNING,
     SCHEDULES,
-    UNITS,
+    STANDARD,
     Law,
     Parameters,
     Point,
+    Room,
     Settings,
     Shape,
     State,
@@ -29,15 +28,15 @@ from layerwise.training.padded.records import (
 )
 
 
-def shape(network: MLP) -> Shape:
+def shape(network: MLP, room: Room = STANDARD) -> Shape:
     """Which layers and units a network has."""
-    units, kinds, slopes = _floats(LAYERS, UNITS), _integers(LAYERS), _floats(LAYERS)
+    units, kinds, slopes = _floats(room.layers, room.width), _integers(room.layers), _floats(room.layers)
     *hidden, last = network.layers
     for number, (own, kind) in enumerate(zip(hidden, network.activations[:-1], strict=True)):
         units[number, : own.bias.size] = 1
         kinds[number] = ACTIVATIONS.index(type(kind))
         slopes[number] = getattr(kind, "slope", getattr(kind, "alpha", 0.0))
-    outputs = _floats(UNITS)
+    outputs = _floats(room.width)
     outputs[: last.bias.size] = 1
     return Shape(_integer(len(hidden)), units, outputs, kinds, slopes)
 
@@ -55,11 +54,12 @@ def _integer(value: int) -> Any:
     return np.int32(value)
 
 
-def pack(network: MLP) -> Parameters:
+def pack(network: MLP, room: Room = STANDARD) -> Parameters:
     """A network's weights and biases in the padded program's arrays."""
-    weight, bias = _floats(LAYERS + 1, UNITS, UNITS), _floats(LAYERS + 1, UNITS)
+    layers, width, _ = room
+    weight, bias = _floats(layers + 1, width, width), _floats(layers + 1, width)
     for number, own in enumerate(network.layers):
-        place = LAYERS if number == len(network.layers) - 1 else number
+        place = -1 if number == len(network.layers) - 1 else number
         units, inputs = own.weight.shape
         weight[place, :units, :inputs] = own.weight
         bias[place, :units] = own.bias
@@ -70,7 +70,7 @@ def unpack(parameters: Parameters, like: MLP) -> MLP:
     """The network of the padded program's arrays, in the shape of `like`."""
     layers = []
     for number, own in enumerate(like.layers):
-        place = LAYERS if number == len(like.layers) - 1 else number
+        place = -1 if number == len(like.layers) - 1 else number
         units, inputs = own.weight.shape
         weight = np.array(parameters.weight[place])[:units, :inputs]
         layers.append(
@@ -91,10 +91,10 @@ def settings(train: r.Train, task: r.Task, objective: Objective) -> Settings:
     )
 
 
-def table(dataset: Dataset, weight: Float32[np.ndarray, " rows"], objective: Objective) -> Table:
+def table(dataset: Dataset, weight: Float32[np.ndarray, " rows"], objective: Objective, room: Room = STANDARD) -> Table:
     """The rows on the device, `weight` being each one's in the loss; several classes become one-hot rows."""
     x, y = dataset.x, dataset.y
-    padded_x, padded_y = _floats(ROWS, UNITS), _floats(ROWS, UNITS)
+    padded_x, padded_y, heavy = _floats(room.rows, room.width), _floats(room.rows, room.width), _floats(room.rows)
     padded_x[: len(x), : x.shape[1]] = x
     match objective.kind:
         case "classes":
@@ -103,14 +103,12 @@ def table(dataset: Dataset, weight: Float32[np.ndarray, " rows"], objective: Obj
             padded_y[: len(y), : y.shape[1]] = y
         case _:
             padded_y[: len(y), 0] = y
-    parts: list[Any] = []
-    for rows in (dataset.train, dataset.validation):
-        numbers = _integers(ROWS)
-        numbers[: rows.size] = rows
-        parts += [numbers, _integer(rows.size)]
-    heavy = _floats(ROWS)
     heavy[: len(x)] = weight
-    placed: Table = jax.device_put(Table(padded_x, padded_y, heavy, *parts))
+    train, validation = dataset.train, dataset.validation
+    order = _integers(room.rows)
+    order[: train.size + validation.size] = np.concatenate([train, validation])
+    counts = (_integer(part.size) for part in (train, validation))
+    placed: Table = jax.device_put(Table(padded_x, padded_y, heavy, order, *counts))
     return placed
 
 
@@ -118,7 +116,10 @@ def fresh(parameters: Parameters) -> State:
     """The state before the first step. Every array is its own, since the state will be donated."""
 
     def point() -> Point:
-        return Point(_own(parameters), _zeros(), _zeros(), _number(0), _number(0))
+        return Point(_own(parameters), zeros(), zeros(), _number(0), _number(0))
+
+    def zeros() -> Parameters:
+        return jax.tree.map(lambda part: jax.device_put(np.zeros(part.shape, np.float32)), parameters)
 
     return State(
         now=point(),
@@ -134,10 +135,6 @@ def fresh(parameters: Parameters) -> State:
 def _own(parameters: Parameters) -> Parameters:
     """A copy on the device."""
     return Parameters(*(jax.device_put(np.array(part, np.float32)) for part in parameters))
-
-
-def _zeros() -> Parameters:
-    return _own(Parameters(_floats(LAYERS + 1, UNITS, UNITS), _floats(LAYERS + 1, UNITS)))
 
 
 def _number(value: int) -> Any:

@@ -19,26 +19,27 @@ from layerwise.training.padded.records import (
     FINISHED,
     RUNNING,
     SCHEDULES,
-    SEGMENT,
+    STANDARD,
     STOPPED_EARLY,
-    UNITS,
     History,
     Law,
     Parameters,
     Point,
+    Room,
     Rows,
     Settings,
     Shape,
     State,
     Table,
+    together,
 )
 from layerwise.training.shuffle import shuffled
 
 
-def step(now: Point, shape: Shape, settings: Settings, batch: Rows, rate: Array, key: noise.Key) -> Point:
-    """One update on a batch, whose `real` rows are told from those that only fill it up."""
+def step(now: Point, shape: Shape, settings: Settings, rows: Rows, first: Array, rate: Array, key: noise.Key) -> Point:
+    """One update on the batch of the rows from `first` on."""
     weight = now.parameters.weight
-    found = gradient(now.parameters, shape, settings, batch, key)
+    found = gradient(now.parameters, shape, settings, rows, first, key)
     found = found._replace(weight=found.weight + settings.hyper.l2 * weight + settings.hyper.l1 * jnp.sign(weight))
     parameters, m, v = updated(now, settings.law, found, rate)
     shrunk = parameters.weight - rate * settings.hyper.weight_decay * weight
@@ -89,15 +90,13 @@ def advance_purely(
     per_epoch = (table.train_rows + batch - 1) // batch
 
     def one_step(rows: Rows, i: Array, now: Point) -> Point:
-        x, y, real = (jax.lax.dynamic_slice_in_dim(part, i * batch, BATCH) for part in rows)
-        own = Rows(x, y, real * (jnp.arange(BATCH) < batch))
         rate = settings.hyper.learning_rate * _scheduled(settings, now.step, per_epoch)
-        return step(now, shape, settings, own, rate, noise.stream(step_key, now.step))
+        return step(now, shape, settings, rows, i * batch, rate, noise.stream(step_key, now.step))
 
     def some_steps(carry: _Carry) -> _Carry:
         epoch, base = carry.state.now.step // per_epoch, carry.state.now.step % per_epoch
-        count = jnp.minimum(jnp.minimum(per_epoch - base, SEGMENT), limit - carry.done)
-        rows = _segment(table, noise.stream(order_key, epoch), base * batch)
+        count = jnp.minimum(jnp.minimum(per_epoch - base, BATCH // batch), limit - carry.done)
+        rows = _gathered(table, noise.stream(order_key, epoch), base * batch)
         now = jax.lax.fori_loop(0, count, partial(one_step, rows), carry.state.now)
         carry = _Carry(carry.state._replace(now=now), carry.history, carry.done + count)
         ended = base + count == per_epoch
@@ -128,12 +127,12 @@ def _scheduled(settings: Settings, step: Array, per_epoch: Array) -> Array:
     return factor
 
 
-def _segment(table: Table, order: noise.Key, first: Array) -> Rows:
-    """The rows of the next steps, in the epoch's order."""
-    places = first + jnp.arange(SEGMENT * BATCH, dtype=jnp.int32)
-    rows = _take(table.train, shuffled(order, first, SEGMENT * BATCH, table.train_rows))
-    real = jnp.where(places < table.train_rows, _take(table.weight, rows), 0.0)
-    return Rows(_take(table.x, rows), _take(table.y, rows), real)
+def _gathered(table: Table, order: noise.Key, first: Array) -> Rows:
+    """The next rows in the epoch's order, as many as the largest batch; some more, so that its end can be looked at."""
+    size = BATCH + together(table.x.shape[1])
+    rows = _take(table.order, shuffled(order, first, size, table.train_rows))
+    there = first + jnp.arange(size, dtype=jnp.int32) < table.train_rows
+    return Rows(_take(table.x, rows), _take(table.y, rows), jnp.where(there, _take(table.weight, rows), 0.0))
 
 
 def _take(array: Array, rows: Array) -> Array:
@@ -143,9 +142,7 @@ def _take(array: Array, rows: Array) -> Array:
 def _end_epoch(shape: Shape, settings: Settings, table: Table, ended: Array, per_epoch: Array, carry: _Carry) -> _Carry:
     """Evaluate both parts, keep the best, count patience; what is not finite goes back to the last good epoch."""
     state, now = carry.state, carry.state.now
-    train = evaluate(now.parameters, shape, settings, table, table.train, jnp.where(ended, table.train_rows, 0))
-    count = jnp.where(ended, table.validation_rows, 0)
-    held_out = evaluate(now.parameters, shape, settings, table, table.validation, count)
+    train, held_out = evaluate(now.parameters, shape, settings, table, ended)
     sound = jnp.isfinite(train[0]) & jnp.all(jnp.isfinite(now.parameters.weight))
     value = jnp.where(table.validation_rows > 0, held_out[0], train[0])
     better = sound & (value < state.best_value)
@@ -182,41 +179,50 @@ def _end_epoch(shape: Shape, settings: Settings, table: Table, ended: Array, per
 
 
 def evaluate(
-    parameters: Parameters, shape: Shape, settings: Settings, table: Table, rows: Array, count: Array
-) -> Float[Array, " 2"]:
-    """Mean loss, and accuracy or R2, over the first `count` of `rows`; NaN where there are none."""
+    parameters: Parameters, shape: Shape, settings: Settings, table: Table, ended: Array
+) -> Float[Array, "2 2"]:
+    """Mean loss, and accuracy or R2, of the training and of the validation part; NaN where there are no rows."""
+    counts = jnp.stack([table.train_rows, table.validation_rows])
+    known = counts.sum()
 
     def sums_of(i: Array) -> tuple[Array, Array]:
-        chosen = jax.lax.dynamic_slice_in_dim(rows, i * CHUNK, CHUNK)
-        real = (i * CHUNK + jnp.arange(CHUNK) < count).astype(jnp.float32)
-        y = _take(table.y, chosen)
-        z = outputs(parameters, shape, _take(table.x, chosen))
+        rows = jax.lax.dynamic_slice_in_dim(table.order, i * CHUNK, CHUNK)  # all rooms have whole chunks of rows
+        place = i * CHUNK + jnp.arange(CHUNK)
+        held_out = place >= table.train_rows
+        parts = jnp.stack([~held_out, held_out & (place < known)]).astype(jnp.float32)
+        y, heavy = _take(table.y, rows), _take(table.weight, rows)
+        z = outputs(parameters, shape, _take(table.x, rows))
         each, _ = losses(settings, shape.outputs, z, y)
         every = (((z > 0) == (y > 0.5)) * shape.outputs).sum(axis=1) / shape.outputs.sum()
         right = jnp.where(settings.loss == 0, every, _picked(shape, z) == _picked(shape, y))
-        heavy = _take(table.weight, chosen)
-        single = jnp.stack([(real * a).sum() for a in (heavy * each, heavy, right)])
-        return single, jnp.stack([real @ a for a in (jnp.square(z - y), jnp.square(y), y)])
+        single = parts @ jnp.stack([heavy * each, heavy, right], axis=1)
+        return single, jnp.stack([parts @ a for a in (jnp.square(z - y), jnp.square(y), y)])
 
-    chunks = (count + CHUNK - 1) // CHUNK
-    zeros = (jnp.zeros(3), jnp.zeros((3, UNITS)))
-    (loss, heavy, right), (residual, square, total) = jax.lax.fori_loop(
+    chunks = jnp.where(ended, (known + CHUNK - 1) // CHUNK, 0)
+    zeros = (jnp.zeros((2, 3)), jnp.zeros((3, 2, table.x.shape[1])))
+    single, (residual, square, total) = jax.lax.fori_loop(
         0, chunks, lambda i, sums: jax.tree.map(jnp.add, sums, sums_of(i)), zeros
     )
-    n = count.astype(jnp.float32)
-    spread = jnp.maximum(square - jnp.square(total) / n, 1e-12)
-    r2 = ((1 - residual / spread) * shape.outputs).sum() / shape.outputs.sum()
-    return jnp.stack([loss / heavy, jnp.where(settings.loss < 2, right / n, r2)])
+    n, (loss, heavy, right) = counts.astype(jnp.float32), single.T
+    spread = jnp.maximum(square - jnp.square(total) / n[:, None], 1e-12)
+    r2 = ((1 - residual / spread) * shape.outputs).sum(axis=1) / shape.outputs.sum()
+    return jnp.stack([loss / heavy, jnp.where(settings.loss < 2, right / n, r2)], axis=1)
 
 
 def _picked(shape: Shape, z: Array) -> Array:
     """The place of the largest of the outputs that are there, the first of equals."""
     known = jnp.where(shape.outputs > 0, z, -jnp.inf)
-    places = jnp.where(known == known.max(axis=1, keepdims=True), jnp.arange(UNITS), UNITS)
+    width = z.shape[1]
+    places = jnp.where(known == known.max(axis=1, keepdims=True), jnp.arange(width), width)
     return places.min(axis=1)
 
 
-@lru_cache(maxsize=1)
-def compiled() -> Any:
-    """`advance_purely`, compiled; the state is donated."""
-    return jax.jit(advance_purely, donate_argnums=0, compiler_options=options(tiny=True))
+@lru_cache
+def compiled(room: Room = STANDARD) -> Any:
+    """`advance_purely`, compiled for arrays of a room; the state is donated."""
+    return _jitted(room.narrow)
+
+
+@lru_cache
+def _jitted(tiny: bool) -> Any:
+    return jax.jit(advance_purely, donate_argnums=0, compiler_options=options(tiny=tiny))

@@ -7,12 +7,8 @@ from jaxtyping import Array, Bool, Float, Int, Int32
 from layerwise.recipe import records as r
 from layerwise.training.hyper import Hyper
 
-LAYERS, UNITS = 6, 8  # hidden layers, and units of each; inputs and outputs are as many at most
-BATCH = 32  # rows of a batch at most
-TOGETHER = 8  # rows of a batch that are worked on at a time
-ROWS = 1024  # of the data at most
-SEGMENT = 16  # steps whose rows are gathered at a time
-CHUNK = 128  # rows that are evaluated at a time
+BATCH = 256  # rows of a batch at most: as many as are gathered at a time
+CHUNK = 64  # rows that are evaluated at a time
 EPOCHS_A_CALL = 256
 RUNNING, FINISHED, STOPPED_EARLY, DIVERGED = range(4)
 
@@ -24,15 +20,35 @@ SCHEDULES: tuple[type[r.Schedule], ...] = (
 )  # fmt: skip
 LOSSES = ("binary", "classes", "mse", "mae", "huber")
 
-Matrix = Float[Array, "layers units inputs"]
-Vector = Float[Array, "layers units"]
+
+class Room(NamedTuple):
+    """What a compiled program has room for: hidden layers, units of each, inputs and outputs as many, and rows."""
+
+    layers: int
+    width: int
+    rows: int
+
+    @property
+    def narrow(self) -> bool:
+        """Whether all of it is so small that it is fastest as one kernel (decision 0004)."""
+        return self.width <= NARROW
+
+
+NARROW = 16
+STANDARD = Room(6, 8, 1024)
+ROOMS = (
+    STANDARD,
+    Room(6, 8, 16384),
+    *(Room(layers, width, rows) for width in (16, 32, 64) for rows in (4096, 16384) for layers in (2, 6)),
+)
+LAYERS, UNITS, ROWS = ROOMS[-1]  # more is not played with
 
 
 class Parameters(NamedTuple):
     """The hidden layers one after another and the output layer last, each padded; zero where there is nothing."""
 
-    weight: Float[Array, "7 8 8"]
-    bias: Float[Array, "7 8"]
+    weight: Float[Array, "layers units inputs"]
+    bias: Float[Array, "layers units"]
 
 
 class Shape(NamedTuple):
@@ -44,10 +60,10 @@ class Shape(NamedTuple):
     """
 
     depth: Int[Array, ""]
-    units: Float[Array, "6 8"]
-    outputs: Float[Array, " 8"]
-    kinds: Int[Array, " 6"]
-    slopes: Float[Array, " 6"]
+    units: Float[Array, "layers units"]
+    outputs: Float[Array, " units"]
+    kinds: Int[Array, " layers"]
+    slopes: Float[Array, " layers"]
 
 
 class Law(NamedTuple):
@@ -80,25 +96,25 @@ class Settings(NamedTuple):
 
 
 class Table(NamedTuple):
-    """The rows: inputs in the first columns, targets one-hot or as they are, what each weighs in the loss, and
-    which form which part.
+    """The rows: inputs in the first columns, targets one-hot or as they are, and what each weighs in the loss.
+
+    `order` names those of the training part, then those of the validation part.
     """
 
-    x: Float[Array, "1024 8"]
-    y: Float[Array, "1024 8"]
-    weight: Float[Array, " 1024"]
-    train: Int32[Array, " 1024"]
+    x: Float[Array, "rows units"]
+    y: Float[Array, "rows units"]
+    weight: Float[Array, " rows"]
+    order: Int32[Array, " rows"]
     train_rows: Int[Array, ""]
-    validation: Int32[Array, " 1024"]
     validation_rows: Int[Array, ""]
 
 
 class Rows(NamedTuple):
-    """Some rows in the order of training; `real` is what each weighs, 0 for those that only fill up."""
+    """Some rows in the order of training, and what each weighs."""
 
-    x: Float[Array, "rows 8"]
-    y: Float[Array, "rows 8"]
-    real: Float[Array, " rows"]
+    x: Float[Array, "rows units"]
+    y: Float[Array, "rows units"]
+    weight: Float[Array, " rows"]
 
 
 class Point(NamedTuple):
@@ -133,3 +149,8 @@ class History(NamedTuple):
     train: Float[Array, "epochs 2"]
     validation: Float[Array, "epochs 2"]
     best: Bool[Array, " epochs"]
+
+
+def together(width: int) -> int:
+    """Rows of a batch that are worked on at a time: many enough to keep a wide layer's products busy."""
+    return 8 if width <= NARROW else 32
