@@ -9,10 +9,11 @@ from jaxtyping import Shaped
 
 from layerwise.data import catalogue, features, toy
 from layerwise.data.dataset import Classes, Dataset, Rows, Target
-from layerwise.data.encode import ArrayEncoder, ArraySpec
+from layerwise.data.encode import ArrayEncoder
 from layerwise.data.leaks import check_duplicates
 from layerwise.data.split import split
 from layerwise.data.target import standardized
+from layerwise.data.transform import ArraySpec
 from layerwise.errors import DataError
 from layerwise.recipe import records
 

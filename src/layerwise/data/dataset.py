@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 import numpy as np
 from jaxtyping import Float, Float32, Float64, Int64, Shaped
 
-if TYPE_CHECKING:
-    from layerwise.data.encode import Spec
+from layerwise.data.transform import Spec
 
 Rows = Int64[np.ndarray, " _"]  # row numbers; parts differ in length, so the axis is anonymous
 
@@ -35,7 +34,7 @@ class Encoder(Protocol):
     """
 
     @property
-    def spec(self) -> "Spec": ...
+    def spec(self) -> Spec: ...
     @property
     def arrays(self) -> dict[str, np.ndarray]: ...
     @property

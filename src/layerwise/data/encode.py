@@ -10,7 +10,7 @@ import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -23,16 +23,18 @@ from layerwise.data.features import RAW, computed
 from layerwise.data.read import MISSING, Table, frame_of, open_table
 from layerwise.data.transform import (
     FARTHEST,
+    ArraySpec,
     BooleanColumn,
     CategoryColumn,
     ColumnInfo,
     DateColumn,
     FittedColumn,
     NumericColumn,
+    Spec,
+    TableSpec,
     standardized,
 )
 from layerwise.errors import DataError
-from layerwise.recipe.records import Feature
 
 if TYPE_CHECKING:
     import polars as pl
@@ -49,27 +51,6 @@ def aligned(rows: int, width: int) -> Float32[np.ndarray, "rows width"]:
     return buffer[start : start + rows * width].reshape(rows, width)
 
 
-class TableSpec(msgspec.Struct, frozen=True, tag_field="kind", tag="table"):
-    """All of a `TableEncoder`: its columns, and the texts that mean "no value"."""
-
-    columns: tuple[FittedColumn, ...]
-    missing: tuple[str, ...]
-    decimal: str = "."
-
-
-class ArraySpec(msgspec.Struct, frozen=True, tag_field="kind", tag="array", omit_defaults=True):
-    """All of an `ArrayEncoder` but its arrays. `shape` is that of one example.
-
-    `features` are what the network gets of two columns x1 and x2; without any it gets all columns as they are.
-    """
-
-    names: tuple[str, ...]
-    shape: tuple[int, ...]
-    scaling: Literal["none", "range", "standard"]
-    features: tuple[Feature, ...] = ()
-
-
-Spec = TableSpec | ArraySpec
 Arrays = Mapping[str, np.ndarray]
 
 

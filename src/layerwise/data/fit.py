@@ -14,8 +14,8 @@ from jaxtyping import Float32, Int32, Int64, Shaped
 from layerwise.data import columns, dates
 from layerwise.data.columns import BadValue, Column, Notation
 from layerwise.data.dataset import Rows
-from layerwise.data.encode import SLICE, TableEncoder, TableSpec, aligned
-from layerwise.data.transform import BooleanColumn, CategoryColumn, DateColumn, FittedColumn, NumericColumn
+from layerwise.data.encode import SLICE, TableEncoder, aligned
+from layerwise.data.transform import BooleanColumn, CategoryColumn, DateColumn, FittedColumn, NumericColumn, TableSpec
 
 if TYPE_CHECKING:
     import polars as pl

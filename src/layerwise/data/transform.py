@@ -1,4 +1,4 @@
-"""What each raw column becomes, once fitted (see `fit`): plain records, kept in the model file.
+"""What each raw column becomes, once fitted (see `fit`), and all of an encoder: records, kept in the model file.
 
 A fitted column knows how many columns of `x` it makes and fills them from values that were read:
 
@@ -15,13 +15,14 @@ million scales from the mean counts as a million, so that nothing becomes infini
 """
 
 from functools import cached_property
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 import numpy as np
 from jaxtyping import Float32, Int32, Int64
 
 from layerwise.data import dates
+from layerwise.recipe.records import Feature
 
 FARTHEST = 1e6
 Single = Float32[np.ndarray, " rows"]
@@ -203,6 +204,29 @@ def standardized(values: Single, mean: Single | np.float32, scale: Single | np.f
 
 
 FittedColumn = NumericColumn | BooleanColumn | CategoryColumn | DateColumn
+
+
+class TableSpec(msgspec.Struct, frozen=True, tag_field="kind", tag="table"):
+    """All of an `encode.TableEncoder`: its columns, and the texts that mean "no value"."""
+
+    columns: tuple[FittedColumn, ...]
+    missing: tuple[str, ...]
+    decimal: str = "."
+
+
+class ArraySpec(msgspec.Struct, frozen=True, tag_field="kind", tag="array", omit_defaults=True):
+    """All of an `encode.ArrayEncoder` but its arrays. `shape` is that of one example.
+
+    `features` are what the network gets of two columns x1 and x2; without any it gets all columns as they are.
+    """
+
+    names: tuple[str, ...]
+    shape: tuple[int, ...]
+    scaling: Literal["none", "range", "standard"]
+    features: tuple[Feature, ...] = ()
+
+
+Spec = TableSpec | ArraySpec
 
 
 def _counted(*found: tuple[int, str]) -> list[str]:

@@ -16,8 +16,15 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from layerwise.data.dataset import Dataset, Rows, spread
-from layerwise.data.encode import ArraySpec, TableSpec
-from layerwise.data.transform import BooleanColumn, CategoryColumn, DateColumn, FittedColumn, NumericColumn
+from layerwise.data.transform import (
+    ArraySpec,
+    BooleanColumn,
+    CategoryColumn,
+    DateColumn,
+    FittedColumn,
+    NumericColumn,
+    TableSpec,
+)
 from layerwise.errors import DataError
 from layerwise.nets.dense import MLP
 from layerwise.recipe.wording import nearest
