@@ -357,5 +357,5 @@ def test_a_file_that_is_gone_is_told(tmp_path, monkeypatch):
 
 
 def test_other_kinds_are_told_to_wait():
-    with pytest.raises(DataError, match="toy, named and table data"):
+    with pytest.raises(DataError, match="toy, drawn, named and table data"):
         load(r.ImageData("photos", (32, 32)), r.AutoTask(), seed=0)

@@ -236,7 +236,7 @@ def test_probabilities_of_the_others():
 class Plain:
     """Enough of an encoder for a dataset."""
 
-    spec, arrays, names, width, embeddings = r.Relu(), {}, (), 1, ()
+    spec, arrays, names, features, width, embeddings = r.Relu(), {}, (), (), 1, ()
 
     def encode(self, raw): ...
     def encode_row(self, row): ...
