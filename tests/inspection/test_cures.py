@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from layerwise.errors import DataError, LayerwiseError
 from layerwise.inspection import Subject, initial, overfit, plain, subject
 from layerwise.inspection.cures import Arm, Overfitting, compared
-from layerwise.inspection.dealing import halves
+from layerwise.inspection.samples import halves
 from layerwise.training.forward import Forward
 from layerwise.training.place import place
 from layerwise.training.trainer import Trainer

@@ -7,7 +7,7 @@ import pytest
 
 from layerwise.inspection import KINDS, activation
 from layerwise.inspection.curves import SATURATED, at, kinks, zones
-from layerwise.inspection.names import name
+from layerwise.inspection.plain import name
 from layerwise.nets import noise
 from layerwise.nets.activation import activate
 from layerwise.recipe import records as r

@@ -21,8 +21,7 @@ from layerwise.inspection.subjects import Subject, initial, subject
 from layerwise.inspection.summaries import Summary, summary
 from layerwise.inspection.surroundings import Surroundings, has_path, surroundings
 from layerwise.inspection.trajectories import Retraining, Trajectory, needed
-from layerwise.inspection.units import Activations, activations
-from layerwise.inspection.updates import Update, update
+from layerwise.inspection.units import Activations, Update, activations, update
 
 __all__ = [
     "KINDS",

@@ -23,7 +23,7 @@ from jaxtyping import Float64, Int64
 
 from layerwise.data.dataset import Dataset
 from layerwise.errors import DataError, LayerwiseError, RecipeError
-from layerwise.inspection.dealing import halves
+from layerwise.inspection.samples import halves
 from layerwise.inspection.subjects import initial
 from layerwise.nets.dense import MLP
 from layerwise.recipe import records as r

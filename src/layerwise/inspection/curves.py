@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from layerwise.inspection import chainrule
-from layerwise.inspection.names import name
+from layerwise.inspection.plain import name
 from layerwise.recipe import records as r
 
 # A slope of a twentieth of the largest: back through three such units an error is 1/8000 of what it was.

@@ -16,7 +16,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Float32, Float64, Shaped
 
 from layerwise.errors import LayerwiseError
-from layerwise.inspection.names import layer_name, name
+from layerwise.inspection.plain import layer_name, name
 from layerwise.nets import noise
 from layerwise.nets.dense import MLP, Dense, Embed
 from layerwise.recipe import records as r

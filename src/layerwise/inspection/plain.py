@@ -1,9 +1,10 @@
-"""Inspections as JSON: named records of arrays become objects of lists."""
+"""How inspections are written: as JSON, where named records of arrays become objects of lists, and by what names."""
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 
 
@@ -34,3 +35,25 @@ def plain(value: Any) -> Any:
     if isinstance(value, float):
         return value if np.isfinite(value) else None
     return value
+
+
+# ── names ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def name(kind: msgspec.Struct | type[msgspec.Struct]) -> str:
+    """What a recipe calls a record, such as an activation function or an optimizer.
+
+    >>> from layerwise.recipe import records as r
+    >>> name(r.LeakyRelu()), name(r.Adam)
+    ('leaky_relu', 'adam')
+    """
+    return str(kind.__struct_config__.tag)
+
+
+def layer_name(number: int, last: int) -> str:
+    """What the layer of a number from 1 on is called, `last` being that of the output.
+
+    >>> layer_name(1, 3), layer_name(3, 3)
+    ('hidden 1', 'output')
+    """
+    return "output" if number == last else f"hidden {number}"

@@ -17,7 +17,7 @@ from jaxtyping import Array, Float, Float32, Float64, Shaped
 from layerwise.data.dataset import Quantities, Target
 from layerwise.inspection import chainrule
 from layerwise.inspection.gradients import doubled, quiet, settled
-from layerwise.inspection.names import layer_name, name
+from layerwise.inspection.plain import layer_name, name
 from layerwise.nets import noise
 from layerwise.nets.activation import activate
 from layerwise.nets.dense import MLP

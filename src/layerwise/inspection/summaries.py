@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import msgspec
 
 from layerwise.data.dataset import Encoder
-from layerwise.inspection.names import layer_name, name
+from layerwise.inspection.plain import layer_name, name
 from layerwise.nets.build import Layout, layout
 from layerwise.recipe import records as r
 from layerwise.tasks.objective import Objective

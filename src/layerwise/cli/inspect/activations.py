@@ -73,8 +73,7 @@ def _network(inspected: str, settings: list[str] | None, as_json: bool, html: Ht
 
     from layerwise.inspection.curves import zones
     from layerwise.inspection.samples import sample
-    from layerwise.inspection.units import activations
-    from layerwise.inspection.updates import update
+    from layerwise.inspection.units import activations, update
 
     with waiting("looking at the units"):
         found = activations(subject.network, subject.objective, sample(subject), update(subject))
