@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from layerwise.cli import console, data, doctor, inspect, playing, recipes, reporting, runs, training, tuning, using
+from layerwise.cli import console, data, doctor, inspect, playing, recipes, runs, training, tuning, using
 from layerwise.errors import LayerwiseError
 
 PROGRAM = "layerwise"
@@ -40,7 +40,7 @@ app.command("tune")(tuning.tune)
 app.command("resume")(training.resume)
 app.command("evaluate")(using.evaluate)
 app.command("predict")(using.predict)
-app.command("report")(reporting.report)
+app.command("report")(using.report)
 app.add_typer(inspect.app, name="inspect")
 app.command("play")(playing.play)
 app.command("init")(recipes.init)

@@ -1,4 +1,4 @@
-"""The commands that use a model: `evaluate` and `predict`."""
+"""The commands that use what was trained: `evaluate`, `predict` and `report`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from layerwise.training.model import Model
+
 
 ModelFile = Annotated[
     Path,
@@ -79,6 +80,31 @@ def predict(
         return
     _write(table, out)
     console.say("done", f"{table.height:,} predictions written to {out}")
+
+
+def report(
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="RUN", show_default=False, help="The folder of a run or study, or its name in runs."),
+    ],
+) -> None:
+    """Write the report of a run or study: one page that opens without a network.
+
+    \b
+    Example:
+      layerwise report runs/digits-1
+    """
+    from layerwise.cli.folders import run_folder
+    from layerwise.tuning.listing import model_file
+
+    found = run_folder(folder)
+    whole_study = (found / "study.json").is_file()
+    if not whole_study:
+        model_file(found)  # says of a cross-validation that it has one for each fold
+    with console.importing():
+        from layerwise import report as reports
+    path = reports.study(found) if whole_study else reports.run(found)
+    console.write(str(path))
 
 
 def _load(path: Path) -> "Model":

@@ -3,21 +3,28 @@
 It names no other host, and forbids itself to reach one (Content-Security-Policy).
 """
 
+import base64
+import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING, NewType
 
+import numpy as np
+from jaxtyping import Num
+
 from layerwise.plots import style
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
+
 Html = NewType("Html", str)  # text that is markup already; all other text is escaped
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data: blob:"
 FOOTER = "layerwise. This page needs no network."
+SIDE = 96  # pixels of an image of the data
 
 
 def tag(name: str, *content: str | Html, **attributes: str) -> Html:
@@ -48,6 +55,18 @@ def table(heading: Sequence[str], rows: Iterable[Sequence[Html]], bold: int = -1
     ]
     whole = tag("table", tag("thead", head), tag("tbody", *body))
     return tag("div", whole, kind="scroll", tabindex="0", role="region", aria_label=name or heading[0])
+
+
+def picture(values: Num[np.ndarray, "height width"], words: str) -> Html:
+    """A gray image of the data, dark on light like ink, from its least value to its largest."""
+    from PIL import Image
+
+    low, high = float(values.min()), float(values.max())
+    shades = 255 - (values.astype(np.float64) - low) / ((high - low) or 1.0) * 255
+    content = io.BytesIO()
+    Image.fromarray(shades.round().astype(np.uint8)).save(content, "PNG", optimize=True)
+    data = base64.b64encode(content.getvalue()).decode()
+    return tag("img", src=f"data:image/png;base64,{data}", alt=words, width=str(SIDE), kind="pixels")
 
 
 def section(heading: str, aside: str, *content: Html) -> Html:

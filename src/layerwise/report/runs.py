@@ -18,8 +18,8 @@ from layerwise.plots import runs as plots
 from layerwise.plots.architecture import architecture
 from layerwise.progress import wording
 from layerwise.recipe import records as r
-from layerwise.report import diagnoses, pictures
-from layerwise.report.page import Figures, Html, page, section, table, tag, text
+from layerwise.report import diagnoses
+from layerwise.report.page import Figures, Html, page, picture, section, table, tag, text
 from layerwise.report.parts import fact, recipe_text, remark, rivals_on, scores, use_model
 from layerwise.training.events import Epoch, Finished, RolledBack, Started, TestTouched
 
@@ -201,7 +201,7 @@ def _images(found: Subject, worst: Sequence[Mistake], shape: tuple[int, ...]) ->
     cells = [
         tag(
             "figure",
-            pictures.picture(np.asarray(mistake.raw).reshape(shape), f"row {mistake.row}"),
+            picture(np.asarray(mistake.raw).reshape(shape), f"row {mistake.row}"),
             tag("figcaption", tag("b", text(mistake.true)), text(f" taken for {mistake.said}; row {mistake.row:,}")),
         )
         for mistake in worst
