@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from layerwise.recipe import Recipe, plain
-from layerwise.studio import timeline as module
 from layerwise.studio.journal import Typed
 from layerwise.studio.session import Session
 
@@ -74,8 +73,8 @@ def test_without_a_line_left_going_back_changes_nothing(session: Session) -> Non
     assert bits(session) == before and session.timeline.end == 5
 
 
-def test_two_lines_are_kept_in_the_memory_of_one(monkeypatch: pytest.MonkeyPatch, session: Session) -> None:
-    monkeypatch.setattr(module, "MEMORY", 400_000)
+def test_two_lines_are_kept_in_the_memory_of_one() -> None:
+    session = Session(SMALL, memory=400_000)
     for _ in range(60):
         session.advance(1)
     old = bits(session)

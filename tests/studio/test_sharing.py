@@ -110,6 +110,14 @@ def test_a_link_leads_to_the_same_bits(played: Callable[[Session], None]) -> Non
     assert sharing.link(again) == link
 
 
+def test_one_of_many_starts_is_linked_with_its_own_start() -> None:
+    session = Session(SMALL, start=12345)
+    with_changes(session)
+    again = opened(sharing.link(session))
+    assert again.start == 12345 and bits(again) == bits(session)
+    assert bits(again) != bits(opened({**sharing.link(Session(SMALL)), "step": session.step}))
+
+
 def test_a_link_of_what_the_studio_begins_with_is_short() -> None:
     assert len(sharing.link(Session())["state"]) < 40
 

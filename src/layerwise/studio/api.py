@@ -17,7 +17,7 @@ from fastapi import FastAPI, Request, Response
 from layerwise.errors import DataError, LayerwiseError, RecipeError, RunError, StorageError
 from layerwise.recipe import Recipe, to_toml
 from layerwise.recipe.reading import builtin
-from layerwise.studio import forms, results, security, uploads
+from layerwise.studio import forms, lessons, results, security, uploads
 from layerwise.studio.jobs import Jobs
 from layerwise.studio.player import read
 from layerwise.studio.shelf import PAGE, SORTS, Shelf
@@ -84,10 +84,14 @@ class Api:
             ("GET", "/api/jobs"): self._list_jobs,
             ("POST", "/api/jobs"): self._start,
             ("DELETE", "/api/jobs/{name}"): self._stop,
+            ("GET", "/api/lessons"): self._lessons,
             ("GET", "/reports/{name}"): self._show_report,
         }
         for (method, path), handler in routes.items():
             app.add_api_route(path, _answered(handler), methods=[method])
+
+    async def _lessons(self, request: Request) -> Response:
+        return _json(await self._aside(lambda: lessons.page(self.workspace.lessons)))
 
     # ── runs ────────────────────────────────────────────────────────────────────────────────────
 

@@ -345,7 +345,7 @@ class Session:
             y = self.dataset.y[rows]
             y = target.in_units(y) if isinstance(target, Quantities) else y.astype(np.float64)
             spots = drawing.places(self.dataset, rows)[:, :2]
-            found[part] = np.column_stack([rows, spots, y.reshape(len(rows), -1)[:, 0]]).tolist()
+            found[part] = np.column_stack([rows, spots, y if y.ndim == 1 else y[:, 0]]).tolist()
         return found
 
 

@@ -7,7 +7,8 @@ is written is a JSON text, deflated, in letters that an address may have:
     {"recipe": {"train": {"learning_rate": 0.1}}, "edits": [[120, {"train": {"l2": 0.01}}], [150, [0, 1, null, 2.5]]]}
 
 `recipe` says how the first one differs from the one that the Studio begins with; each edit how the recipe
-differs from the one before, or which weight was given which value.
+differs from the one before, or which weight was given which value. `start` is the seed of the first weights,
+where it is another than the recipe's.
 
 A link is written by whoever likes to. It can do nothing that a page cannot do anyway: its recipes pass
 `security.check_data`, its edits are those of the page, and how long it is, how much it unpacks to, how many edits
@@ -35,18 +36,24 @@ EDITS = 256  # changes on the way
 STEPS = 1_000_000  # that are replayed: some seconds
 
 Number = Annotated[int, Meta(ge=0, lt=1 << 31)]
-Place = Annotated[int, Meta(ge=0, lt=8)]
+Place = Annotated[int, Meta(ge=0, lt=1 << 16)]
+Seed = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
 
 
 class _State(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     recipe: dict[str, Any]
+    start: Seed | None = None
     edits: list[tuple[Number, dict[str, Any] | tuple[Place, Place, Place | None, float]]] = []
 
 
 class Shared(NamedTuple):
-    """A state as read: the recipe that was begun with, and what was changed since, with the steps."""
+    """A state as read: the recipe that was begun with, and what was changed since, with the steps.
+
+    `start` is the seed of the first weights, where it is another than the recipe's.
+    """
 
     first: Recipe
+    start: int | None
     journal: Journal
 
 
@@ -60,10 +67,10 @@ def kept(session: Session) -> dict[str, Any]:
 
 def written(session: Session) -> str:
     """The text of where a session stands."""
-    return _written(session.first, session.journal)
+    return _written(session.first, session.start, session.journal)
 
 
-def _written(first: Recipe, journal: Journal) -> str:
+def _written(first: Recipe, start: int | None, journal: Journal) -> str:
     edits: list[Any] = []
     before = first
     for step, edit in journal:
@@ -72,7 +79,7 @@ def _written(first: Recipe, journal: Journal) -> str:
             before = edit
         else:
             edits.append((step, tuple(edit)))
-    text = msgspec.json.encode(_State(difference(plain(first), _begun()), edits))
+    text = msgspec.json.encode(_State(difference(plain(first), _begun()), start, edits))
     return base64.urlsafe_b64encode(zlib.compress(text, 9)).decode().rstrip("=")
 
 
@@ -95,7 +102,8 @@ def link(session: Session) -> dict[str, Any]:
     elif len(journal) > EDITS or len(text) > LETTERS:
         note = f"a link has up to {EDITS} changes and {LETTERS:,} letters"
     if note:
-        text, step, note = _written(session.recipe, []), 0, f"{note}: it begins with the present settings"
+        text, step = _written(session.recipe, session.start, []), 0
+        note = f"{note}: it begins with the present settings"
     if len(text) > LETTERS:
         raise RecipeError(
             f"a link has up to {LETTERS:,} letters", received=f"{len(text):,}", remedy="send the recipe as a file"
@@ -185,7 +193,7 @@ def _checked(said: _State, launched: Recipe) -> Shared:
             journal.append((step, now))
         else:
             journal.append((step, Typed(*edit)))
-    return Shared(first, journal)
+    return Shared(first, said.start, journal)
 
 
 def _recipe(base: dict[str, Any], changes: dict[str, Any], launched: Recipe) -> Recipe:
@@ -206,7 +214,7 @@ def replay(session: Session, shared: Shared, step: int) -> None:
         raise RecipeError(
             f"a link leads to step {STEPS:,} at most", received=f"{step:,}", remedy="open it at an earlier step"
         )
-    session.begin(shared.first)
+    session.begin(shared.first, shared.start)
     for at, edit in shared.journal:
         if at > step:
             break
