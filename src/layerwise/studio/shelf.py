@@ -15,6 +15,8 @@ import msgspec
 
 from layerwise.progress import wording
 from layerwise.studio.courses import small
+from layerwise.studio.uploads import owners_name
+from layerwise.studio.workspace import UPLOAD
 from layerwise.tuning.listing import Record, read
 
 SORTS = ("when", "name", "kind", "status", "score", "length", "seconds")
@@ -186,9 +188,10 @@ def headline(record: Record) -> tuple[str, str, float | None, str]:
 
 
 def data_of(settings: dict[str, Any]) -> str:
-    """What a run learns from, in a word: a name, or a file's."""
-    named = settings.get("data.name") or Path(str(settings.get("data.path", ""))).name
-    return str(named)[:80]
+    """What a run learns from, in a word: a name, or a file's; of an upload the one that its owner gave it."""
+    path = Path(str(settings.get("data.path", "")))
+    named = settings.get("data.name") or (UPLOAD.fullmatch(f"{path.parent.name}/{path.name}") and owners_name(path))
+    return str(named or path.name)[:80]
 
 
 def network_of(settings: dict[str, Any]) -> str:

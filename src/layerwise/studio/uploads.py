@@ -90,7 +90,7 @@ class Uploads:
                 continue
             if path.name.startswith(".incoming-") and time.time() - path.lstat().st_mtime > STALE:
                 path.unlink(missing_ok=True)
-            elif path.suffix in SUFFIXES and (known := self._read(path)) is not None:
+            elif path.suffix in SUFFIXES and (known := _read(path)) is not None:
                 found.append(known)
         return sorted(found, key=lambda upload: -upload.when)
 
@@ -150,16 +150,6 @@ class Uploads:
     def _file(self, upload: Upload) -> Path:
         return self._workspace.within(self._workspace.root / upload.path)
 
-    def _read(self, path: Path) -> Upload | None:
-        about = _about(path)
-        try:
-            if about.is_symlink():
-                return None
-            known = msgspec.json.decode(about.read_bytes(), type=Upload)
-        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
-            return None
-        return known if known.path == f"uploads/{path.name}" else None
-
     def _check_room(self, size: int) -> None:
         known = self.all()
         used = sum(upload.bytes for upload in known)
@@ -172,6 +162,12 @@ class Uploads:
             received=f"{wording.size(used)}, and {wording.size(size)} more",
             remedy=f"remove some; the oldest is {oldest.name} ({wording.size(oldest.bytes)}, of {day})",
         )
+
+
+def owners_name(path: Path) -> str:
+    """What the owner of an upload calls it; "" where that is not known."""
+    known = _read(path)
+    return known.name if known is not None else ""
 
 
 def too_large(size: int) -> DataError:
@@ -214,6 +210,16 @@ def _renamed(error: DataError, ours: str, theirs: str) -> DataError:
     parts = (getattr(error, part).replace(ours, _printable(theirs)) for part in ("received", "remedy", "place"))
     received, remedy, place = parts
     return DataError(error.rule, received=received, remedy=remedy, place=place)
+
+
+def _read(path: Path) -> Upload | None:
+    """What was written down of an upload."""
+    about = _about(path)
+    try:
+        known = None if about.is_symlink() else msgspec.json.decode(about.read_bytes(), type=Upload)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    return known if known is not None and known.path == f"uploads/{path.name}" else None
 
 
 def without(recipe: str, names: Collection[str]) -> str:

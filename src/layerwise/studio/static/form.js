@@ -52,7 +52,7 @@ function answer(box, { answers, shares, unusual }) {
   const said = answers.map(({ name, value }) => h("p", { class: "said" }, `${name} `, h("b", {}, value)));
   const bars = shares.slice(0, 12).map(({ name, share }) => {
     const bar = h("meter", { min: 0, max: 1, value: share, "aria-label": name });
-    return h("div", { class: "share" }, h("span", {}, name), bar, h("b", {}, `${(100 * share).toFixed(1)} %`));
+    return h("div", { class: "odds" }, h("span", {}, name), bar, h("b", {}, `${(100 * share).toFixed(1)} %`));
   });
   const warned = unusual.map(({ name, words }) => h("p", { class: "soft" }, `${name}: ${words}.`));
   box.replaceChildren(...said, ...bars, ...warned);

@@ -139,6 +139,7 @@ function draw() {
     ),
   );
   tell();
+  $(inputs.size > PLAYED ? "own-train" : "own-play").focus();
 }
 
 function line(column) {

@@ -83,13 +83,13 @@ function head({ row, ending, toml, playable, model, at_work: busy }) {
     app.changed();
   };
   const kind = { run: "", study: "A search. ", folds: "A cross-validation. " }[row.kind];
-  const facts = [row.data, row.network, row.length, row.time].filter(Boolean).join("; ");
+  const facts = [row.data, row.network].filter(Boolean).join(", ");
   return h(
     "header",
     { class: "run-head" },
     h("h1", {}, name),
     h("p", {}, kind, busy ? "It is being trained." : ending),
-    h("p", { class: "soft" }, `${facts}.`),
+    h("p", { class: "soft" }, facts),
     h(
       "div",
       { class: "row" },

@@ -135,7 +135,7 @@ function heading() {
     };
     return h("span", { role: "columnheader", class: key, "data-sort": key }, h("button", { class: "quiet", onclick: turn }, words));
   });
-  return h("div", { class: "run-row head", role: "row" }, h("span", { role: "columnheader", class: "pick" }, h("span", { class: "unseen" }, "Selected")), ...cells);
+  return h("div", { class: "run-row heading", role: "row" }, h("span", { role: "columnheader", class: "tick" }, h("span", { class: "unseen" }, "Selected")), ...cells);
 }
 
 // Fetch what is in sight once more; the old rows stay until the new ones are there, but for another order.
@@ -247,7 +247,7 @@ function line(row, index) {
   return h(
     "div",
     { class: "run-row", role: "row", "aria-rowindex": `${index + 2}`, "data-index": `${index}`, "data-name": row.name },
-    h("span", { role: "cell", class: "pick" }, h("label", {}, box)),
+    h("span", { role: "cell", class: "tick" }, h("label", {}, box)),
     ...Object.entries(cells).map(([key, content]) => h("span", { role: "cell", class: key }, content)),
   );
 }

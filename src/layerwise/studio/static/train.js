@@ -86,7 +86,10 @@ export async function prepare(all, { toml = null, name = "", again = "", notes =
   if (!builtin.length) builtin = await ask("GET", "recipes").catch(() => []);
   draw();
   if (!dialog.open) dialog.showModal();
-  $("train-toml").focus();
+  const area = $("train-toml");
+  area.focus();
+  area.setSelectionRange(0, 0);
+  area.scrollTop = 0;
 }
 
 async function ofPlayground() {
