@@ -167,3 +167,21 @@ def test_inputs_come_and_go(opened: Opened) -> None:
     assert page.state(features) == ["x1*x2", "sin(3*x1)"] and page.page.inner_text(".head .inputs").endswith("2 of 7")
     page.press("ArrowRight")
     assert page.state("state.step") == 1 and page.state("state.error") is None
+
+
+def test_dropout_and_penalties_are_shown_where_they_act(opened: Opened) -> None:
+    page = opened()
+    acting = "[...document.querySelectorAll('[data-acting]')].map((one) => one.textContent)"
+    assert page.state(acting) == ["", "", ""]
+    page.page.locator("[data-path='train.dropout']").fill("6")  # 0.3
+    page.page.locator("[data-path='train.l2']").fill("8")  # 0.01
+    page.click("#batch-on")
+    page.click("#batch-on")
+    assert page.state(acting) == ["L2 0.01", "L2 0.01\ndropout 30 %", "L2 0.01\ndropout 30 %"]
+    shares = page.state(
+        "[...document.querySelectorAll('.place')].map((one) => one.style.getPropertyValue('--left-out'))"
+    )
+    dropped, width = page.state("[[...state.frame.dropped.values], state.frame.dropped.shape[1]]")
+    units = [*dropped[:3], *dropped[width : width + 2]]
+    assert [float(share) for share in shares[2:-1]] == [round(share, 3) for share in units] and any(units)
+    assert "of the batch" in page.page.get_attribute(f".unit >> nth={2 + units.index(max(units))}", "aria-label")

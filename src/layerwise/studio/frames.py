@@ -18,6 +18,7 @@ KINDS = (
     *("other", "since", "apart"),  # of two side by side
     *("losses", "basins"),  # of many
     *("trials", "best", "margins"),  # of a race of searches
+    "dropped",
 )
 TYPES: dict[str, tuple[int, str]] = {"float32": (1, "<f4"), "int32": (2, "<i4"), "uint8": (3, "u1")}
 HEADER, SECTION = struct.Struct("<2sBBII"), struct.Struct("<BBBB")

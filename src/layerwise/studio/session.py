@@ -279,11 +279,12 @@ class Session:
     def _scores(self, parameters: padded.Parameters) -> Callable[[], scores.Sections]:
         """What works out how well these weights do on the rows held out."""
         arguments, dataset, objective = self.timeline.arguments, self.dataset, self.resolved.objective
-        testing = self.testing
+        testing, step = self.testing, self.timeline.step
 
         def made() -> scores.Sections:
+            dropped = {"dropped": padded.left_out(*arguments, step)}
             values = scores.said(parameters, arguments.shape, arguments.table, objective.outputs)
-            return scores.sections(objective.kind, dataset, values, testing)
+            return {**scores.sections(objective.kind, dataset, values, testing), **dropped}
 
         return made
 

@@ -154,7 +154,8 @@ export function heads(app, shape, spots, narrow) {
       },
       "+",
     );
-    found.push(head((spots[at] + spots[at + 1]) / 2, "plus", button));
+    const acting = h("span", { class: "acting", "data-acting": String(at) });
+    found.push(head((spots[at] + spots[at + 1]) / 2, "plus", button, acting));
   }
   return h("div", { class: narrow ? "heads narrow" : "heads" }, ...found);
 }

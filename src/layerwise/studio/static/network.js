@@ -6,6 +6,7 @@ import { signed } from "./color.js";
 import { editUnit, editWeight, linkName } from "./editing.js";
 import { chips, cross, isWide, removable, toggle, unused, written } from "./features.js";
 import { heads } from "./heads.js";
+import { leftOut, pulling, showActing } from "./regularization.js";
 import { biasAt, shapeOf, weightAt } from "./shape.js";
 
 const SIDE = 16; // points a side of a unit's surface
@@ -127,9 +128,12 @@ function hint(app, item, event) {
   box.hidden = !item;
   if (!item || !app.state.frame) return;
   const { layer, unit, source } = item;
-  put(box, `${linkName(app.state.scene, layer, unit, source)}: ${short(weightAt(app.state, layer, unit, source))}`);
+  const pulled = pulling(app.state.scene);
+  const now = short(weightAt(app.state, layer, unit, source));
+  put(box, `${linkName(app.state.scene, layer, unit, source)}: ${now}${pulled && `, ${pulled}`}`);
   const { left, top } = $("board").getBoundingClientRect();
-  box.style.left = `${event.clientX - left}px`;
+  const half = box.offsetWidth / 2 + 4;
+  box.style.left = `${Math.max(half, Math.min($("board").clientWidth - half, event.clientX - left))}px`;
   box.style.top = `${event.clientY - top}px`;
 }
 
@@ -315,6 +319,7 @@ export function scene(app) {
   } else {
     paintInputs(scene);
   }
+  showActing(app);
 }
 
 export function paint(app) {
@@ -333,12 +338,14 @@ export function paint(app) {
     const bias = paintDot(state, item);
     put(item.tag, ailing);
     item.box.dataset.ailing = ailing;
+    const out = hiddenUnit ? leftOut(state, item) : 0;
+    item.box.style.setProperty("--left-out", out.toFixed(3));
     const { selected } = state;
     item.box.classList.toggle(
       "selected",
       Boolean(selected && selected.layer === item.layer && selected.unit === item.unit),
     );
-    const label = name(state, item, bias, ailing);
+    const label = name(state, item, bias, ailing) + (out ? `, left out for ${Math.round(100 * out)} % of the batch` : "");
     if (!state.scene.playing || document.activeElement === item.button) {
       item.button.setAttribute("aria-label", label);
       item.dot.setAttribute("aria-label", `bias of ${label}`);

@@ -5,6 +5,7 @@ const KINDS = [
   ...["other", "since", "apart"], // of two side by side
   ...["losses", "basins"], // of many
   ...["trials", "best", "margins"], // of a race of searches
+  "dropped",
 ];
 const ARRAYS = { 1: Float32Array, 2: Int32Array, 3: Uint8Array };
 const VERSION = 1;

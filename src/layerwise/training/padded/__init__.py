@@ -14,6 +14,7 @@ loss of an epoch is that of the whole training part after it, beside the validat
 TensorFlow Playground, not the mean over its batches.
 """
 
+from layerwise.training.padded.dropout import left_out
 from layerwise.training.padded.limits import check, fits, needed, room
 from layerwise.training.padded.packing import fresh, pack, settings, shape, table, unpack
 from layerwise.training.padded.program import advance_purely, compiled
@@ -62,6 +63,7 @@ __all__ = [
     "compiled",
     "fits",
     "fresh",
+    "left_out",
     "needed",
     "pack",
     "room",
