@@ -16,8 +16,6 @@ from sklearn.linear_model import LogisticRegression
 from layerwise.data.dataset import Classes, Dataset, Embedding, Encoder, Labels, Quantities, Target
 from layerwise.tasks import baselines
 from layerwise.tasks.baselines import Baseline, Problem, score_baselines
-from layerwise.tasks.comparison import remarks
-from layerwise.tasks.intervals import Interval
 
 
 def dataset(x: Any, y: Any, target: Target, codes: Sequence[Embedding] = (), held_out: float = 0.4) -> Dataset:
@@ -171,7 +169,6 @@ def test_one_that_fails_is_there_without_figures(monkeypatch: pytest.MonkeyPatch
     table = scores(xor(100))
     assert table["naive_bayes (failed: no luck)"] == {}
     assert len(table) == len(baselines.CLASSIFIERS)
-    assert remarks({}, table, {}) == ("no figures for naive_bayes (failed: no luck).",)
 
 
 def test_none_is_begun_before_it_is_asked_for_or_after_two_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,52 +227,3 @@ def test_it_runs_in_a_thread() -> None:
     for thread in threads:
         thread.join()
     assert found[0] == found[1] == scores(data)
-
-
-# ── remarks ─────────────────────────────────────────────────────────────────────────────────────
-
-
-def figures(accuracy: float, half: float = 0.02) -> dict[str, Interval]:
-    return {"accuracy": Interval(accuracy, accuracy - half, accuracy + half)}
-
-
-def test_a_baseline_that_beats_the_network_is_named_with_both_figures() -> None:
-    table = {"naive_bayes": {"test": figures(0.91)}, "rbf_svm": {"test": figures(0.95)}}
-    assert remarks({"validation": figures(0.99), "test": figures(0.9)}, table, {}) == (
-        "rbf_svm beats the network on the test part: accuracy 0.95 (0.93 to 0.97) against 0.9 (0.88 to 0.92); "
-        "the intervals do not overlap.",
-    )
-    (remark,) = remarks({"test": figures(0.94)}, table, {})
-    assert remark.endswith("the intervals overlap, so it may be chance.")
-
-
-@pytest.mark.parametrize(
-    ("apart", "said"),
-    [
-        (Interval(0.02, 0.005, 0.04), "by 0.02 (0.005 to 0.04) on the same rows: more than chance."),
-        (Interval(0.02, -0.01, 0.04), "by 0.02 on the same rows, which may be chance."),
-    ],
-)
-def test_the_difference_on_the_same_rows_decides(apart: Interval, said: str) -> None:
-    """Intervals that overlap say little: most rows are as hard for the one as for the other."""
-    table = {"rbf_svm": {"test": figures(0.95)}}
-    (remark,) = remarks({"test": figures(0.93)}, table, {"rbf_svm": {"test": apart}})
-    assert remark.endswith(said)
-
-
-def test_no_baseline_better_no_remark() -> None:
-    assert remarks({"test": figures(0.95)}, {"rbf_svm": {"test": figures(0.95)}}, {}) == ()
-    assert remarks({}, {"rbf_svm": {"test": figures(0.95)}}, {}) == ()
-    assert remarks({"train": figures(0.5)}, {"rbf_svm": {"train": figures(0.95)}}, {}) == ()
-
-
-def test_for_quantities_the_smaller_error_wins() -> None:
-    def error(value: float) -> dict[str, dict[str, Interval]]:
-        return {"validation": {"rmse": Interval(value, value - 1, value + 1), "r2": Interval(0.1, 0, 0.2)}}
-
-    table = {"mean": error(80), "ridge_regression": error(53.25), "decision_tree": error(70)}
-    assert remarks(error(54), table, {}) == (
-        "ridge_regression beats the network on the validation part: rmse 53.25 (52.25 to 54.25) against 54 (53 to 55); "
-        "the intervals overlap, so it may be chance.",
-    )
-    assert remarks(error(50), table, {}) == ()

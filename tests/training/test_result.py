@@ -14,8 +14,9 @@ from layerwise.recipe import decode
 from layerwise.tasks import apart
 from layerwise.tasks.apart import leave, prepare, take
 from layerwise.tasks.baselines import Problem, score_baselines
+from layerwise.tasks.intervals import Interval
 from layerwise.training import result
-from layerwise.training.result import Baselines, fingerprint
+from layerwise.training.result import Baselines, fingerprint, remarks
 
 
 @pytest.fixture(scope="module")
@@ -114,3 +115,57 @@ def test_cancelled_in_a_thread_no_other_is_begun(data, monkeypatch):
 
     monkeypatch.setattr(result, "score_baselines", answers)
     assert set(baselines.result({})[0]) == {"majority_class"}
+
+
+# ── remarks ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def figures(accuracy: float, half: float = 0.02) -> dict[str, Interval]:
+    return {"accuracy": Interval(accuracy, accuracy - half, accuracy + half)}
+
+
+def test_a_baseline_that_beats_the_network_is_named_with_both_figures() -> None:
+    table = {"naive_bayes": {"test": figures(0.91)}, "rbf_svm": {"test": figures(0.95)}}
+    assert remarks({"validation": figures(0.99), "test": figures(0.9)}, table, {}) == (
+        "rbf_svm beats the network on the test part: accuracy 0.95 (0.93 to 0.97) against 0.9 (0.88 to 0.92); "
+        "the intervals do not overlap.",
+    )
+    (remark,) = remarks({"test": figures(0.94)}, table, {})
+    assert remark.endswith("the intervals overlap, so it may be chance.")
+
+
+@pytest.mark.parametrize(
+    ("apart", "said"),
+    [
+        (Interval(0.02, 0.005, 0.04), "by 0.02 (0.005 to 0.04) on the same rows: more than chance."),
+        (Interval(0.02, -0.01, 0.04), "by 0.02 on the same rows, which may be chance."),
+    ],
+)
+def test_the_difference_on_the_same_rows_decides(apart: Interval, said: str) -> None:
+    """Intervals that overlap say little: most rows are as hard for the one as for the other."""
+    table = {"rbf_svm": {"test": figures(0.95)}}
+    (remark,) = remarks({"test": figures(0.93)}, table, {"rbf_svm": {"test": apart}})
+    assert remark.endswith(said)
+
+
+def test_a_baseline_that_failed_is_named() -> None:
+    table: dict[str, dict[str, dict[str, Interval]]] = {"naive_bayes (failed: no luck)": {}}
+    assert remarks({}, table, {}) == ("no figures for naive_bayes (failed: no luck).",)
+
+
+def test_no_baseline_better_no_remark() -> None:
+    assert remarks({"test": figures(0.95)}, {"rbf_svm": {"test": figures(0.95)}}, {}) == ()
+    assert remarks({}, {"rbf_svm": {"test": figures(0.95)}}, {}) == ()
+    assert remarks({"train": figures(0.5)}, {"rbf_svm": {"train": figures(0.95)}}, {}) == ()
+
+
+def test_for_quantities_the_smaller_error_wins() -> None:
+    def error(value: float) -> dict[str, dict[str, Interval]]:
+        return {"validation": {"rmse": Interval(value, value - 1, value + 1), "r2": Interval(0.1, 0, 0.2)}}
+
+    table = {"mean": error(80), "ridge_regression": error(53.25), "decision_tree": error(70)}
+    assert remarks(error(54), table, {}) == (
+        "ridge_regression beats the network on the validation part: rmse 53.25 (52.25 to 54.25) against 54 (53 to 55); "
+        "the intervals overlap, so it may be chance.",
+    )
+    assert remarks(error(50), table, {}) == ()

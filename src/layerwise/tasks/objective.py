@@ -16,6 +16,7 @@ from layerwise.data.dataset import Classes, Dataset, Labels, Quantities, Target
 from layerwise.errors import RecipeError
 from layerwise.nets import loss as losses
 from layerwise.recipe import records as r
+from layerwise.tasks.metrics import Scored, classification, classification_by_score, multilabel, regression
 
 Kind = Literal["perceptron", "probability", "binary", "classes", "labels", "quantities"]
 Sums = dict[str, Array]
@@ -241,6 +242,30 @@ def probabilities(
 def _sigmoid(z: Float32[np.ndarray, "*shape"]) -> Float32[np.ndarray, "*shape"]:
     # tanh does not overflow where exp(-z) would
     return np.asarray(0.5 * (1 + np.tanh(0.5 * z)), np.float32)
+
+
+def score(
+    objective: Objective,
+    outputs: Float32[np.ndarray, "rows outputs"],
+    y: Shaped[np.ndarray, "rows *outputs"],
+    target: Target,
+    seed: int,
+) -> Scored:
+    """Each metric with its 95% interval, and the headline figure on every draw; quantities in the target's own unit.
+
+    A perceptron's figures leave out those that need probabilities, since it gives none.
+    """
+    match objective.kind:
+        case "quantities":
+            assert isinstance(target, Quantities)
+            return regression(target.in_units(outputs), target.in_units(y), seed)
+        case "labels":
+            return multilabel(probabilities(objective, outputs), y, seed)
+        case "perceptron":
+            scores = np.concatenate([-outputs, outputs], axis=1) if outputs.shape[1] == 1 else outputs
+            return classification_by_score(scores, y, seed)
+        case "binary" | "classes" | "probability":
+            return classification(probabilities(objective, outputs), y, seed)
 
 
 def training_weights(task: r.Task, dataset: Dataset) -> Float32[np.ndarray, " rows"]:

@@ -29,8 +29,7 @@ from layerwise.nets.dense import MLP
 from layerwise.recipe import records as r
 from layerwise.recipe.reading import decode, plain
 from layerwise.tasks.intervals import Interval
-from layerwise.tasks.objective import Objective, decide, objective_for, probabilities
-from layerwise.tasks.score import score
+from layerwise.tasks.objective import Objective, decide, objective_for, probabilities, score
 from layerwise.training import familiar
 from layerwise.training.checkpoint import filled, named
 from layerwise.training.forward import Forward

@@ -10,13 +10,11 @@ from jaxtyping import Float32
 
 from layerwise.data.dataset import Classes, Dataset
 from layerwise.tasks.apart import SENT_UP_TO, Process, dismiss, leave, take
-from layerwise.tasks.baselines import Answer, Problem, score_baselines
+from layerwise.tasks.baselines import Answer, Problem, Scores, score_baselines
 from layerwise.tasks.bootstrap import difference
-from layerwise.tasks.comparison import remarks
 from layerwise.tasks.intervals import Interval
 from layerwise.tasks.metrics import Scored
-from layerwise.tasks.objective import decide
-from layerwise.tasks.score import score
+from layerwise.tasks.objective import decide, score
 from layerwise.tasks.separable import separable
 from layerwise.training.forward import Forward
 from layerwise.training.model import Model
@@ -124,3 +122,50 @@ class Baselines:
             self._found[name], self._draws[name] = figures, draws
             if self._stop.is_set():
                 break
+
+
+# ── beside the baselines, in words ──────────────────────────────────────────────────────────────────
+
+
+def remarks(
+    figures: Mapping[str, Mapping[str, Interval]],
+    baselines: Scores,
+    differences: Mapping[str, Mapping[str, Interval]],
+) -> tuple[str, ...]:
+    """A sentence where a baseline beats the network, and one for each that has no figures.
+
+    `figures` are the network's, by part. Compared are the accuracy, or else the RMSE, on the test
+    part, or else on the validation part. Only the best baseline is named. `differences` are those of
+    each baseline's figure less the network's on the same rows, by part, where they are known.
+
+    >>> net = {"test": {"accuracy": Interval(0.9, 0.85, 0.94)}}
+    >>> tree = {"decision_tree": {"test": {"accuracy": Interval(0.97, 0.92, 0.99)}}}
+    >>> print(*remarks(net, tree, {"decision_tree": {"test": Interval(0.07, 0.03, 0.11)}}))
+    decision_tree beats the network on the test part: accuracy 0.97 (0.92 to 0.99) against 0.9 (0.85 to 0.94), by 0.07
+    (0.03 to 0.11) on the same rows: more than chance.
+    """
+    sentences = []
+    part = next((name for name in ("test", "validation") if figures.get(name)), "")
+    own = figures.get(part, {})
+    metric = "accuracy" if "accuracy" in own else "rmse"
+    rivals = {name: parts[part][metric] for name, parts in baselines.items() if metric in parts.get(part, {})}
+    if metric in own and rivals:
+        sign = 1 if metric == "accuracy" else -1
+        best = max(rivals, key=lambda name: sign * rivals[name].value)
+        if sign * rivals[best].value > sign * own[metric].value:
+            apart = differences.get(best, {}).get(part)
+            sentences.append(_beaten(best, part, metric, rivals[best], own[metric], apart))
+    sentences += [f"no figures for {name}." for name, parts in baselines.items() if not parts]
+    return tuple(sentences)
+
+
+def _beaten(name: str, part: str, metric: str, rival: Interval, own: Interval, apart: Interval | None) -> str:
+    theirs, ours = (f"{i.value:.4g} ({i.low:.4g} to {i.high:.4g})" for i in (rival, own))
+    said = f"{name} beats the network on the {part} part: {metric} {theirs} against {ours}"
+    if apart is None:  # scored on other rows: then only intervals that are clear of each other tell something
+        overlap = rival.low <= own.high and own.low <= rival.high
+        return f"{said}; {'the intervals overlap, so it may be chance' if overlap else 'the intervals do not overlap'}."
+    ends = sorted((abs(apart.low), abs(apart.high))) if apart.low * apart.high > 0 else ()
+    if ends:
+        return f"{said}, by {abs(apart.value):.2g} ({ends[0]:.2g} to {ends[1]:.2g}) on the same rows: more than chance."
+    return f"{said}, by {abs(apart.value):.2g} on the same rows, which may be chance."
