@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from layerwise.cli.inspect.waiting import waiting
+from layerwise.cli.inspect.options import waiting
 
 
 def interrupt() -> None:

@@ -180,7 +180,7 @@ def _board(recipe: "Recipe", name: str) -> "Board":
 def _go(begin: "Callable[[], Run | CrossValidation]", board: "Board", as_json: bool, quiet: bool) -> None:
     """Train to the end and print the result."""
     from layerwise.progress.calls import attend
-    from layerwise.progress.show import silently
+    from layerwise.progress.screen import silently
     from layerwise.progress.view import watching
 
     work = attend(begin, board, silently() if quiet else watching(board, messages()))

@@ -133,8 +133,7 @@ def _go(begin: "Callable[[], Study]", name: str, as_json: bool, quiet: bool) -> 
     """Search to the end and print the result."""
     from layerwise.progress import search
     from layerwise.progress.calls import attend_study
-    from layerwise.progress.screen import messages
-    from layerwise.progress.show import silently
+    from layerwise.progress.screen import messages, silently
 
     board = search.SearchBoard(name)
     study = attend_study(begin, silently() if quiet else search.watching(board, messages()))

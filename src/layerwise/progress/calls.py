@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from layerwise.progress.board import Board
-from layerwise.progress.screen import messages, redraws
-from layerwise.progress.show import silently
+from layerwise.progress.screen import messages, redraws, silently
 from layerwise.progress.view import Watch, watching
 from layerwise.recipe import Recipe, Source
 from layerwise.training.events import AnyEvent, Started

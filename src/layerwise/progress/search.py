@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from layerwise.progress import wording
-from layerwise.progress.show import TERMINAL_STOP, Look, showing
+from layerwise.progress.screen import TERMINAL_STOP, Look, showing
 from layerwise.training.events import Scoring
 from layerwise.tuning.events import (
     AnyStudyEvent,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from layerwise.progress import wording
 from layerwise.progress.board import SCORING, Board
-from layerwise.progress.show import TERMINAL_STOP, Look, showing
+from layerwise.progress.screen import TERMINAL_STOP, Look, showing
 from layerwise.training.events import AnyEvent, Epoch, Finished, Progress, RolledBack, Started, TestTouched
 
 if TYPE_CHECKING:

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from layerwise.cli.inspect.options import Html, check, give, look
-from layerwise.cli.inspect.waiting import waiting
+from layerwise.cli.inspect.options import Html, check, give, look, waiting
 from layerwise.cli.training import Changes, Json
 from layerwise.errors import LayerwiseError
 

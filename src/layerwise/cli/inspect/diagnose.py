@@ -2,8 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from layerwise.cli.inspect.options import Html, Inspected, check, give, look
-from layerwise.cli.inspect.waiting import waiting
+from layerwise.cli.inspect.options import Html, Inspected, check, give, look, waiting
 from layerwise.cli.training import Changes, Json
 
 if TYPE_CHECKING:

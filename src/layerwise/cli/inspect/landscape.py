@@ -4,8 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from layerwise.cli.inspect.options import Html, Inspected, check, give, look
-from layerwise.cli.inspect.waiting import trained, waiting
+from layerwise.cli.inspect.options import Html, Inspected, check, give, look, trained, waiting
 from layerwise.cli.training import Changes, Json
 from layerwise.errors import LayerwiseError
 

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from layerwise.cli import console
-from layerwise.cli.inspect.options import Html, Inspected, check, give, look
-from layerwise.cli.inspect.waiting import trained
+from layerwise.cli.inspect.options import Html, Inspected, check, give, look, trained
 from layerwise.cli.training import Changes, Json
 from layerwise.errors import LayerwiseError
 
