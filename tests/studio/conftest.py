@@ -172,9 +172,14 @@ SETTLED = """async () => {
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The workspace of the Studio at `address`."""
+    return tmp_path_factory.mktemp("workspace")
+
+
+@pytest.fixture(scope="module")
+def address(folder: Path) -> Iterator[str]:
     """Where a Studio with a workspace of its own is served; its recipe is `PLAYED`."""
-    folder = tmp_path_factory.mktemp("workspace")
     listening = socket.create_server(("127.0.0.1", 0))
     access = security.Access(listening.getsockname()[1])
     studio = app.Studio(Session(PLAYED), Workspace(folder))

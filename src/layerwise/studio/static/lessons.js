@@ -120,6 +120,7 @@ function keep(lesson) {
   }
   const wanted = lesson?.show ?? [];
   document.documentElement.classList.toggle("with-settings", wanted.length > 0);
+  document.documentElement.style.setProperty("--shown", wanted.length);
   for (const control of $("settings").querySelectorAll(".line, .toys, .split, .parts, .ways, h2, .group > *")) {
     const paths = [control, ...control.querySelectorAll("[data-path]")].map((one) => one.dataset.path).filter(Boolean);
     control.classList.toggle("unasked", !paths.some((path) => wanted.includes(path)));
@@ -157,7 +158,7 @@ function link(app, name, ...content) {
 
 function list(app) {
   const items = all.map((lesson) => h("li", {}, link(app, lesson.name, lesson.title), done(lesson.name)));
-  const told = problems.map((problem) => h("p", { class: "problem" }, h("b", {}, problem.place || "A lesson"), ` ${sentences(problem)}`));
+  const told = problems.map((problem) => h("p", { class: "problem" }, h("b", {}, problem.place || "A lesson"), ` ${sentences({ ...problem, place: "" })}`));
   return [
     h("h2", {}, "Lessons"),
     h("p", { class: "soft" }, "The lecture in order. Each asks before it shows: guess, then press play."),
