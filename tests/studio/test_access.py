@@ -52,6 +52,22 @@ def test_axe_finds_nothing_grave_in_the_drawer_and_the_dialogs(opened: Opened) -
     assert findings(page) == []
 
 
+def test_axe_finds_nothing_grave_while_drawing_and_choosing_inputs(opened: Opened) -> None:
+    page = opened()
+    page.click("#draw")
+    assert findings(page) == []
+    page.click(".head .inputs")
+    assert findings(page) == []
+
+
+def test_fingers_find_room_to_draw_and_choose_inputs(opened: Opened) -> None:
+    page = opened(viewport={"width": 400, "height": 850}, has_touch=True, is_mobile=True)
+    page.click("#draw")
+    page.click(".head .inputs")
+    assert page.page.evaluate(SMALL_TARGETS, 44) == []
+    assert page.page.evaluate("document.documentElement.scrollWidth") <= 400
+
+
 def test_fingers_find_room(opened: Opened) -> None:
     page = opened(viewport={"width": 400, "height": 850}, has_touch=True, is_mobile=True)
     for view in PAGES:

@@ -275,6 +275,7 @@ export function setup(app) {
 export function scene(app) {
   const { state } = app;
   adopt(state);
+  if (state.scene.recipe.data.kind === "toy" && !sending) state.drawing = false; // the change was taken back
   document.documentElement.classList.toggle("drawing", state.drawing);
   canvas.hidden = !state.drawing;
   $("draw")?.setAttribute("aria-pressed", state.drawing);
