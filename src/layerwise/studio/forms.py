@@ -86,6 +86,11 @@ def answer(model: Model, row: Mapping[str, str]) -> dict[str, Any]:
     if long is not None:
         raise DataError(f"a field holds up to {TEXT:,} characters", received=f"more in {long[:60]!r}")
     values = {name: row.get(name, "") for name in model.encoder.names}
+    empty = [name for name, value in values.items() if not value.strip()]
+    if empty and not isinstance(model.encoder, TableEncoder):
+        raise DataError(
+            "this model needs every value", received=f"none for {wording.listed(empty[:3])}", remedy="fill it in"
+        )
     # A form has text fields; read as a table of texts, they mean what they mean in a file.
     table = predictions(model, [values])
     unusual = model.encoder.report([values])

@@ -7,6 +7,7 @@ renamed into it, those of its recipe and log of what is written in place.
 import os
 import stat
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +22,7 @@ from layerwise.tuning.listing import Record, read
 
 SORTS = ("when", "name", "kind", "status", "score", "length", "seconds")
 PAGE = 200  # rows of one answer, at most
+BREATH = 0.002  # seconds between two folders that are read before anybody asks, so that who asks goes first
 
 Stamp = tuple[int, ...]
 
@@ -96,6 +98,7 @@ class Shelf:
         for each in folders(self._runs):
             with self._lock:
                 self._row(each)
+            time.sleep(BREATH)
 
     def _row(self, found: Found) -> Row:
         known = self._rows.get(found.name)

@@ -31,7 +31,7 @@ export function chart(heading, lines, best) {
     const curve = svg("path", { d: path(line, x, y), class: line.thin ? "thin" : "thick" });
     if (dash) curve.setAttribute("stroke-dasharray", dash);
     drawing.append(curve);
-    write(drawing, WIDTH - RIGHT + 8, ends[i] + 4, line.name, "start");
+    write(drawing, x(line.epochs.at(-1)) + 8, ends[i] + 4, line.name, "start");
   });
   return h("figure", {}, h("figcaption", {}, heading + (logarithmic ? ", on a logarithmic axis" : "")), drawing);
 }
