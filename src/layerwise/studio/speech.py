@@ -335,7 +335,7 @@ def nothing_learned(moment: Moment) -> Saying | None:
             "under-fitting", "Hardly learning.", rest, (act("Add a hidden layer", "set", path="network", value=layer),)
         )
     falling = moment.curve[-WINDOW, TRAIN] > moment.curve[-1, TRAIN]
-    acts = ()
+    acts: tuple[dict[str, Any], ...] = ()
     if falling and math.isfinite(moment.rate) and moment.rate < 1:
         faster = float(f"{3 * moment.rate:.4g}")
         acts = (act("Triple the learning rate", "set", path="train.learning_rate", value=faster),)

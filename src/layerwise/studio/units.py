@@ -37,6 +37,6 @@ def _inside(z: Float64[np.ndarray, "rows units"], parts: tuple[Zone, ...]) -> Bo
     """The units all of whose weighted sums lie in some of the zones."""
     inside = np.zeros(z.shape, bool)
     for low, high in parts:
-        inside |= (z >= low) & (z <= high)
+        np.logical_or(inside, (z >= low) & (z <= high), out=inside)
     found: Bool[np.ndarray, " units"] = inside.all(axis=0)
     return found
