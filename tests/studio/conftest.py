@@ -162,7 +162,7 @@ SETTLED = """async () => {
   const { app } = await import('/static/main.js');
   for (let more = 2; more; more--) await app.command('hello');
   const { state } = app;
-  for (let tries = 200; tries; tries--) {
+  for (let tries = 2000; tries; tries--) {
     const { frame, scene } = state;
     if (scene.playing || (frame?.revision === scene.revision && frame.step === scene.step && !state.fresh)) return;
     await new Promise((done) => setTimeout(done, 10));
