@@ -219,3 +219,14 @@ def test_a_launched_file_is_in_no_link(tmp_path: Any) -> None:
 def test_any_letters_are_refused_in_words(text: str) -> None:
     with pytest.raises(LayerwiseError):
         sharing.read(text, LAUNCHED)
+
+
+def test_a_history_whose_beginning_was_forgotten_is_shared_with_its_present_settings() -> None:
+    session = Session(SMALL, memory=200_000)
+    for number in range(40):
+        session.advance(2)
+        session.set("train.l2", 0.001 * (number + 1))
+    assert session.timeline.begin > 0
+    link = sharing.link(session)
+    assert link["step"] == 0 and link["note"] and opened(link).recipe == session.recipe
+    assert sharing.kept(session) == {"state": link["state"], "step": 0}

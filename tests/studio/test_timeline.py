@@ -177,3 +177,26 @@ def test_what_diverged_can_be_taken_back() -> None:
     assert line.advance(10) == 0
     line.seek(19)
     assert line.advance(5) == 5
+
+
+def test_however_much_is_changed_memory_is_bounded_and_the_oldest_is_forgotten() -> None:
+    """As when a slider is drawn while training runs."""
+    rates = [arguments(learning_rate=rate)[1] for rate in (0.01, 0.02)]
+    line = Timeline(*arguments(), memory=600_000)
+    for number in range(200):
+        line.advance(2)
+        line.edit(rates[number % 2])
+        assert line.nbytes <= 600_000
+    there = bits(line)
+    assert 0 < line.begin < 400 and line.edits[-1] == 400
+    line.seek(0)
+    assert line.step == line.begin
+    line.seek(line.begin + 5)
+    line.seek(400)
+    assert bits(line) == there
+    line.seek(line.begin)
+    line.edit(rates[0])
+    line.advance(30)
+    assert line.nbytes <= 600_000
+    line.go_back()
+    assert bits(line) == there

@@ -62,6 +62,8 @@ class Shared(NamedTuple):
 
 def kept(session: Session) -> dict[str, Any]:
     """What a page keeps, to come back to it over another line: `state` and `step`."""
+    if session.timeline.begin:
+        return {"state": _written(session.recipe, session.start, []), "step": 0}
     return {"state": written(session), "step": session.step}
 
 
@@ -99,7 +101,7 @@ def link(session: Session) -> dict[str, Any]:
     text, note = written(session), ""
     if step > STEPS:
         note = f"more than {STEPS:,} steps are not replayed"
-    elif len(journal) > EDITS or len(text) > LETTERS:
+    elif session.timeline.begin or len(journal) > EDITS or len(text) > LETTERS:
         note = f"a link has up to {EDITS} changes and {LETTERS:,} letters"
     if note:
         text, step = _written(session.recipe, session.start, []), 0

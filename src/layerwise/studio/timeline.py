@@ -171,6 +171,11 @@ class Timeline:
         return -(-int(arguments.table.train_rows) // int(arguments.settings.batch_size))
 
     @property
+    def begin(self) -> int:
+        """The first step that can be gone back to: 0, unless so much was changed that the oldest was forgotten."""
+        return self._eras[0].first
+
+    @property
     def edits(self) -> list[int]:
         """The steps at which something was changed."""
         return [era.first for era in self._eras[1:]]
@@ -200,8 +205,8 @@ class Timeline:
         return self.step - before
 
     def seek(self, step: int) -> None:
-        """Go to any step from 0 to `end`; the state is the very one that was there, bit by bit."""
-        step = min(max(step, 0), self.end)
+        """Go to any step from `begin` to `end`; the state is the very one that was there, bit by bit."""
+        step = min(max(step, self.begin), self.end)
         era = self._era(step)
         place = bisect_right(era.steps(), step) - 1
         self._stand(_device(era.kept[place]))
@@ -230,12 +235,12 @@ class Timeline:
         if parameters is not None or not _same(now.shape, then.shape):
             fresh = fresh._replace(best=point.parameters, best_value=np.float32(np.inf), best_step=point.step)
         era = Era(self.step, then, [fresh], memo)
-        if self._eras[-1].first == self.step and len(self._eras) > 1:
+        if self._eras[-1].first == self.step:
             self._eras[-1] = era  # two changes at one step are one
-        elif self.step == 0:
-            self._eras = [era]
         else:
             self._eras.append(era)
+        # Each era keeps a state at least; what is left has as many, and the curves want room, too.
+        self._eras = self._eras[-max(4, self.memory // (3 * self._size)) :]
         self._stand(_device(fresh))
         self._thin()
 
@@ -293,9 +298,9 @@ class Timeline:
 
     def _thin(self) -> None:
         """Within the memory, keep recent states close together and older ones farther apart."""
-        while self.nbytes > self.memory and (era := max(self._all(), key=lambda e: len(e.kept))) and len(era.kept) > 3:
+        while self.nbytes > self.memory and (era := max(self._all(), key=lambda e: len(e.kept))) and len(era.kept) > 1:
             half = len(era.kept) // 2
-            era.kept = era.kept[:1] + era.kept[1:half:2] + era.kept[half:] if half > 2 else era.kept[::2]
+            era.kept = era.kept[:1] + era.kept[1:half:2] + era.kept[half:] if half > 2 else era.kept[:1] + era.kept[2::2]
 
     def keyframes(self) -> Iterator[int]:
         """The steps of all states kept."""
