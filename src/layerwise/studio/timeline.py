@@ -299,8 +299,8 @@ class Timeline:
     def _thin(self) -> None:
         """Within the memory, keep recent states close together and older ones farther apart."""
         while self.nbytes > self.memory and (era := max(self._all(), key=lambda e: len(e.kept))) and len(era.kept) > 1:
-            half = len(era.kept) // 2
-            era.kept = era.kept[:1] + era.kept[1:half:2] + era.kept[half:] if half > 2 else era.kept[:1] + era.kept[2::2]
+            kept, half = era.kept, len(era.kept) // 2
+            era.kept = kept[:1] + (kept[1:half:2] + kept[half:] if half > 2 else kept[2::2])
 
     def keyframes(self) -> Iterator[int]:
         """The steps of all states kept."""
