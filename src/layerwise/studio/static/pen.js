@@ -42,6 +42,7 @@ async function start(app) {
   app.state.drawing = true;
   app.redraw();
   canvas.focus({ preventScroll: true });
+  canvas.scrollIntoView({ block: "nearest" }); // where settings stand under the page
 }
 
 export function stop(app) {
