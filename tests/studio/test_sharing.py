@@ -230,3 +230,28 @@ def test_a_history_whose_beginning_was_forgotten_is_shared_with_its_present_sett
     link = sharing.link(session)
     assert link["step"] == 0 and link["note"] and opened(link).recipe == session.recipe
     assert sharing.kept(session) == {"state": link["state"], "step": 0}
+
+
+# ── over the line ───────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_page_shares_and_another_follows_paused(open_page: Callable[[], Any]) -> None:
+    one, other = open_page(), open_page()
+    one.ask("step", batches=30)
+    one.ask("set", path="train.l2", value=0.01)
+    one.ask("weight", layer=0, unit=0, source=None, value=0.5)
+    one.ask("step", batches=12)
+    link = one.ask("share")["share"]
+    other.ask("play")
+    answer = other.ask("follow", state=link["state"], step=link["step"])
+    assert answer["scene"]["step"] == 42 and not answer["scene"]["playing"]
+    assert answer["scene"]["kept"] == one.ask("hello")["scene"]["kept"] == {"state": link["state"], "step": 42}
+    one.ask("seek", step=30)
+    one.ask("set", path="train.l2", value=0.5)
+    assert one.ask("return")["scene"]["step"] == 42
+    state = link["state"]
+    for wrong in ({"state": "x" * 20_000}, {"state": state, "step": 10**9}, {"state": state, "play": True}):
+        refused = other.ask("follow", **wrong)
+        assert not refused["ok"] and "fault" not in refused["error"]["rule"]
+        scene = other.ask("hello")["scene"]
+        assert (scene["step"], scene["playing"]) == (42, False)
