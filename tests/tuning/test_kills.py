@@ -9,7 +9,7 @@ from safetensors.numpy import load_file
 
 from layerwise.tuning.events import Finalist, StudyFinished, TrialEnded
 from layerwise.tuning.folder import StudyFolder
-from layerwise.tuning.journal import Journal
+from layerwise.tuning.storage import Journal
 
 KILLS = 20
 TRIALS = 16

@@ -10,11 +10,10 @@ import pytest
 from layerwise.errors import MissingExtraError, RunError, StorageError
 from layerwise.recipe import load
 from layerwise.tuning import ledger as module
-from layerwise.tuning.journal import Journal
 from layerwise.tuning.ledger import Ledger, Ticket
 from layerwise.tuning.search import planned
 from layerwise.tuning.space import Space
-from layerwise.tuning.storage import without_password
+from layerwise.tuning.storage import Journal, without_password
 
 TRIALS = 12
 

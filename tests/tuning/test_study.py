@@ -352,7 +352,7 @@ def test_what_is_no_study_is_not_resumed(tmp_path):
 
 def test_a_folder_without_room(tmp_path, recipe_with, finish, monkeypatch):
     """The disk fills up while the study writes down its trials."""
-    from layerwise.tuning.journal import Journal
+    from layerwise.tuning.storage import Journal
 
     real, calls = Journal._write, []
 
