@@ -11,10 +11,10 @@ from layerwise.inspection.curves import KINDS, Curve, activation
 from layerwise.inspection.decisions import DecisionSurface, surface
 from layerwise.inspection.diagnoses import diagnose
 from layerwise.inspection.evaluations import evaluation, mistakes
-from layerwise.inspection.findings import Diagnosis, Finding, Healthy, Unseen
 from layerwise.inspection.gradients import GradientCheck, gradcheck, miniature
 from layerwise.inspection.landscapes import Landscape, landscape, path_plane, random_plane
 from layerwise.inspection.plain import plain
+from layerwise.inspection.rules import Diagnosis, Finding, Healthy, Unseen
 from layerwise.inspection.samples import Sample, sample
 from layerwise.inspection.sheets import BackpropSheet, backprop, in_own_unit
 from layerwise.inspection.subjects import Subject, initial, subject

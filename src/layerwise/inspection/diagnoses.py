@@ -1,7 +1,6 @@
 """What is wrong with a network, its training or its data, in words: rules, each with its evidence and a remedy."""
 
-from layerwise.inspection.findings import SEVERITIES, Diagnosis, Finding, Healthy, Unseen
-from layerwise.inspection.rules import course, data, network, scores
+from layerwise.inspection.rules import SEVERITIES, Diagnosis, Finding, Healthy, Unseen, course, data, network, scores
 from layerwise.inspection.rules.case import Case
 from layerwise.inspection.subjects import Subject
 

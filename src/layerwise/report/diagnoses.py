@@ -1,6 +1,6 @@
 """The page of `layerwise inspect diagnose`, and the diagnosis as a section of any page."""
 
-from layerwise.inspection.findings import Diagnosis, Finding
+from layerwise.inspection.rules import Diagnosis, Finding
 from layerwise.progress import wording
 from layerwise.report.page import Figures, Html, section, tag, text, titled
 

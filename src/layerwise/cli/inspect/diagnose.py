@@ -8,7 +8,7 @@ from layerwise.cli.training import Changes, Json
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from layerwise.inspection.findings import Diagnosis, Finding
+    from layerwise.inspection.rules import Diagnosis, Finding
 
 STYLES = {"grave": "bold red", "warning": "bold yellow", "note": "bold"}
 

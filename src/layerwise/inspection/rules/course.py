@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from layerwise.inspection.findings import Finding, Healthy, Severity, Unseen, Verdict
+from layerwise.inspection.rules import Finding, Healthy, Severity, Unseen, Verdict
 from layerwise.inspection.rules.case import Case
 
 # An epoch should not leave the loss above what it was before the first step; dropout alone adds a little.

@@ -1,6 +1,5 @@
 """Rules on the data: what stands in two parts, what says nothing, and what says too much."""
 
-
 import numpy as np
 from jaxtyping import Float32, Int64, Shaped
 
@@ -8,7 +7,7 @@ from layerwise.data.dataset import Classes, Dataset, Labels, Quantities, Rows, s
 from layerwise.data.leaks import duplicates
 from layerwise.data.split import Parts
 from layerwise.data.target import FARTHEST, HEAVY, farthest
-from layerwise.inspection.findings import Finding, Healthy, Severity, Unseen, Verdict
+from layerwise.inspection.rules import Finding, Healthy, Severity, Unseen, Verdict
 from layerwise.inspection.rules.case import Case
 from layerwise.recipe import records as r
 

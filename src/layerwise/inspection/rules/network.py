@@ -4,7 +4,7 @@ import math
 
 from layerwise.data.dataset import Classes
 from layerwise.inspection.curves import SATURATED
-from layerwise.inspection.findings import Finding, Healthy, Unseen, Verdict
+from layerwise.inspection.rules import Finding, Healthy, Unseen, Verdict
 from layerwise.inspection.rules.case import Case
 from layerwise.inspection.units import LayerActivations
 from layerwise.tasks.objective import decide

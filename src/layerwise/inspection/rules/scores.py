@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from layerwise.data.dataset import Quantities
-from layerwise.inspection.findings import Finding, Healthy, Unseen, Verdict
+from layerwise.inspection.rules import Finding, Healthy, Unseen, Verdict
 from layerwise.inspection.rules.case import Case
 from layerwise.tasks.intervals import Interval
 
