@@ -225,6 +225,7 @@ class Session:
             "step": line.step,
             "end": line.end,
             "edits": line.edits,
+            "left": [line.left.at, line.left.end] if line.left else None,
             "steps_per_epoch": line.steps_per_epoch,
             "best_step": int(state.best_step),
             "names": self._names(),

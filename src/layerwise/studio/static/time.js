@@ -107,9 +107,17 @@ function percent(step, end) {
   return `${end ? (100 * Math.min(step, end)) / end : 0}%`;
 }
 
+// The line that was left: from where it was left to where it ended.
+function spur([at, last], end) {
+  const made = h("i", { class: "spur", title: `the line before, to step ${count(last)}` });
+  made.style.left = percent(at, end);
+  made.style.width = `calc(${percent(last, end)} - ${percent(at, end)})`;
+  return made;
+}
+
 function ticks(state) {
-  const { edits } = state.scene;
-  const said = `${edits.join()} ${state.end}`;
+  const { edits, left } = state.scene;
+  const said = `${edits.join()} ${left} ${state.end}`;
   if (said === drawn) return;
   drawn = said;
   const made = edits.map((step) => {
@@ -117,6 +125,7 @@ function ticks(state) {
     tick.style.left = percent(step, state.end);
     return tick;
   });
+  if (left && left[0] < state.end) made.push(spur(left, state.end));
   $("scrub")
     .querySelector(".ticks")
     .replaceChildren(...made);
