@@ -190,7 +190,7 @@ def test_no_path_leads_out(served: Any, parts: list[str]) -> None:
         ({"kind": "table", "path": "uploads/0123456789abcdef.csv/../x", "target": "x"}, "cdef.csv/../x"),
         ({"kind": "table", "path": "uploads/0123456789abcdef.csv\n", "target": "x"}, "uploads"),
         ({"kind": "table", "path": "./uploads/0123456789abcdef.csv", "target": "x"}, "uploads"),
-        ({"kind": "toy", "name": "moons", "n": 10_000_000}, "up to 1,024 rows"),
+        ({"kind": "toy", "name": "moons", "n": 10_000_000}, "up to 16,384 rows"),
         ({"kind": "named", "name": "digits"}, "1,797 rows"),
         ({"kind": "named", "name": "mnist"}, "mnist"),
     ],

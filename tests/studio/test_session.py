@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 from layerwise.errors import LayerwiseError
@@ -71,7 +72,7 @@ def test_a_typed_weight(session: Session) -> None:
     session.type_weight(0, 1, 1, 1.5)
     session.type_weight(2, 0, None, -0.5)
     assert weights(session)[0, 1, 1] == 1.5
-    assert np.asarray(session.timeline.state.now.parameters.bias)[padded.LAYERS, 0] == -0.5
+    assert np.asarray(session.timeline.state.now.parameters.bias)[-1, 0] == -0.5
     for bad in ((3, 0, 0, 1.0), (0, 3, 0, 1.0), (0, 0, 2, 1.0), (0, 0, 0, float("nan")), (-1, 0, 0, 1.0)):
         with pytest.raises(LayerwiseError):
             session.type_weight(*bad)
@@ -80,14 +81,14 @@ def test_a_typed_weight(session: Session) -> None:
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        ("network.hidden", [9]),
+        ("network.hidden", [65]),
         ("network.hidden", [2] * 7),
-        ("train.batch_size", 33),
+        ("train.batch_size", 0),
         ("train.clip", 1.0),
         ("train.learning_rate", -1),
         ("train.optimizer", "lbfgs"),
         ("train.no_such", 1),
-        ("data.n", 5000),
+        ("data.n", 20_000),
         ("data", {"kind": "table", "path": "/etc/passwd", "target": "x"}),
     ],
 )
@@ -103,7 +104,7 @@ def test_no_control_compiles_anything(session: Session) -> None:
     """Every control of the page that keeps within the program's room is an argument of it."""
     session.advance(30)
     session.frame()()
-    compiled = padded.compiled()
+    compiled = padded.compiled()  # of the standard room
     before = compiled._cache_size()
     moves: list[tuple[str, Any]] = [
         *(("train.optimizer", kind) for kind in OPTIMIZERS),
@@ -157,3 +158,83 @@ def test_a_recipe_of_ones_own() -> None:
     session = Session(load({"data": {"kind": "named", "name": "iris"}, "network": {"kind": "mlp", "hidden": [4]}}))
     session.advance(5)
     assert session.scene()["names"] == ["setosa", "versicolor", "virginica"]
+
+
+# ── larger data ─────────────────────────────────────────────────────────────────────────────────
+
+MORE = {"network": {"kind": "mlp", "hidden": [6]}, "train": {"epochs": 100, "batch_size": 32, "patience": 0}}
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A table of five columns, two of them of words."""
+    random = np.random.default_rng(0)
+    width, length = random.uniform(1, 9, (2, 120)).round(2)
+    kind = random.choice(["soft", "hard", "odd"], 120)
+    table = {"width": width, "length": length, "kind": kind, "sort": random.choice(["a", "b"], 120)}
+    table["price"] = 3 * width + length * (kind == "hard")
+    path = tmp_path_factory.mktemp("tables") / "mixed.csv"
+    pl.DataFrame(table).write_csv(path)
+    return str(path)
+
+
+def test_sessions_of_any_width_play(mixed: str) -> None:
+    tables = [{"kind": "named", "name": name} for name in ("iris", "breast-cancer", "digits")]
+    widths = {}
+    for data in (*tables, {"kind": "table", "path": mixed, "target": "price"}):
+        session = Session({**MORE, "data": data})
+        assert session.advance(40) == 40
+        scene = session.scene()
+        *_, sections = frames.unpacked(session.frame()())
+        outputs = 1 if session.resolved.objective.outputs == 1 else len(scene["names"])
+        assert sections["surface"].shape == (64, 64, outputs) and np.isfinite(sections["surface"]).all()
+        assert len(scene["points"]["train"]) == scene["rows"]["train"] == len(session.dataset.train)
+        spots = np.array([spot[1:3] for spot in scene["points"]["train"]])
+        assert np.abs(spots).max() <= session.reach
+        widths[session.room.width] = session.sheet(3)().difference
+    assert set(widths) == {8, 32, 64} and max(widths.values()) < 1e-3
+
+
+def test_the_square_is_over_two_columns_or_two_components(mixed: str) -> None:
+    session = Session({**MORE, "data": {"kind": "table", "path": mixed, "target": "price"}})
+    session.advance(20)
+    assert "component 1" in session.scene()["plane"]["axes"][0]["name"]
+    revision = session.revision
+    session.show(("kind", "width"))
+    scene = session.scene()
+    kind, width = scene["plane"]["axes"]
+    assert session.revision > revision and session.timeline.step == 20
+    assert kind["levels"] == ["hard", "odd", "soft"] and (kind["low"], kind["high"]) == (-0.5, 2.5)
+    assert width["name"] == "width" and 0 < width["low"] < 1.5 and 8.5 < width["high"] < 10
+    assert set(scene["plane"]["held"]) == {"length", "sort"}
+    *_, sections = frames.unpacked(session.frame()())
+    held = {name: values[0] for name, values in (("length", [5.0]), ("sort", ["a"]))}
+    network = padded.unpack(session.timeline.state.now.parameters, session.network)
+    row = int(scene["points"]["train"][7][0])
+    x, y = scene["points"]["train"][7][1:3]
+    raw = session.dataset.encoder.encode([{**held, **{"kind": "soft", "width": width["high"]}}])
+    assert raw.shape == (1, session.dataset.x.shape[1]) and abs(x) <= 1 and abs(y) <= 1 and row >= 0
+    top_right = session.square.inputs.reshape(64, 64, -1)[-1, -1, : raw.shape[1]]
+    np.testing.assert_allclose(sections["surface"][-1, -1], Forward(network)(top_right[None])[0], atol=1e-4)
+    for bad in (("kind", "kind"), ("kind", "size")):
+        with pytest.raises(LayerwiseError):
+            session.show(bad)
+    assert session.over == ("kind", "width")
+
+
+def test_beyond_its_room_a_network_begins_anew_and_within_it_does_not() -> None:
+    session = Session(SMALL)
+    session.advance(20)
+    session.set("network.hidden", [9])
+    assert session.room.width == 16 and session.timeline.step == 0
+    session.advance(20)
+    session.set("network.hidden", [3, 2])
+    assert session.room.width == 16 and session.timeline.step == 20
+    with pytest.raises(LayerwiseError, match="side by side"):
+        session.among_many()
+
+
+def test_a_batch_may_be_large(session: Session) -> None:
+    session.set("data.n", 1000)
+    session.set("train.batch_size", 256)
+    assert session.advance(30) == 30 and session.timeline.steps_per_epoch == 3

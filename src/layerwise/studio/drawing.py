@@ -16,6 +16,7 @@ from layerwise.recipe import records as r
 from layerwise.studio.views import GRID, UNIT_STEP
 
 MARGIN = 1.15  # times the data's reach is shown
+PICTURED = 12  # inputs at most that have a picture each
 DIGITS = 3  # of a drawn point's coordinates: finer than a pixel
 
 
@@ -47,8 +48,10 @@ def encoded(encoder: Encoder, square: Float32[np.ndarray, "points 8"]) -> Float3
     return inputs
 
 
-def pictures(encoder: Encoder, inputs: Float32[np.ndarray, "points 8"]) -> list[list[float]]:
+def pictures(encoder: Encoder, inputs: Float32[np.ndarray, "points width"]) -> list[list[float]]:
     """What each input is over the square, from -1 to 1, at every few points from low to high x2."""
+    if encoder.width > PICTURED:
+        return []
     some = slice(UNIT_STEP // 2, None, UNIT_STEP)
     found = []
     for column in range(encoder.width):

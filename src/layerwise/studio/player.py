@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from layerwise.errors import LayerwiseError, RecipeError
 from layerwise.inspection import plain as listed
 from layerwise.recipe import Recipe, load, plain, put
-from layerwise.studio import drawing, sharing
+from layerwise.studio import coming, drawing, sharing
 from layerwise.studio import protocol as p
 from layerwise.studio.game import Game
 from layerwise.studio.games import Games
@@ -63,6 +63,7 @@ class Player:
         self._in_flight = False
         self._next_frame = self._next_call = 0.0
         self._drawn: Future[None] | None = None
+        self._coming = coming.Coming(lambda: self._asked.put(None))
         # Beside training, and beside each other: the first sheet of a network compiles for a second.
         self._drawing = ThreadPoolExecutor(1, "layerwise-frames")
         self._aside = ThreadPoolExecutor(1, "layerwise-sheets")
@@ -85,11 +86,13 @@ class Player:
             self._session.advance(0)  # the program is traced and read from disk now, not when Play is pressed
             while self._open:
                 self._answer_some()
+                self._take_over()
                 self._offer_frame()
                 if self._playing and self._clock() >= self._next_call:
                     self._train()
                 self._busy = self._game.work()
         finally:
+            self._coming.close()
             for threads in (self._drawing, self._aside):
                 threads.shutdown(wait=False, cancel_futures=True)
 
@@ -101,6 +104,19 @@ class Player:
     @property
     def _game(self) -> Game:
         return self._games.now
+
+    def _take_over(self) -> None:
+        """Play what was prepared, once it is ready; or say why it is not."""
+        try:
+            ready = self._coming.take()
+        except Exception as error:
+            log.exception("a fault in the Studio")
+            self._send(Out(p.failed(self._scene(), _fault(error)), settles=False))
+            return
+        if ready is not None:
+            self._session.become(ready)
+            self._pace = Pace()
+            self._send(Out(p.ready(self._scene()), settles=False))
 
     # ── training and frames ─────────────────────────────────────────────────────────────────────
 
@@ -168,8 +184,7 @@ class Player:
             content = p.refusal(id, error)
         except Exception as error:
             log.exception("a fault in the Studio")
-            received = f"{type(error).__name__}: {error}".partition("\n")[0]
-            content = p.refusal(id, LayerwiseError("this is a fault in layerwise", received=received))
+            content = p.refusal(id, _fault(error))
         if content is not None:
             self._send(Out(content, settles=True))
 
@@ -187,6 +202,11 @@ class Player:
             case p.Distributions():
                 self._later(command.id, "distributions", session.distributions())
                 return None
+            case p.Ask():
+                self._later(command.id, "said", session.ask(command.inputs, command.drawn))
+                return None
+            case p.Plane(over=over):
+                session.show(over)
             case p.Play():
                 self._playing = True
             case p.Pause():
@@ -227,6 +247,7 @@ class Player:
 
     def _go(self, command: p.Games) -> None:
         self._playing = False
+        self._coming.forget()
         game = self._game
         self._games.go(command)
         if self._game is not game:
@@ -255,7 +276,15 @@ class Player:
 
     def _change(self, recipe: Recipe) -> None:
         check_data(recipe, self._launched)
-        self._game.change(recipe)
+        session = self._session
+        other = session.elsewhere(recipe) if self._game is session else None
+        self._coming.forget()
+        if other is None:
+            self._game.change(recipe)
+        elif coming.known(other.room):
+            session.become(other)
+        else:
+            self._coming.prepare(other)
 
     def _sheet(self, command: p.Sheet) -> None:
         """Have a sheet worked out."""
@@ -271,7 +300,14 @@ class Player:
         self._aside.submit(self._guarded, id, lambda: p.answer(id, scene, **{name: listed(work())}))
 
     def _scene(self) -> dict[str, Any]:
-        return {**self._game.scene(), "playing": self._playing, "kept": sharing.kept(self._session)}
+        own = {"playing": self._playing, "preparing": self._coming.words, "kept": sharing.kept(self._session)}
+        return {**self._game.scene(), **own}
+
+
+def _fault(error: Exception) -> LayerwiseError:
+    """A fault of ours, in words."""
+    received = f"{type(error).__name__}: {error}".partition("\n")[0]
+    return LayerwiseError("this is a fault in layerwise", received=received)
 
 
 def changed(recipe: Recipe, path: str, value: Any) -> Recipe:

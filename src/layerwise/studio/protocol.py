@@ -19,6 +19,8 @@ BATCHES = 10_000  # trained by one command; to go on longer there is `play`
 Id = Annotated[int, Meta(ge=0, lt=1 << 53)]
 Step = Annotated[int, Meta(ge=0, lt=1 << 31)]
 Place = Annotated[int, Meta(ge=0, lt=1 << 16)]
+Name = Annotated[str, Meta(max_length=200)]
+Value = float | bool | Annotated[str, Meta(max_length=200)] | None
 Batches = Annotated[int, Meta(ge=1, le=BATCHES)]
 
 
@@ -158,6 +160,19 @@ class Alone(Command, tag="alone"):
     lane: Place
 
 
+class Plane(Command, tag="plane"):
+    """Shows the square over two columns, or over two principal components."""
+
+    over: tuple[Name, Name] | Literal["auto", "pca"]
+
+
+class Ask(Command, tag="ask"):
+    """Asks what the network says of a row: `inputs` by name or in the columns' order, or else `drawn` dots."""
+
+    inputs: dict[Name, Value] | Annotated[list[Value], Meta(max_length=64)] = []
+    drawn: Annotated[str, Meta(pattern="^([01]{4096})?$", max_length=4096)] = ""
+
+
 class Painted(Command, tag="painted", kw_only=True):
     """Says that a frame was drawn, and the next may come."""
 
@@ -180,6 +195,8 @@ Known = (
     | NewRecipe
     | Weight
     | Sheet
+    | Plane
+    | Ask
     | Distributions | Programs
     | Test
     | Return
@@ -257,8 +274,21 @@ def answer(id: int, scene: Mapping[str, Any], **more: Any) -> str:
 
 def refusal(id: int | None, error: LayerwiseError) -> str:
     """What was asked for is not done, and this is why."""
-    parts = {name: getattr(error, name) for name in ("rule", "received", "remedy", "place")}
-    return encoded({"id": id, "ok": False, "error": parts}).decode()
+    return encoded({"id": id, "ok": False, "error": _parts(error)}).decode()
+
+
+def _parts(error: LayerwiseError) -> dict[str, str]:
+    return {name: getattr(error, name) for name in ("rule", "received", "remedy", "place")}
+
+
+def ready(scene: Mapping[str, Any]) -> str:
+    """What was prepared is played from now on."""
+    return encoded({"event": "ready", "scene": scene}).decode()
+
+
+def failed(scene: Mapping[str, Any], error: LayerwiseError) -> str:
+    """What was prepared is not played, and this is why."""
+    return encoded({"event": "failed", "scene": scene, "error": _parts(error)}).decode()
 
 
 def ended(scene: Mapping[str, Any]) -> str:

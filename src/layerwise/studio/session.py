@@ -4,14 +4,13 @@ The recipe is the state: every control of the page is a key of it. Changing one 
 padded program has it as an argument; other data, another seed or another initialization begin anew.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from functools import partial
 from typing import Any
 
 import msgspec
 import numpy as np
-from jaxtyping import Float32, Float64
 
 from layerwise.data import load as load_data
 from layerwise.data.dataset import Classes, Dataset, Quantities, spread
@@ -23,10 +22,10 @@ from layerwise.nets import noise
 from layerwise.nets.dense import MLP
 from layerwise.recipe import Recipe, Source, load, plain, put, to_toml
 from layerwise.recipe import records as r
-from layerwise.studio import drawing, frames, scores, speech, views
+from layerwise.studio import asking, drawing, plane, scores, speech, views
 from layerwise.studio.journal import Edit, Journal, Setup, Typed, with_edit
 from layerwise.studio.program import programs
-from layerwise.studio.timeline import MEMORY, Arguments, Curve, Timeline, parameters_with
+from layerwise.studio.timeline import MEMORY, Arguments, Timeline, carried, parameters_with
 from layerwise.tasks.objective import training_weights
 from layerwise.training import padded
 from layerwise.training.resolve import Resolved, resolve
@@ -36,6 +35,7 @@ DEFAULT: dict[str, Any] = {
     "network": {"kind": "mlp", "hidden": [4, 2], "activation": "tanh"},
     "train": {"epochs": 1_000_000, "batch_size": 10, "optimizer": "sgd", "learning_rate": 0.03, "patience": 0},
 }
+SHOWN = 1500  # points of a part
 STATUS = ("running", "finished", "stopped_early", "diverged")
 
 
@@ -48,7 +48,10 @@ class Session:
     first: Recipe
     dataset: Dataset
     timeline: Timeline
-    reach: float  # how far from zero the page shows both inputs
+    room: padded.Room  # what its program has room for
+    over: plane.Over  # what the square is over, where the data has more than two inputs
+    square: plane.Square
+    _table: padded.Table
     touched: int  # how often the test part was looked at
     testing: bool  # whether it is looked at now
     rest = 0.0
@@ -68,8 +71,13 @@ class Session:
         self.revision, self.start, self._memory = 0, start, memory
         self.locate: Callable[[Recipe], Recipe] = lambda recipe: recipe  # from a page's names of files to their paths
         self._rows_of: tuple[r.Data, int] | None = None
-        self.reach = 0.0
+        self.over = "auto"
         self._begin(load(recipe if recipe is not None else DEFAULT), like)
+
+    @property
+    def reach(self) -> float:
+        """How far from zero the page shows both axes."""
+        return self.square.reach
 
     # ── what may be done ────────────────────────────────────────────────────────────────────────
 
@@ -81,23 +89,40 @@ class Session:
 
     def change(self, recipe: Recipe) -> None:
         """Go over to another recipe: at once where nothing but settings and layers differ, else from the beginning."""
-        before = self.recipe
-        kept = ("data", "task", "seed")
-        anew = any(getattr(recipe, name) != getattr(before, name) for name in kept)
-        anew |= _start(recipe.network) != _start(before.network)
-        if anew:
-            self.start = self.start if recipe.seed == before.seed else None  # another seed is another for all
-            self._begin(recipe)
+        other = self.elsewhere(recipe)
+        if other is not None:
+            self.become(other)
             return
         resolved, network = self._checked(recipe, self.dataset)
         parameters = None
         if _widths(network) != _widths(self.network):
-            parameters = _carried(self.timeline.parameters, self.network, network)
+            parameters = carried(self.timeline.parameters, self.network, network, self.room)
         setup = Setup(recipe, resolved, network, self._edits_with(recipe))
         if self.timeline.step == 0 and not setup.edits:
             self.first = recipe
         self.timeline.edit(self._arguments(setup), parameters, setup)
         self.revision += 1
+
+    def elsewhere(self, recipe: Recipe) -> "Session | None":
+        """The session that begins anew where a recipe asks for that; None where it acts on this one at once.
+
+        Raises `RecipeError` where it cannot be played. Nothing has changed here yet: see `become`.
+        """
+        before = self.recipe
+        anew = any(getattr(recipe, name) != getattr(before, name) for name in ("data", "task", "seed"))
+        anew |= _start(recipe.network) != _start(before.network)
+        if not anew and padded.fits(padded.needed(self._checked(recipe, self.dataset)[0], self.dataset), self.room):
+            return None
+        other = copy(self)
+        other.start = self.start if recipe.seed == before.seed else None  # another seed is another for all
+        other._begin(recipe, self)
+        return other
+
+    def become(self, other: "Session") -> None:
+        """Go over to what `elsewhere` gave."""
+        revision = max(self.revision, other.revision - 1) + 1
+        self.__dict__.update(other.__dict__)
+        self.revision = revision
 
     def begin(self, recipe: Recipe, start: int | None = None) -> None:
         """Begin anew with a recipe. Raises `RecipeError` where it cannot be played."""
@@ -146,6 +171,25 @@ class Session:
         self.testing = show
         self.revision += 1
 
+    def show(self, over: plane.Over) -> None:
+        """Show the square over two columns, or over two principal components. Raises `DataError`."""
+        self.square = self._square_over(over)
+        self.over = over
+        self.revision += 1
+
+    def among_many(self) -> "Session":
+        """Itself. Raises `RecipeError` where it is too large for several networks to train in one program."""
+        room = padded.STANDARD
+        if self.room != room:
+            raise RecipeError(
+                f"networks that train side by side have up to {room.width} units, inputs and outputs each, "
+                f"and {room.rows:,} rows",
+                received=f"{len(self.dataset.x):,} rows of {self.dataset.x.shape[1]} inputs, layers of "
+                f"{tuple(_widths(self.network))}",
+                remedy="play it in the playground, or choose smaller data",
+            )
+        return self
+
     # ── where it stands ─────────────────────────────────────────────────────────────────────────
 
     @property
@@ -183,6 +227,11 @@ class Session:
     def work(self) -> bool:
         """Nothing is to be done beside training."""
         return False
+
+    @property
+    def widths(self) -> str:
+        """The network's layers in words."""
+        return " – ".join(str(width) for width in (self.dataset.x.shape[1], *_widths(self.network)))
 
     # ── what the page shows ─────────────────────────────────────────────────────────────────────
 
@@ -230,7 +279,12 @@ class Session:
             "best_step": int(state.best_step),
             "names": self._names(),
             "inputs": list(self.dataset.encoder.features),
-            "pictures": self._pictures,
+            "pictures": drawing.pictures(self.dataset.encoder, self.square.inputs),
+            "plane": {
+                "over": self.over, "axes": self.square.axes, "held": self.square.held,
+                "columns": list(self.dataset.encoder.names),
+            },
+            "rows": {part: len(self.dataset.part(part)) for part in ("train", "validation")},
             "notes": list(self.resolved.notes),
             "reach": self.reach,
             "points": self._points(),
@@ -246,9 +300,9 @@ class Session:
         """
         line = self.timeline
         outputs, now = self.resolved.objective.outputs, line.parameters
-        parts = (now, line.arguments.shape, self._square, outputs, line.curve.copy())
+        parts = (now, line.arguments.shape, self.square.inputs, outputs, line.curve.copy())
         spoken = speech.sections(self.status, line, now, self._setup, self.dataset)
-        return partial(_framed, self.revision, line.step, *parts, self._scores(now), spoken)
+        return partial(views.framed, self.revision, line.step, *parts, self._scores(now), spoken)
 
     def sheet(self, row: int) -> Callable[[], BackpropSheet]:
         """What works out back-propagation in numbers for one row of the data, counted from 0, as things are now.
@@ -261,6 +315,13 @@ class Session:
         assert isinstance(train, r.Train)
         x, y, objective = self.dataset.x[rows], self.dataset.y[rows], self.resolved.objective
         return partial(backprop, network, x, y, objective, train=train)
+
+    def ask(self, inputs: Mapping[str, Any] | Sequence[Any], drawn: str) -> Callable[[], dict[str, Any]]:
+        """What works out what the network says of a row, or of a digit that is drawn. Raises `LayerwiseError`."""
+        x = asking.drawn(self.recipe.data, self.dataset, drawn) if drawn else asking.row(self.dataset, inputs)
+        network = padded.unpack(self.timeline.parameters, self.network)
+        objective = self.resolved.objective
+        return partial(asking.answer, network, network.activations[:-1], objective, self.dataset, x)
 
     def programs(self) -> dict[str, str]:
         """A command and a program that train this recipe for as many epochs as were trained here."""
@@ -289,11 +350,6 @@ class Session:
 
         return made
 
-    @property
-    def square(self) -> Float32[np.ndarray, "points 8"]:
-        """The points of the square that is shown, as the network takes them."""
-        return self._square
-
     # ── inside ──────────────────────────────────────────────────────────────────────────────────
 
     def _begin(self, recipe: Recipe, like: "Session | None" = None) -> None:
@@ -303,16 +359,26 @@ class Session:
         resolved, network = self._checked(recipe, dataset)
         self.first, self.dataset = recipe, dataset
         setup = Setup(recipe, resolved, network)
-        self.reach = drawing.reach(dataset, recipe.data, self.reach)
-        square = views.square(-self.reach, self.reach)
-        self._square: Float32[np.ndarray, "points 8"] = drawing.encoded(dataset.encoder, square)
-        self._pictures = drawing.pictures(dataset.encoder, self._square)
+        self.room = padded.room(resolved, dataset)
+        if (recipe.data, recipe.seed) != self._rows_of:
+            self.over = "auto"
+        self.square = self._square_over(self.over, network, recipe.data)
         weight = training_weights(resolved.recipe.task, dataset)
-        self._table = like._table if like else padded.table(dataset, weight, resolved.objective)
-        self.timeline = Timeline(padded.pack(network), self._arguments(setup), setup, self._memory)
+        self._table = (
+            like._table if like and like.room == self.room
+            else padded.table(dataset, weight, resolved.objective, self.room)
+        )  # fmt: skip
+        self.timeline = Timeline(padded.pack(network, self.room), self._arguments(setup), setup, self._memory)
         if (recipe.data, recipe.seed) != self._rows_of:  # else the test part that was seen is still the same
             self._rows_of, self.touched, self.testing = (recipe.data, recipe.seed), 0, False
         self.revision += 1
+
+    def _square_over(
+        self, over: plane.Over, network: MLP | None = None, data: r.Data | None = None
+    ) -> plane.Square:
+        reach = self.square.reach if hasattr(self, "square") else 0.0
+        subject = (network or self.network, self.dataset, data or self.recipe.data)
+        return plane.square(*subject, over, self.room.width, reach)
 
     def _checked(self, recipe: Recipe, dataset: Dataset) -> tuple[Resolved, MLP]:
         """The recipe with its data's answers, and its network. Raises `RecipeError` where this is too large to play."""
@@ -325,7 +391,7 @@ class Session:
         task, objective = setup.resolved.recipe.task, setup.resolved.objective
         settings = padded.settings(train, task, objective)
         seed = setup.recipe.seed if self.start is None else self.start
-        return Arguments(padded.shape(setup.network), settings, self._table, noise.key(seed))
+        return Arguments(padded.shape(setup.network, self.room), settings, self._table, noise.key(seed))
 
     def _edits_with(self, edit: Edit) -> tuple[Edit, ...]:
         step = self.timeline.step
@@ -343,39 +409,11 @@ class Session:
         target = self.dataset.target
         found: dict[str, list[Any]] = {"test": []}
         for part in ("train", "validation", *(["test"] if self.testing else [])):
-            rows = self.dataset.part(part)
+            rows = spread(self.dataset.part(part), SHOWN)
             y = self.dataset.y[rows]
             y = target.in_units(y) if isinstance(target, Quantities) else y.astype(np.float64)
-            spots = drawing.places(self.dataset, rows)[:, :2]
-            found[part] = np.column_stack([rows, spots, y if y.ndim == 1 else y[:, 0]]).tolist()
+            found[part] = self.square.points(rows, y if y.ndim == 1 else y[:, 0])
         return found
-
-
-def _framed(
-    revision: int,
-    step: int,
-    now: padded.Parameters,
-    shape: padded.Shape,
-    square: Any,
-    outputs: int,
-    curve: Curve,
-    scored: Callable[[], scores.Sections],
-    spoken: Callable[[Float64[np.ndarray, "epochs 5"]], scores.Sections],
-) -> bytes:
-    drawn = views.surfaces(now, shape, square)
-    course = curve.array()
-    rows = course.astype(np.float32)
-    every = -(-len(rows) // 1024) if len(rows) else 1
-    sections = {
-        "weights": np.asarray(now.weight),
-        "biases": np.asarray(now.bias),
-        "curve": rows[::-every][::-1].copy() if len(rows) else np.zeros((0, 5), np.float32),
-        "surface": np.ascontiguousarray(drawn.outputs[:, :, :outputs]),
-        "units": drawn.units,
-        **scored(),
-        **spoken(course),
-    }
-    return frames.packed(revision, step, sections)
 
 
 def _same_rows(a: Recipe, b: Recipe) -> bool:
@@ -390,20 +428,6 @@ def _start(network: r.Network) -> Any:
 
 def _widths(network: MLP) -> list[int]:
     return [layer.weight.shape[0] for layer in network.layers]
-
-
-def _carried(now: padded.Parameters, before: MLP, after: MLP) -> padded.Parameters:
-    """The weights after layers or units were added or taken away: what was there stays, what is new is fresh."""
-    fresh = padded.pack(after)
-    weight, bias = (np.array(part) for part in fresh)
-    layers = min(len(before.layers), len(after.layers)) - 1
-    for number in [*range(layers), -1]:
-        old, new = before.layers[number].weight.shape, after.layers[number].weight.shape
-        units, inputs = min(old[0], new[0]), min(old[1], new[1])
-        weight[number, :units, :inputs] = np.asarray(now.weight)[number, :units, :inputs]
-        bias[number, :units] = np.asarray(now.bias)[number, :units]
-    changed: Any = (weight, bias)
-    return padded.Parameters(*changed)
 
 
 def encoded(value: Any) -> bytes:

@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Array, Float64
 
 from layerwise.nets import noise
+from layerwise.nets.dense import MLP
 from layerwise.training import padded
 from layerwise.training.padded import Parameters, Room, Settings, Shape, State, Table
 
@@ -110,7 +111,7 @@ class Timeline:
     ) -> None:
         start = padded.fresh(parameters)
         self._stand(start)
-        self._size = sum(leaf.nbytes for leaf in jax.tree.leaves(start))  # of every state: they are of one room
+        self._size = sum(int(leaf.nbytes) for leaf in jax.tree.leaves(start))  # of every state: they are of one room
         self._eras = [Era(0, arguments, [_host(start)], memo)]
         self.end, self.memory = 0, memory
         self.curve = Curve(room=CURVE_POINTS * memory // MEMORY)
@@ -119,8 +120,8 @@ class Timeline:
     @property
     def room(self) -> Room:
         """What its program has room for."""
-        table, units = self._eras[0].arguments.table, self._eras[0].arguments.shape.units
-        return Room(*units.shape, len(table.x))
+        layers, width = self._eras[0].arguments.shape.units.shape
+        return Room(layers, width, len(self._eras[0].arguments.table.x))
 
     # ── where it stands ─────────────────────────────────────────────────────────────────────────
 
@@ -335,4 +336,18 @@ def parameters_with(parameters: Parameters, layer: int, unit: int, source: int |
     else:
         weight[layer, unit, source] = value
     changed: tuple[Array, Array] = (weight, bias)  # type: ignore[assignment]
+    return Parameters(*changed)
+
+
+def carried(now: Parameters, before: MLP, after: MLP, room: Room) -> Parameters:
+    """The weights after layers or units were added or taken away: what was there stays, what is new is fresh."""
+    fresh = padded.pack(after, room)
+    weight, bias = (np.array(part) for part in fresh)
+    layers = min(len(before.layers), len(after.layers)) - 1
+    for number in [*range(layers), -1]:
+        old, new = before.layers[number].weight.shape, after.layers[number].weight.shape
+        units, inputs = min(old[0], new[0]), min(old[1], new[1])
+        weight[number, :units, :inputs] = np.asarray(now.weight)[number, :units, :inputs]
+        bias[number, :units] = np.asarray(now.bias)[number, :units]
+    changed: Any = (weight, bias)
     return Parameters(*changed)

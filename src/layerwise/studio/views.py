@@ -1,18 +1,19 @@
 """What the page draws, computed by one compiled program: the output and every unit over a square of inputs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Float32
+from jaxtyping import Array, Float, Float32, Float64
 
+from layerwise.studio import frames, scores
+from layerwise.studio.timeline import Curve
 from layerwise.training.compile import options
 from layerwise.training.padded import NARROW, STANDARD, Parameters, Shape
 from layerwise.training.padded.network import forward, layer
-from layerwise.training.padded.network import outputs as padded_outputs
 
 GRID = 64  # points a side of the output's surface
 UNIT_STEP = 4  # of them every so many are taken for a unit's
@@ -49,11 +50,11 @@ def _few(x: Array) -> Array:
     return square.reshape(-1, x.shape[1])
 
 
-def square(low: float, high: float, side: int = GRID) -> Float32[np.ndarray, "points width"]:
+def square(low: float, high: float) -> Float32[np.ndarray, "points width"]:
     """The points of the square from `low` to `high` in both inputs, line by line from the lowest x2."""
-    ends = np.linspace(low, high, side, dtype=np.float32)
+    ends = np.linspace(low, high, GRID, dtype=np.float32)
     x1, x2 = np.meshgrid(ends, ends)
-    points = np.zeros((side * side, STANDARD.width), np.float32)
+    points = np.zeros((GRID * GRID, STANDARD.width), np.float32)
     points[:, 0], points[:, 1] = x1.ravel(), x2.ravel()
     return points
 
@@ -68,20 +69,29 @@ def surfaces(parameters: Parameters, shape: Shape, points: Float32[np.ndarray, "
     )
 
 
-# ── many networks ───────────────────────────────────────────────────────────────────────────────
-
-SMALL = 32  # points a side of each one's surface: as many as a table has rows, so that one program serves both
-
-
-@lru_cache(maxsize=1)
-def _many() -> Any:
-    return jax.jit(jax.vmap(padded_outputs, (0, None, None)), compiler_options=options(tiny=True))
-
-
-def outputs_of(
-    networks: Sequence[Parameters], shape: Shape, points: Float[Any, "points width"]
-) -> Float32[np.ndarray, "networks points width"]:
-    """What networks of one shape say at some points, before their link."""
-    stacked = Parameters(*(np.stack(part) for part in zip(*networks, strict=True)))
-    found: Float32[np.ndarray, "networks points width"] = np.asarray(_many()(stacked, shape, points))
-    return found
+def framed(
+    revision: int,
+    step: int,
+    now: Parameters,
+    shape: Shape,
+    square: Any,
+    outputs: int,
+    curve: Curve,
+    scored: Callable[[], scores.Sections],
+    spoken: Callable[[Float64[np.ndarray, "epochs 5"]], scores.Sections],
+) -> bytes:
+    """The frame of a session: its weights and its curve, what is drawn over the square, and what is said of it."""
+    drawn = surfaces(now, shape, square)
+    course = curve.array()
+    rows = course.astype(np.float32)
+    every = -(-len(rows) // 1024) if len(rows) else 1
+    sections = {
+        "weights": np.asarray(now.weight),
+        "biases": np.asarray(now.bias),
+        "curve": rows[::-every][::-1].copy() if len(rows) else np.zeros((0, 5), np.float32),
+        "surface": np.ascontiguousarray(drawn.outputs[:, :, :outputs]),
+        "units": drawn.units[:, : max(STANDARD.width, int(np.asarray(shape.units).sum(axis=1).max()))],
+        **scored(),
+        **spoken(course),
+    }
+    return frames.packed(revision, step, sections)

@@ -201,7 +201,7 @@ def gradient(
     zeros = jax.tree.map(jnp.zeros_like, parameters)
     found, heavy = jax.lax.fori_loop(0, chunks, some, (zeros, jnp.float32(0)))
     heavy = jnp.maximum(heavy, 1e-12)
-    return jax.tree.map(lambda part: part / heavy, found)
+    return Parameters(*(part / heavy for part in found))
 
 
 def _at(stack: Array, number: Array | int) -> Array:

@@ -119,7 +119,7 @@ def fresh(parameters: Parameters) -> State:
         return Point(_own(parameters), zeros(), zeros(), _number(0), _number(0))
 
     def zeros() -> Parameters:
-        return jax.tree.map(lambda part: jax.device_put(np.zeros(part.shape, np.float32)), parameters)
+        return _own(Parameters(*(_floats(*part.shape) for part in parameters)))
 
     return State(
         now=point(),
