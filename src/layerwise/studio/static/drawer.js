@@ -283,7 +283,12 @@ function recipePage(app) {
         copy("copy", () => area.value),
       ),
     ),
-    h("div", { class: "commands" }, ...listing("command", "On the command line"), ...listing("python", "In Python")),
+    h(
+      "div",
+      { class: "commands" },
+      h("button", { id: "train-for-real", onclick: () => app.trainForReal() }, "Train it for real"),
+      ...listing("command", "On the command line"), ...listing("python", "In Python"),
+    ),
   );
   fill(app.state.scene.toml);
 }

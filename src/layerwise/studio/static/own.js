@@ -27,7 +27,7 @@ let inputs = new Set();
 export function setup(all) {
   app = all;
   dialog = h("dialog", { id: "own", "aria-labelledby": "own-title" });
-  chooser = h("input", { type: "file", accept: KINDS, hidden: true, id: "own-file", "aria-label": "Own file" });
+  chooser = h("input", { type: "file", accept: KINDS, hidden: true, id: "own-table", "aria-label": "Own file" });
   chooser.addEventListener("change", () => chooser.files[0] && send(chooser.files[0]));
   document.body.append(dialog, chooser, h("div", { id: "drop", hidden: true }, h("p", {}, "Drop a table to use it")));
   app.openFile = (file = null) => (file ? send(file) : chooser.click());
