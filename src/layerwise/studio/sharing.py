@@ -30,9 +30,9 @@ from layerwise.studio.journal import Journal, Typed
 from layerwise.studio.security import UPLOAD, check_data, files_of
 from layerwise.studio.session import DEFAULT, Session
 
-LETTERS = 8192  # of a link's state
+LETTERS, EDITS = 8192, 256  # of a link's state, and changes on the way
+MOST_LETTERS, MOST_EDITS = 64 << 10, 1024  # the same of what is read: a page comes back to more than it shares
 UNPACKED = 256 << 10  # bytes that it may unpack to
-EDITS = 256  # changes on the way
 STEPS = 1_000_000  # that are replayed: some seconds
 
 Number = Annotated[int, Meta(ge=0, lt=1 << 31)]
@@ -165,8 +165,8 @@ def read(text: str, launched: Recipe) -> Shared:
 
 
 def _unpacked(text: str) -> bytes:
-    if len(text) > LETTERS:
-        raise _wrong(f"{len(text):,} letters; it may have {LETTERS:,}")
+    if len(text) > MOST_LETTERS:
+        raise _wrong(f"{len(text):,} letters; it may have {MOST_LETTERS:,}")
     try:
         packed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         inflating = zlib.decompressobj()
@@ -179,8 +179,8 @@ def _unpacked(text: str) -> bytes:
 
 
 def _checked(said: _State, launched: Recipe) -> Shared:
-    if len(said.edits) > EDITS:
-        raise _wrong(f"{len(said.edits):,} changes; it may have {EDITS}")
+    if len(said.edits) > MOST_EDITS:
+        raise _wrong(f"{len(said.edits):,} changes; it may have {MOST_EDITS:,}")
     first = now = _recipe(_begun(), said.recipe, launched)
     journal: Journal = []
     last = 0

@@ -38,5 +38,5 @@ def _inside(z: Float64[np.ndarray, "rows units"], parts: tuple[Zone, ...]) -> Bo
     inside = np.zeros(z.shape, bool)
     for low, high in parts:
         np.logical_or(inside, (z >= low) & (z <= high), out=inside)
-    found: Bool[np.ndarray, " units"] = inside.all(axis=0)
+    found: Bool[np.ndarray, " units"] = np.logical_and.reduce(inside, axis=0)
     return found
