@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
-from jaxtyping import Float32, Int32
+from jaxtyping import Int32
 
 from layerwise.errors import RecipeError
 from layerwise.inspection.basins import Minima, gathered
@@ -18,7 +18,8 @@ from layerwise.inspection.samples import Sample, sample_of
 from layerwise.recipe import Recipe, plain, to_toml
 from layerwise.recipe import records as r
 from layerwise.recipe.seeding import seeds
-from layerwise.studio import drawing, frames, views
+from layerwise.studio import frames
+from layerwise.studio.lanes import SMALL, losses_of, outputs_of
 from layerwise.studio.lockstep import Lockstep
 from layerwise.studio.session import Session
 from layerwise.studio.speech import Saying, written
@@ -48,7 +49,7 @@ class Crowd:
     def change(self, recipe: Recipe) -> None:
         """Change all of them: at once where only settings differ, else from the beginning."""
         before = self.recipe
-        Session(recipe, like=self.base)  # refuses what cannot be played, before anything has changed
+        Session(recipe, like=self.base).among_many()  # refuses what cannot be played, before anything has changed
         settings = all(getattr(recipe, name) == getattr(before, name) for name in ("data", "task", "seed", "network"))
         rates = _rates(recipe) == _rates(before) if self.vary == "rate" else True
         if not (settings and rates):
@@ -136,42 +137,50 @@ class Crowd:
     def frame(self) -> Callable[[], bytes]:
         """Every one's surface, losses and basin.
 
-        losses (float32, 32 x 4)   training loss and figure, validation loss and figure; NaN before the first epoch
+        losses (float32, 32 x 4)   training loss and figure, validation loss and figure; NaN where no rows are held out
         basins (int32, 32 x 2)     which compute the same; 0 good, 1 stuck, 2 halted without a finite loss
         """
-        lines = [member.timeline for member in self.members]
-        now = [line.parameters for line in lines]
-        rows = np.full((LANES, 4), np.nan)
-        for lane, line in enumerate(lines):
-            curve = line.curve.until(self.step).rows
-            rows[lane] = curve[-1][1:] if curve else np.nan
+        now = [member.timeline.parameters for member in self.members]
         halted = np.array([not self._steps.goes_on(m) and m.status != "finished" for m in self.members])
         view = _View(self.revision, self.step, self.vary, self._subject(), _values(self))
-        return partial(_framed, view, now, rows, halted)
+        return partial(_framed, view, now, halted)
 
     def _subject(self) -> "_Subject":
         base = self.base
         task, rows = base.resolved.recipe.task, base.dataset.train
         sample = sample_of(task, base.dataset, rows, training_weights(task, base.dataset)[rows])
         arguments = base.timeline.arguments
-        return _Subject(base.resolved.objective, sample, rows, arguments.table, arguments.shape, self._square)
+        return _Subject(
+            base.resolved.objective, sample, rows, arguments.settings, arguments.table, arguments.shape, self._square
+        )
 
     # ── inside ──────────────────────────────────────────────────────────────────────────────────
 
     def _begin(self, recipe: Recipe) -> None:
-        base = Session(recipe, like=getattr(self, "base", None))
+        base = Session(recipe, like=getattr(self, "base", None)).among_many()
+        check_small(base)
         starts = seeds(recipe.seed, LANES) if self.vary == "start" else (None,) * LANES
         recipes = self._recipes(recipe)
         self.members = [Session(own, start, base, MEMORY // LANES) for own, start in zip(recipes, starts, strict=True)]
         self.base, self._steps = base, Lockstep(self.members)
-        grid = views.square(-base.reach, base.reach, views.SMALL)
-        self._square: Any = drawing.encoded(base.dataset.encoder, grid)
+        self._square: Any = base.square.coarse(SMALL)
         self.revision += 1
 
     def _recipes(self, recipe: Recipe) -> list[Recipe]:
         if self.vary == "start":
             return [recipe] * LANES
         return [_with_rate(recipe, rate) for rate in _rates(recipe)]
+
+
+def check_small(base: Session) -> None:
+    """Refuse networks that are not trained many times at once. Raises `RecipeError`."""
+    if base.room != padded.STANDARD:
+        layers, width, rows = padded.STANDARD
+        raise RecipeError(
+            f"many networks at once have up to {layers} hidden layers of {width} units, and {rows:,} rows",
+            received=f"{len(base.dataset.x):,} rows of {base.dataset.x.shape[1]} inputs",
+            remedy="play one of them, or search for real: layerwise tune",
+        )
 
 
 def _with_rate(recipe: Recipe, rate: float) -> Recipe:
@@ -206,6 +215,7 @@ class _Subject(NamedTuple):
     objective: Objective
     sample: Sample
     rows: Any
+    settings: padded.Settings
     table: padded.Table
     shape: padded.Shape
     square: Any
@@ -223,27 +233,20 @@ def _values(crowd: Crowd) -> list[float]:
     return _rates(crowd.recipe) if crowd.vary == "rate" else []
 
 
-def _framed(view: _View, now: list[Parameters], rows: Any, halted: Any) -> bytes:
+def _framed(view: _View, now: list[Parameters], halted: Any) -> bytes:
     subject = view.subject
     outputs = subject.objective.outputs
-    surfaces = views.outputs_of(now, subject.shape, subject.square)[:, :, :outputs]
-    said = views.outputs_of(now, subject.shape, subject.table.x)[:, subject.rows, :outputs]
-    known = np.isfinite(rows[:, 0]).any()
-    basins: Int32[np.ndarray, "32 2"] = np.zeros((LANES, 2), np.int32)
-    found = None
-    if known and subject.rows.size:
-        found = gathered(
-            subject.objective,
-            subject.sample,
-            list(said),
-            losses=np.where(halted & ~np.isfinite(rows[:, 0]), np.nan, rows[:, 0]),
-            validation=rows[:, 2],
-            scores=rows[:, 1],
-        )
-        basins = np.column_stack([found.basin, found.stuck]).astype(np.int32)
-    basins[halted, 1] = 2
-    shape = (LANES, views.SMALL, views.SMALL, outputs)
-    losses: Float32[np.ndarray, "32 4"] = rows.astype(np.float32)
+    surfaces = outputs_of(now, subject.shape, subject.square)[:, :, :outputs]
+    said = outputs_of(now, subject.shape, subject.table.x)[:, subject.rows, :outputs]
+    losses = losses_of(now, subject.shape, subject.settings, subject.table)
+    rows = losses.astype(np.float64)
+    found = gathered(
+        subject.objective, subject.sample, list(said), losses=rows[:, 0], validation=rows[:, 2], scores=rows[:, 1]
+    )
+    basins: Int32[np.ndarray, "32 2"] = np.column_stack([found.basin, np.where(halted, 2, found.stuck)]).astype(
+        np.int32
+    )
+    shape = (LANES, SMALL, SMALL, outputs)
     return frames.packed(
         view.revision,
         view.step,
@@ -256,9 +259,9 @@ def _framed(view: _View, now: list[Parameters], rows: Any, halted: Any) -> bytes
     )
 
 
-def _said(view: _View, found: Minima | None, losses: Any, halted: Any) -> Saying:
+def _said(view: _View, found: Minima, losses: Any, halted: Any) -> Saying:
     """What is to be said of them: where they ended, in words."""
-    if found is None:
+    if not view.step:
         what = "initial weights of one network" if view.vary == "start" else "learning rates from the same weights"
         return Saying("initial", f"{LANES} {what}.", "Guess how many will end in a good minimum, then press play.")
     if view.vary == "rate":
@@ -268,7 +271,8 @@ def _said(view: _View, found: Minima | None, losses: Any, halted: Any) -> Saying
     if not good:
         return Saying("young", "None has learned much yet.", "Their training losses are about a constant answer's.")
     functions = len(set(found.basin[~found.stuck].tolist()))
-    rest = f"The good ones compute {'one and the same function' if functions == 1 else f'{functions} functions'}."
+    alike = "the same" if functions == 1 else f"{functions} different functions"
+    rest = f"On the training points the good ones compute {alike}."
     if not stuck.any():
         return Saying("minima", f"{good} in good minima, none is stuck.", rest)
     return Saying("minima", f"{good} in good minima, {int(stuck.sum())} stuck at {_about(found.losses[stuck])}.", rest)

@@ -7,7 +7,7 @@ those keys. Each is trained exactly as it would be alone.
 import contextlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 import jax
@@ -137,12 +137,12 @@ class Pair:
         shown = []
         for member in self._steps.members:
             curve = member.timeline.curve.until(self.end)
-            shown.append((member.timeline.parameters, member.timeline.arguments.shape, member.square, curve))
+            shown.append((member.timeline.parameters, member.timeline.arguments.shape, member.square.inputs, curve))
         outputs = self.a.resolved.objective.outputs
         since, now = self._partings.shown(self.step, shown[0][0], shown[1][0])
         return partial(_framed, self.revision, self.step, shown, outputs, since, now, self._said(since))
 
-    def _said(self, since: Int32[np.ndarray, "7 8 9"]) -> Saying:
+    def _said(self, since: Int32[np.ndarray, "layers units columns"]) -> Saying:
         """What is to be said of the two."""
         halted = [name for name, m in zip("AB", self._steps.members, strict=True) if not self._steps.goes_on(m)]
         if not self.other:
@@ -155,6 +155,8 @@ class Pair:
         if not self.step:
             words = "The first weights are the same." if not (since >= 0).any() else "Their first weights differ, too."
             return Saying("initial", "One seed, one data set.", f"{words} Guess which will do better, then press play.")
+        if self._partings.behind:
+            return Saying("watching", "Both train.", "When their weights part is told as soon as watching is prepared.")
         there = self._partings.there
         parted, all_ = int((since >= 0).sum()), int(there.sum())
         if not parted:
@@ -163,14 +165,14 @@ class Pair:
         return Saying(
             "parted",
             f"{parted} of {all_} weights have parted.",
-            f"The first one in epoch {first + 1}; parted is further apart than {APART}.",
+            f"The first one at epoch {first}; parted is further apart than {APART}.",
         )
 
     # ── inside ──────────────────────────────────────────────────────────────────────────────────
 
     def _begin(self, recipe: Recipe, second: Recipe) -> None:
-        a = Session(recipe)
-        self.a, self.b = a, Session(second, like=a)
+        a = Session(recipe).among_many()
+        self.a, self.b = a, Session(second, like=a).among_many()
         self._steps = Lockstep([self.a, self.b])
         self._partings = Partings(self.a, self.b)
         self.revision += 1
@@ -179,7 +181,7 @@ class Pair:
         second = _second(recipe, other)
         for member, its in ((self.a, recipe), (self.b, second)):
             if its != member.recipe:
-                Session(its, like=member)  # refuses what cannot be played, before anything has changed
+                Session(its, like=member).among_many()  # refuses what cannot be played, before anything has changed
         if self.a.step != self.b.step:  # one of them halted: it gets another chance from there
             self._steps.seek(min(self.a.step, self.b.step))
         lines = self.a.timeline, self.b.timeline
@@ -223,8 +225,8 @@ def _framed(
     step: int,
     shown: list[tuple[Parameters, padded.Shape, Any, Curve]],
     outputs: int,
-    since: Int32[np.ndarray, "7 8 9"],
-    now: Float32[np.ndarray, "7 8 9"],
+    since: Int32[np.ndarray, "layers units columns"],
+    now: Float32[np.ndarray, "layers units columns"],
     said: Saying,
 ) -> bytes:
     drawn = [views.surfaces(parameters, shape, square) for parameters, shape, square, _ in shown]
@@ -255,6 +257,9 @@ def _few(curve: Curve) -> Float32[np.ndarray, "epochs 5"]:
 # ── when weights part ───────────────────────────────────────────────────────────────────────────
 
 
+_programs: dict[padded.Room, "Future[Any]"] = {}  # that watch, by the rooms they are compiled for
+
+
 class Partings:
     """The first step at which each weight of one network is further than `APART` from the other's.
 
@@ -263,9 +268,16 @@ class Partings:
     """
 
     def __init__(self, a: Session, b: Session) -> None:
-        self._since = np.full((padded.LAYERS + 1, padded.UNITS, padded.UNITS + 1), -1, np.int32)
+        self._since = np.full(_there(a).shape, -1, np.int32)
         self._begin(a, b)
-        self._program = _in_background()
+        if a.room not in _programs:
+            _programs[a.room] = _in_background(a)
+        self._program = _programs[a.room]
+
+    @property
+    def behind(self) -> bool:
+        """Whether steps wait to be looked at."""
+        return bool(self._waiting)
 
     def follow(self, arguments: list[Arguments], until: int) -> None:
         """Look at the steps up to here, too, that both make with these arguments."""
@@ -277,13 +289,13 @@ class Partings:
     def look(self) -> bool:
         """Look at what waits; whether more does, since the program is still being compiled."""
         with contextlib.suppress(TimeoutError):
-            while self._waiting:
+            while self.behind:
                 program, (arguments, until) = self._program.result(WAIT), self._waiting[0]
                 limit = np.int32(until - self.known)
                 self._states, self._since = program(self._states, arguments, self._since, self.there, limit)
                 self.known = until
                 del self._waiting[0]
-        return bool(self._waiting)
+        return self.behind
 
     def forget(self, step: int, a: Session, b: Session) -> None:
         """From this step on it goes otherwise."""
@@ -294,7 +306,7 @@ class Partings:
 
     def shown(
         self, step: int, a: Parameters, b: Parameters
-    ) -> tuple[Int32[np.ndarray, "7 8 9"], Float32[np.ndarray, "7 8 9"]]:
+    ) -> tuple[Int32[np.ndarray, "layers units columns"], Float32[np.ndarray, "layers units columns"]]:
         """The steps up to this one at which weights parted, -1 of the others; and how far all are apart now.
 
         The last column are the biases.
@@ -320,7 +332,7 @@ def _stacked(trees: list[Any]) -> Any:
 
 def _there(session: Session) -> Any:
     """Which weights there are, the biases in the last column."""
-    one = padded.pack(jax.tree.map(np.ones_like, session.network))
+    one = padded.pack(jax.tree.map(np.ones_like, session.network), session.room)
     return np.concatenate([np.asarray(one.weight), np.asarray(one.bias)[:, :, None]], axis=2) > 0
 
 
@@ -329,13 +341,10 @@ def _distance(a: Parameters, b: Parameters) -> Any:
     return np.concatenate([weight, bias[:, :, None]], axis=2)
 
 
-@lru_cache(maxsize=1)
-def _in_background() -> "Future[Any]":
-    """The program below, once it is compiled."""
-    with_nothing = Session()
-    line = with_nothing.timeline
-    states, arguments = _stacked([line.state] * 2), _stacked([line.arguments] * 2)
-    there = _there(with_nothing)
+def _in_background(a: Session) -> "Future[Any]":
+    """The program below, once it is compiled for the rooms that these are in."""
+    line = a.timeline
+    states, arguments, there = _stacked([line.state] * 2), _stacked([line.arguments] * 2), _there(a)
 
     def ready() -> Any:
         program = jax.jit(_watch, compiler_options=options(tiny=True))

@@ -7,6 +7,7 @@ epochs; a step is a trial of each search. Meanwhile the true surface is trained,
 import math
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
@@ -14,13 +15,17 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from layerwise.errors import RecipeError
+from layerwise.inspection.samples import sample_of
 from layerwise.nets import noise
 from layerwise.recipe import Recipe
 from layerwise.recipe import records as r
 from layerwise.studio import frames
+from layerwise.studio.crowd import check_small
 from layerwise.studio.lockstep import together
 from layerwise.studio.session import Session
 from layerwise.studio.speech import Saying, written
+from layerwise.tasks.constant import constant_loss
+from layerwise.tasks.objective import training_weights
 from layerwise.training import padded
 from layerwise.training.lanes import cores
 from layerwise.training.resolve import resolve
@@ -40,7 +45,7 @@ AXES: dict[str, r.Axis] = {
     "train.l2": r.Axis(log=(1e-6, 1.0)),
     "train.l1": r.Axis(log=(1e-6, 1.0)),
     "train.dropout": r.Axis(uniform=(0.0, 0.8)),
-    "train.batch_size": r.Axis(int=(1, padded.BATCH)),
+    "train.batch_size": r.Axis(int=(1, 64)),
     "train.optimizer.momentum": r.Axis(uniform=(0.0, 0.99)),
 }
 
@@ -104,7 +109,7 @@ class Race:
 
     def work(self) -> bool:
         """Train some more points of the true surface."""
-        points = [point for point, _ in zip(self._coming, range(4 * cores()), strict=False)]
+        points = list(islice(self._coming, 4 * cores()))
         if points:
             settings = [{RATE: self._xs[i], self.against: self._ys[j]} for i, j, _ in points]
             for (i, j, size), value in zip(points, together(self._trained, settings), strict=True):
@@ -167,17 +172,17 @@ class Race:
     def frame(self) -> Callable[[], bytes]:
         """The surface, the trials so far, and the best of them.
 
-        surface (float32, ys x xs)          how bad: 0 the lowest loss known, 1 the highest; NaN where unknown
+        surface (float32, ys x xs)          how bad: 0 the lowest loss known, 1 a constant answer's; NaN where unknown
         margins (float32, 2 x levels)       the same of the mean over the other axis; NaN until all is known
         trials (float32, 3 x trials x 3)    where each search's trials stand on both axes, from 0 to 1, and their loss
         best (float32, 3 x trials)          the lowest loss of each search so far
-        losses (float32, 2)                 the lowest and the highest loss of the surface
+        losses (float32, 2)                 what 0 and 1 stand for
         """
         tried = {method: found[: self.step] for method, found in self._tried.items()}
         x, y = self._axes()
         whole = Surface("loss", x, y, list(self._xs), list(self._ys), self._surface[:, :, None].copy())
         complete = self._known == self._surface.size
-        return partial(_framed, self.revision, self.step, tried, whole, self._shown.copy(), complete)
+        return partial(_framed, self.revision, self.step, tried, whole, self._shown.copy(), complete, self._constant)
 
     def _axes(self) -> list[SearchedAxis]:
         return [searched_axis(self.recipe, path, axis) for path, axis in self._space.axes.items()]
@@ -196,11 +201,13 @@ class Race:
                 received=self.against,
                 remedy="choose one of: " + ", ".join(path for path in AXES if path != RATE),
             )
-        self.base = Session(recipe, like=getattr(self, "base", None))
+        self.base = Session(recipe, like=getattr(self, "base", None)).among_many()
+        check_small(self.base)
         axes = {path: AXES[path] for path in (RATE, self.against)}
         search = r.Search(space=axes)
         self._space = Space(msgspec.structs.replace(self.base.resolved.recipe, search=search))
-        self._first = padded.pack(self.base.network)
+        self._constant = self._as_bad()
+        self._first = padded.pack(self.base.network, self.base.room)
         grid = self._space.grid(LEVELS * LEVELS)
         self._xs, self._ys = (sorted({point[path] for point in grid}) for path in axes)
         shape = len(self._ys), len(self._xs)
@@ -209,6 +216,13 @@ class Race:
         self._coming = _coarse_to_fine(*shape)
         self._line_up()
         self.revision += 1
+
+    def _as_bad(self) -> float:
+        """The loss of the best constant answer: what is no better is as bad as can be."""
+        resolved, dataset = self.base.resolved, self.base.dataset
+        task, rows = resolved.recipe.task, dataset.train
+        sample = sample_of(task, dataset, rows, training_weights(task, dataset)[rows])
+        return constant_loss(resolved.objective, sample.y, sample.weight, float(sample.smoothing), float(sample.delta))
 
     def _line_up(self) -> None:
         """All three at their beginning."""
@@ -242,7 +256,7 @@ class Race:
             settings=padded.settings(train, recipe.task, base.resolved.objective), seed=noise.key(recipe.seed)
         )
         left = EPOCHS * -(-base.dataset.train.size // train.batch_size)
-        state, program = padded.fresh(self._first), padded.compiled()
+        state, program = padded.fresh(self._first), padded.compiled(base.room)
         while left > 0:
             before = int(state.now.step)
             state, _ = program(state, *arguments, np.int32(left))
@@ -278,13 +292,15 @@ def _framed(
     whole: Surface,
     shown: Float64[np.ndarray, "ys xs"],
     complete: bool,
+    constant: float,
 ) -> bytes:
     margins = np.full((2, max(shown.shape)), np.nan)
     if complete:
         margins[0, : shown.shape[1]], margins[1, : shown.shape[0]] = whole.along_x(), whole.along_y()
     values = [trial.value for found in tried.values() for trial in found]
     known = np.concatenate([shown[np.isfinite(shown)], [v for v in values if math.isfinite(v)]])
-    low, high = (float(known.min()), float(known.max())) if known.size else (math.nan, math.nan)
+    low = float(known.min()) if known.size else math.nan
+    high = max(constant, 1.01 * low)
     trials = np.array([[_spot(trial, whole) for trial in found] for found in tried.values()])
     best = np.array([_best_so_far(found) for found in tried.values()])
     sections = {
@@ -311,7 +327,7 @@ def _spot(trial: Tried, whole: Surface) -> tuple[float, float, float]:
     return x, y, trial.value
 
 
-def _share(value: float, axis: SearchedAxis) -> float:
+def _share(value: float | int, axis: SearchedAxis) -> float:
     """Where a value stands on its axis, from 0 to 1."""
     if axis.scale == "log":
         return math.log(value / axis.low) / math.log(axis.high / axis.low)

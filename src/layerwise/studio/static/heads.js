@@ -4,8 +4,8 @@ import { close, h, popover } from "./dom.js";
 import { counter as inputs, hasFeatures } from "./features.js";
 
 const LAYERS = 6;
-const UNITS = 8;
-const ACTIVATIONS = {
+const UNITS = 64;
+export const ACTIVATIONS = {
   tanh: "tanh",
   sigmoid: "sigmoid",
   relu: "ReLU",

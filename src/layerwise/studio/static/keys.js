@@ -27,7 +27,7 @@ function typing(target) {
 
 // A widget that uses arrows, Home and End itself.
 function owns(target) {
-  return target.closest("input[type=range], [role=slider], [role=tab], [role=radio], .unit, input[type=radio]");
+  return target.closest("input[type=range], [role=slider], [role=tab], [role=radio], .unit, .lane, input[type=radio]");
 }
 
 function actions(app) {

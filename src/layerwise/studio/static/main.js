@@ -11,6 +11,7 @@ import * as curves from "./curves.js";
 import { $, close } from "./dom.js";
 import * as drawer from "./drawer.js";
 import * as figures from "./figures.js";
+import * as games from "./games.js";
 import * as keys from "./keys.js";
 import * as lessons from "./lessons.js";
 import * as many from "./many.js";
@@ -26,8 +27,9 @@ import * as time from "./time.js";
 import * as train from "./train.js";
 import { Lost, Wire } from "./wire.js";
 
-const PARTS = [pages, time, settings, network, output, pen, figures, curves, drawer, caption, compare, many, lessons, runs, own, train, share];
-const VIEW = { page: "playground", theme: "", present: false, discrete: false, validation: true, figure: "loss", drawer: "", lesson: "", run: "", find: "", sort: "when" };
+const PARTS = [pages, own, train, time, settings, network, output, pen, figures, curves, drawer, caption, compare, many, lessons, runs, share];
+const ALONE = new Set([network, output, pen, figures, curves, drawer]); // show the playground's one network
+const VIEW = { other: '{"train.l2":0.003}', vary: "start", against: "train.l2", draw: "0", page: "playground", theme: "", present: false, discrete: false, validation: true, figure: "loss", drawer: "", lesson: "", run: "", find: "", sort: "when" };
 
 export const state = {
   scene: null,
@@ -144,8 +146,15 @@ function take(scene) {
   if (state.row !== null && ![...scene.points.train, ...scene.points.validation].some(([row]) => row === state.row)) {
     state.row = null;
   }
-  for (const part of PARTS) part.scene(app);
+  for (const part of parts()) part.scene(app);
   changed();
+  games.follow(app);
+}
+
+// The parts of what is played, where they are seen.
+function parts() {
+  const alone = state.scene.game === "playground" && ["playground", "lessons"].includes(state.view.page);
+  return alone ? PARTS : PARTS.filter((part) => !ALONE.has(part));
 }
 
 function receive(frame) {
@@ -170,7 +179,7 @@ function changed() {
     waiting = false;
     const { frame, scene, fresh } = state;
     if (scene && frame && frame.revision === scene.revision) {
-      for (const part of PARTS) part.paint(app);
+      for (const part of parts()) part.paint(app);
     } else {
       caption.paint(app);
     }
@@ -225,8 +234,9 @@ function look() {
   root.classList.toggle("opened", tab !== "");
   $("present").setAttribute("aria-pressed", present);
   forget();
-  if (state.scene) for (const part of PARTS) part.scene(app);
+  if (state.scene) for (const part of parts()) part.scene(app);
   changed();
+  games.follow(app);
 }
 
 export const app = { state, command, set, recipe, change, redraw: look, weight, undo, view, changed, layers };
@@ -245,7 +255,10 @@ look();
 
 const wire = new Wire({
   frame: receive,
-  event: (message) => take(message.scene),
+  event: (message) => {
+    if (message.error) state.error = message.error;
+    take(message.scene);
+  },
   up: async (again) => {
     state.online = true;
     // A new line is a new session: it goes to where this page stands, or to where its address leads.

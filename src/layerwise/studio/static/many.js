@@ -1,7 +1,281 @@
-// Many networks that learn at once, ordered by loss.
+// Many networks that learn at once: a dot for each on the axis of losses, and what each says over both inputs,
+// the best first. While they learn every one keeps its place; at rest they are sorted.
 
-export function setup() {}
+import { token } from "./color.js";
+import { $, h, put, short } from "./dom.js";
+import { open } from "./games.js";
+import * as search from "./search.js";
+import { boundary, scatter, surface } from "./surface.js";
 
-export function scene() {}
+const MODES = { start: "initial weights", rate: "learning rate", search: "search" };
+const STATES = ["in a good minimum", "stuck", "halted"];
 
-export function paint() {}
+let tabs, title, dots, grid;
+let lanes = []; // { button, canvas, loss, name }
+let order = []; // of the lanes, as they stand
+let places = []; // of the dots: [x, y]
+let over = null;
+let points = null;
+let pointsOf = "";
+
+export function setup(app) {
+  title = h("h2", {}, h("span", { class: "what" }), h("span"));
+  tabs = Object.entries(MODES).map(([vary, words]) => {
+    const tab = h("button", { role: "tab", "data-vary": vary, onclick: () => app.view({ vary }) }, words);
+    return tab;
+  });
+  const list = h("div", { class: "tabs", role: "tablist", "aria-label": "What is varied" }, ...tabs);
+  list.addEventListener("keydown", (event) => {
+    const way = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!way) return;
+    event.preventDefault();
+    const next = tabs[(tabs.indexOf(document.activeElement) + way + tabs.length) % tabs.length];
+    next.click();
+    next.focus();
+  });
+  dots = h("canvas", { role: "img", "aria-label": "Losses of all" });
+  grid = h("div", { class: "lanes", role: "group", "aria-label": "Networks, the best first: arrows walk, Enter opens one" });
+  $("many").append(
+    h("header", {}, title, list),
+    h("div", { class: "crowd" }, h("div", { class: "dots" }, dots), grid),
+    search.made(app),
+  );
+  grid.addEventListener("keydown", (event) => walk(event));
+  dots.addEventListener("pointermove", (event) => hover(app, nearest(event)));
+  dots.addEventListener("pointerleave", () => hover(app, null));
+  dots.addEventListener("click", () => over !== null && open(app, over));
+  new ResizeObserver(() => app.state.scene && app.changed()).observe($("many"));
+}
+
+function build(app, count) {
+  lanes = Array.from({ length: count }, (_, lane) => {
+    const canvas = h("canvas", { "aria-hidden": "true" });
+    const [loss, name] = [h("b"), h("span")];
+    const button = h("button", { class: "lane", "data-lane": String(lane), onclick: () => open(app, lane) }, canvas, h("span", { class: "said" }, loss, name));
+    button.addEventListener("pointerenter", () => hover(app, lane));
+    button.addEventListener("pointerleave", () => hover(app, null));
+    button.addEventListener("focus", () => stop(button));
+    return { button, canvas, loss, name };
+  });
+  order = lanes.map((_, lane) => lane);
+  grid.replaceChildren(...lanes.map((lane) => lane.button));
+  stop(lanes[0].button);
+}
+
+// One stop of the Tab key for all; arrows walk.
+function stop(button) {
+  for (const lane of lanes) lane.button.tabIndex = lane.button === button ? 0 : -1;
+}
+
+function walk(event) {
+  const columns = getComputedStyle(grid).gridTemplateColumns.split(" ").length;
+  const by = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[event.key];
+  const at = order.findIndex((lane) => lanes[lane].button === document.activeElement);
+  if (!by || at < 0) return;
+  event.preventDefault();
+  const next = order[at + by];
+  if (next !== undefined) lanes[next].button.focus();
+}
+
+function hover(app, lane) {
+  if (over === lane) return;
+  over = lane;
+  lanes.forEach(({ button }, i) => button.classList.toggle("over", i === lane));
+  app.changed();
+}
+
+function nearest({ offsetX, offsetY }) {
+  let [found, far] = [null, 16];
+  places.forEach((place, lane) => {
+    const off = place ? Math.hypot(place[0] - offsetX, place[1] - offsetY) : Infinity;
+    if (off < far) [found, far] = [lane, off];
+  });
+  return found;
+}
+
+// ── what they came to ───────────────────────────────────────────────────────────────────────────
+
+// The loss that they are told apart by: the validation part's, where there is one.
+function lossesOf({ frame, scene }) {
+  const column = scene.points.validation.length ? 2 : 0;
+  return lanes.map((_, lane) => frame.losses.values[4 * lane + column]);
+}
+
+function sort(state, losses) {
+  if (state.scene.playing) return;
+  const rank = (lane) => (Number.isFinite(losses[lane]) ? losses[lane] : Infinity);
+  const wanted = lanes.map((_, lane) => lane).sort((a, b) => rank(a) - rank(b) || a - b);
+  if (wanted.join() === order.join()) return;
+  order = wanted;
+  const held = document.activeElement;
+  grid.append(...order.map((lane) => lanes[lane].button));
+  if (grid.contains(held)) held.focus({ preventScroll: true });
+}
+
+function nameOf(scene, lane) {
+  return scene.vary === "rate" ? `rate ${scene.values[lane]}` : `seed ${scene.values[lane]}`;
+}
+
+function words(state, losses) {
+  const { scene, frame } = state;
+  lanes.forEach(({ button, loss, name }, lane) => {
+    const kind = frame.basins.values[2 * lane + 1];
+    put(loss, short(losses[lane]));
+    put(name, nameOf(scene, lane));
+    button.dataset.state = Number.isFinite(losses[lane]) ? String(kind) : "";
+    if (scene.playing && document.activeElement !== button) return;
+    const said = Number.isFinite(losses[lane]) ? `loss ${short(losses[lane])}, ${STATES[kind]}` : "not trained yet";
+    button.setAttribute("aria-label", `${nameOf(scene, lane)}, ${said}`);
+  });
+}
+
+// ── drawing ─────────────────────────────────────────────────────────────────────────────────────
+
+function picture(state, lane, side) {
+  const { frame, scene, view } = state;
+  const { canvas } = lanes[lane];
+  if (canvas.width !== side) Object.assign(canvas, { width: side, height: side });
+  const [, n, , outputs] = frame.surface.shape;
+  const size = n * n * outputs;
+  const field = { n, outputs, values: frame.surface.values.subarray(lane * size, (lane + 1) * size) };
+  const pen = canvas.getContext("2d");
+  surface(pen, side, scene, field, view.discrete);
+  if (scene.kind !== "quantities") boundary(pen, side, scene, field);
+  pen.drawImage(points, 0, 0);
+}
+
+function pointsAt(state, side) {
+  const wanted = `${state.scene.revision} ${side} ${token("--ink")}`;
+  if (wanted === pointsOf) return;
+  pointsOf = wanted;
+  points = points ?? document.createElement("canvas");
+  Object.assign(points, { width: side, height: side });
+  const { train } = state.scene.points;
+  // Enough of them to see the figure; all would hide what is below.
+  const every = Math.max(1, Math.ceil(train.length / 90));
+  scatter(points.getContext("2d"), side, state.scene, train.filter((_, i) => i % every === 0).map((one) => [one, false]), 1.9);
+}
+
+function drawDots(losses) {
+  const scale = window.devicePixelRatio || 1;
+  const { clientWidth: width, clientHeight: height } = dots;
+  if (!width || !height) return;
+  const [wide, high] = [Math.round(width * scale), Math.round(height * scale)];
+  if (dots.width !== wide || dots.height !== high) Object.assign(dots, { width: wide, height: high });
+  const pen = dots.getContext("2d");
+  pen.setTransform(scale, 0, 0, scale, 0, 0);
+  pen.clearRect(0, 0, width, height);
+  const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
+  pen.font = `${0.857 * rem}px ${getComputedStyle(document.body).fontFamily}`;
+  const base = height - 1.6 * rem;
+  pen.strokeStyle = token("--edge");
+  pen.lineWidth = 1;
+  pen.beginPath();
+  pen.moveTo(0, base + 0.5);
+  pen.lineTo(width, base + 0.5);
+  pen.stroke();
+  const known = losses.filter((loss) => Number.isFinite(loss) && loss > 0);
+  places = losses.map(() => null);
+  if (!known.length) return;
+  // Never narrower than a factor of two: what is alike looks alike.
+  let [low, top] = [Math.log(Math.min(...known)), Math.log(Math.max(...known))];
+  const pad = Math.max(0.06 * (top - low), (Math.LN2 - (top - low)) / 2, 0);
+  [low, top] = [low - pad, top + pad];
+  const x = (loss) => 0.6 * rem + ((width - 1.2 * rem) * (Math.log(loss) - low)) / (top - low);
+  axis(pen, [low, top], x, base, width, rem);
+  stack(pen, losses, x, base, rem);
+}
+
+function axis(pen, [low, top], x, base, width, rem) {
+  pen.fillStyle = token("--ink2");
+  pen.textBaseline = "top";
+  const said = [pen.measureText("good minima").width, pen.measureText("bad minima").width];
+  pen.textAlign = "left";
+  pen.fillText("good minima", 0, base + 0.4 * rem);
+  pen.textAlign = "right";
+  pen.fillText("bad minima", width, base + 0.4 * rem);
+  pen.textAlign = "center";
+  let last = said[0] + 1.5 * rem;
+  for (const value of ticks(Math.exp(low), Math.exp(top))) {
+    const [at, text] = [x(value), String(Number(value.toPrecision(2)))];
+    const half = pen.measureText(text).width / 2;
+    if (at - half < last || at + half > width - said[1] - 1.5 * rem) continue;
+    last = at + half + 1.5 * rem;
+    pen.fillRect(Math.round(at), base, 1, 0.3 * rem);
+    pen.fillText(text, at, base + 0.4 * rem);
+  }
+}
+
+function ticks(low, top) {
+  const found = [];
+  for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(top)); power++) {
+    const steps = top / low > 300 ? [1] : top / low > 8 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 6, 8];
+    for (const step of steps) found.push(step * 10 ** power);
+  }
+  return found.filter((value) => value >= low && value <= top);
+}
+
+// Dots that would lie on another stand on it.
+function stack(pen, losses, x, base, rem) {
+  const r = Math.min(0.33 * rem, (base - 4) / 20);
+  const columns = new Map();
+  const sorted = losses.map((loss, lane) => [loss, lane]).filter(([loss]) => Number.isFinite(loss) && loss > 0);
+  sorted.sort((a, b) => a[0] - b[0]);
+  for (const [loss, lane] of sorted) {
+    const column = Math.round(x(loss) / (2.2 * r));
+    const high = columns.get(column) ?? 0;
+    columns.set(column, high + 1);
+    places[lane] = [column * 2.2 * r, base - r - 1 - 2.15 * r * high];
+  }
+  const best = order.find((lane) => places[lane]);
+  places.forEach((place, lane) => {
+    if (!place) return;
+    pen.beginPath();
+    pen.arc(...place, r, 0, 2 * Math.PI);
+    pen.fillStyle = token(lane === over || lane === best ? "--ink" : "--ink3");
+    pen.fill();
+    if (lane !== over && !(over === null && lane === best)) return;
+    pen.beginPath();
+    pen.arc(...place, r + 3, 0, 2 * Math.PI);
+    pen.strokeStyle = token("--ink");
+    pen.lineWidth = 1.6;
+    pen.stroke();
+  });
+}
+
+// ── the part ────────────────────────────────────────────────────────────────────────────────────
+
+const shown = ({ state }) => state.view.page === "many";
+
+export function scene(app) {
+  if (!shown(app)) return;
+  const { state } = app;
+  const { scene, view } = state;
+  for (const tab of tabs) {
+    const on = tab.dataset.vary === view.vary;
+    tab.setAttribute("aria-selected", on);
+    tab.tabIndex = on ? 0 : -1;
+  }
+  $("many").dataset.vary = view.vary;
+  if (view.vary === "search") search.scene(app);
+  const searching = view.vary === "search";
+  put(title.firstChild, searching ? "Three searches, one surface" : view.vary === "rate" ? "32 learning rates, the same weights" : "32 initial weights, one network");
+  const part = scene.points.validation.length ? "validation" : "training";
+  put(title.lastChild, searching ? `lowest ${part} loss of ${scene.epochs ?? 20} epochs` : `by ${part} loss`);
+  if (scene.game === "many" && lanes.length !== scene.values.length) build(app, scene.values.length);
+}
+
+export function paint(app) {
+  if (!shown(app)) return;
+  const { state } = app;
+  if (state.scene.game === "race") search.paint(app);
+  if (state.scene.game !== "many" || !state.frame.losses || !lanes.length) return;
+  const losses = lossesOf(state);
+  sort(state, losses);
+  const side = Math.round(lanes[0].canvas.clientWidth * (window.devicePixelRatio || 1));
+  if (!side) return;
+  pointsAt(state, side);
+  lanes.forEach((_, lane) => picture(state, lane, side));
+  words(state, losses);
+  drawDots(losses);
+}

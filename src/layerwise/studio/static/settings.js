@@ -1,6 +1,7 @@
 // Settings: every control is a key of the recipe, sent as it is moved.
 
 import { $, h, plainNumber, put, typed } from "./dom.js";
+import * as digit from "./digit.js";
 import { stop, ways } from "./pen.js";
 import { drawToy, TOYS } from "./toys.js";
 
@@ -41,7 +42,7 @@ const MORE = {
   cosine: [["floor", "Down to, times", spaced(0, 0.9, 0.1), 0]],
   one_cycle: [["peak", "Peak at", spaced(0.1, 0.9, 0.1), 0.3]],
 };
-const OPTIMIZERS = {
+export const OPTIMIZERS = {
   sgd: "SGD",
   momentum: "momentum",
   nesterov: "Nesterov",
@@ -58,7 +59,7 @@ const SCHEDULES = {
   cosine: "cosine",
   one_cycle: "one cycle",
 };
-const STARTS = {
+export const STARTS = {
   auto: "automatic",
   he: "He",
   glorot: "Glorot",
@@ -67,7 +68,7 @@ const STARTS = {
   uniform: "uniform",
   zeros: "zeros",
 };
-const LOSSES = {
+export const LOSSES = {
   classes: { auto: "cross-entropy", balanced: "balanced", smoothed: "smoothed" },
   quantities: { mse: "squared", mae: "absolute", huber: "Huber" },
 };
@@ -203,6 +204,19 @@ function toys(app) {
   return group;
 }
 
+const DIGITS = `layerwise = 1
+data = { kind = "named", name = "digits" }
+network = { kind = "mlp", hidden = [32], activation = "relu" }
+train = { epochs = 1000000, batch_size = 32, optimizer = "adam", learning_rate = 0.003, patience = 0 }
+`;
+
+// The digits of the catalogue, as a button of their own.
+function digits(app) {
+  const button = h("button", { class: "quiet", id: "digits", onclick: () => app.recipe(DIGITS) }, "Handwritten digits");
+  controls.push({ show: ({ data }) => button.setAttribute("aria-pressed", data.name === "digits") });
+  return h("div", { class: "ways" }, button);
+}
+
 function splitOf({ data }) {
   const { split } = data;
   return { kind: split.kind, validation: split.validation ?? 0, test: split.test ?? 0 };
@@ -254,7 +268,7 @@ function split(app) {
       held = splitOf(recipe);
       const [a, b] = ends();
       const { points } = app.state.scene;
-      const rows = [points.train.length, points.validation.length];
+      const rows = [app.state.scene.rows?.train ?? points.train.length, app.state.scene.rows?.validation ?? points.validation.length];
       parts.forEach((part, i) => put(part, `${["train", "val.", "test"][i]} ${i < 2 ? rows[i] : share(held.test)}`));
       [a, b - a, 1 - b].forEach((size, i) => (bar.children[i].style.flexGrow = size));
       handles.forEach((handle, i) => {
@@ -289,7 +303,7 @@ function lossOf({ task }) {
   return task.kind === "regress" ? task.loss : "auto";
 }
 
-const TASKS = {
+export const TASKS = {
   auto: { kind: "auto" },
   balanced: { kind: "classify", class_weight: "balanced" },
   smoothed: { kind: "classify", label_smoothing: 0.1 },
@@ -326,6 +340,8 @@ function form(app) {
     h("h2", {}, "Data", h("span", { id: "data-name" })),
     toys(app),
     ways(app),
+    digits(app),
+    ...(recipe.data.name === "digits" ? [digit.pad(app)] : []),
     ...(toy
       ? [
           slider(app, "Noise", "data.noise", spaced(0, 0.5, 0.05), (all) => all.data.noise, {
@@ -342,7 +358,7 @@ function form(app) {
           ),
         ]
       : []),
-    slider(app, "Batch size", "train.batch_size", [1, 2, 4, 5, 8, 10, 12, 16, 20, 24, 32], number("batch_size"), {
+    slider(app, "Batch size", "train.batch_size", [1, 2, 4, 5, 8, 10, 16, 20, 32, 64, 128, 256], number("batch_size"), {
       whole: true,
     }),
     split(app),
@@ -406,6 +422,7 @@ export function scene(app) {
   const now = train(recipe);
   const wanted = [
     recipe.data.kind,
+    recipe.data.name === "digits",
     now.optimizer?.kind,
     now.schedule?.kind,
     kind,
@@ -423,4 +440,6 @@ export function scene(app) {
   put($("data-name"), nameOf(recipe.data));
 }
 
-export function paint() {}
+export function paint(app) {
+  digit.paint(app);
+}

@@ -2,6 +2,7 @@
 
 import { best } from "./curve.js";
 import { $, count, h, put, typed } from "./dom.js";
+import { clock } from "./games.js";
 
 let seeking = null; // the step to go to next, while a way there is under way
 let dragging = false;
@@ -146,9 +147,11 @@ export function paint({ state }) {
   const { step, end, scene } = state;
   const per = scene.steps_per_epoch;
   const epoch = Math.floor(step / per);
-  put($("epoch"), count(epoch));
-  put($("batch"), `batch ${step % per} of ${per}`);
-  put($("step"), `step ${count(step)}`);
+  const said = clock(state);
+  put($("epoch-word"), said.word);
+  put($("epoch"), said.epoch);
+  put($("batch"), said.below[0]);
+  put($("step"), said.below[1] ? `, ${said.below[1]}` : "");
   const bar = $("scrub");
   bar.querySelector(".done").style.width = percent(step, end);
   bar.querySelector(".thumb").style.left = percent(step, end);
@@ -161,7 +164,7 @@ export function paint({ state }) {
   }
   bar.setAttribute("aria-valuemax", end);
   bar.setAttribute("aria-valuenow", step);
-  bar.setAttribute("aria-valuetext", `epoch ${epoch}, batch ${step % per}`);
+  bar.setAttribute("aria-valuetext", scene.game === "playground" ? `epoch ${epoch}, batch ${step % per}` : `${said.word} ${epoch}`);
   ticks(state);
   for (const [id, off] of [
     ["epoch-back", step === 0],

@@ -1,0 +1,250 @@
+// A race of searches: a grid, random draws and Bayesian search on one surface, trial by trial, and the best so far.
+
+import { token } from "./color.js";
+import { $, h, put, short } from "./dom.js";
+import { open } from "./games.js";
+import { raster } from "./surface.js";
+
+const NAMES = {
+  "train.learning_rate": "learning rate",
+  "train.l2": "L2",
+  "train.l1": "L1",
+  "train.dropout": "dropout",
+  "train.batch_size": "batch size",
+  "train.optimizer.momentum": "momentum",
+};
+const DASHES = [[], [6, 4], [2, 3]];
+const EDGE = 0.13; // of a panel is left for the marks on both axes
+
+let panels = []; // { heading, canvas, best }
+let against, draw, chart, box;
+let ramp = null;
+let rampOf = "";
+
+export function made(app) {
+  against = h("select", { "aria-label": "Searched with the learning rate" });
+  against.addEventListener("change", () => app.view({ against: against.value }));
+  draw = h("span");
+  const next = h("button", { id: "next-draw", onclick: () => app.view({ draw: String(Number(app.state.view.draw) + 1) }) }, "Other draws");
+  panels = [0, 1, 2].map((search) => {
+    const canvas = h("canvas", { role: "img" });
+    canvas.addEventListener("click", (event) => choose(app, search, event));
+    return { heading: h("h3"), best: h("span"), canvas };
+  });
+  chart = h("canvas", { role: "img", "aria-label": "Lowest loss so far of the three searches" });
+  box = h(
+    "div",
+    { class: "race" },
+    h("p", { class: "choices" }, "learning rate", h("span", { "aria-hidden": "true" }, "×"), h("span", { class: "menu" }, against), next, draw),
+    h("div", { class: "panels" }, ...panels.map(({ heading, best, canvas }) => h("section", {}, h("header", {}, heading, best), canvas))),
+    h("div", { class: "chart" }, chart),
+  );
+  return box;
+}
+
+// ── where things stand on a panel ───────────────────────────────────────────────────────────────
+
+function layout(side) {
+  const edge = EDGE * side;
+  return { edge, inner: side - edge, x: (share) => share * (side - edge), y: (share) => side - share * (side - edge) };
+}
+
+// A click on a trial plays with its settings.
+function choose(app, search, event) {
+  const { frame, scene } = app.state;
+  if (!frame?.trials) return;
+  const side = panels[search].canvas.clientWidth;
+  const { x, y } = layout(side);
+  const made = frame.trials.shape[1];
+  let [found, far] = [null, 14];
+  for (let trial = 0; trial < made; trial++) {
+    const [a, b] = frame.trials.values.subarray(3 * (search * made + trial), 3 * (search * made + trial) + 2);
+    const off = Math.hypot(x(a) - event.offsetX, y(b) - event.offsetY);
+    if (off < far) [found, far] = [trial, off];
+  }
+  if (found !== null) open(app, search * scene.trials + found);
+}
+
+// From dark, the lowest loss, to paper.
+function inks() {
+  const [from, to] = [token("--ink2"), token("--fill")];
+  if (rampOf !== from + to) {
+    rampOf = from + to;
+    const channels = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
+    const [a, b] = [channels(from), channels(to)];
+    ramp = Uint32Array.from({ length: 256 }, (_, i) => {
+      const [r, g, blue] = a.map((c, k) => Math.round(c + ((b[k] - c) * i) / 255));
+      return (255 << 24) | (blue << 16) | (g << 8) | r;
+    });
+  }
+  return ramp;
+}
+
+function ground(pen, side, { surface }) {
+  const [rows, columns] = surface.shape;
+  const n = Math.max(rows, columns);
+  const colors = inks();
+  const { edge, inner } = layout(side);
+  const color = (at) => {
+    const value = surface.values[Math.floor((Math.floor(at / n) * rows) / n) * columns + Math.floor(((at % n) * columns) / n)];
+    return Number.isFinite(value) ? colors[Math.round(255 * Math.min(1, Math.max(0, value)))] : 0;
+  };
+  const canvas = raster(pen, inner, n, color, false);
+  pen.drawImage(canvas, 0, edge, inner, inner);
+}
+
+// On both edges where the trials stand, and how the mean over the other axis goes: low is good.
+function margins(pen, side, frame, search) {
+  const { edge, inner, x, y } = layout(side);
+  const made = frame.trials.shape[1];
+  const unit = side / 320;
+  pen.strokeStyle = token("--ink");
+  pen.lineWidth = Math.max(1, unit);
+  for (let trial = 0; trial < made; trial++) {
+    const [a, b] = frame.trials.values.subarray(3 * (search * made + trial), 3 * (search * made + trial) + 2);
+    pen.beginPath();
+    pen.moveTo(x(a), edge - 2 * unit);
+    pen.lineTo(x(a), edge - 10 * unit);
+    pen.moveTo(inner + 2 * unit, y(b));
+    pen.lineTo(inner + 10 * unit, y(b));
+    pen.stroke();
+  }
+  pen.strokeStyle = token("--ink3");
+  const room = edge - 14 * unit;
+  const [, levels] = frame.margins.shape;
+  [0, 1].forEach((axis) => {
+    const values = frame.margins.values.subarray(axis * levels, (axis + 1) * levels).filter(Number.isFinite);
+    pen.beginPath();
+    values.forEach((value, i) => {
+      const [along, off] = [(i + 0.5) / values.length, 12 * unit + room * Math.min(1, Math.max(0, value))];
+      const at = axis ? [inner + off, y(along)] : [x(along), edge - off];
+      pen[i ? "lineTo" : "moveTo"](...at);
+    });
+    pen.stroke();
+  });
+}
+
+function trials(pen, side, frame, search) {
+  const { x, y } = layout(side);
+  const made = frame.trials.shape[1];
+  const unit = side / 320;
+  const list = Array.from({ length: made }, (_, trial) => frame.trials.values.subarray(3 * (search * made + trial), 3 * (search * made + trial) + 3));
+  let best = null;
+  for (const one of list) if (Number.isFinite(one[2]) && (!best || one[2] < best[2])) best = one;
+  list.forEach((one, trial) => {
+    pen.beginPath();
+    pen.arc(x(one[0]), y(one[1]), 3.6 * unit, 0, 2 * Math.PI);
+    pen.fillStyle = token(trial === made - 1 ? "--ink" : "--raised");
+    pen.fill();
+    pen.lineWidth = 1.4 * unit;
+    pen.strokeStyle = token(trial === made - 1 ? "--raised" : "--ink");
+    pen.stroke();
+  });
+  if (!best) return;
+  for (const [r, color, width] of [[7.5, "--raised", 4.5], [7.5, "--ink", 2]]) {
+    pen.beginPath();
+    pen.arc(x(best[0]), y(best[1]), r * unit, 0, 2 * Math.PI);
+    pen.lineWidth = width * unit;
+    pen.strokeStyle = token(color);
+    pen.stroke();
+  }
+}
+
+// ── the best so far ─────────────────────────────────────────────────────────────────────────────
+
+function drawChart({ frame, scene }) {
+  const scale = window.devicePixelRatio || 1;
+  const { clientWidth: width, clientHeight: height } = chart;
+  if (!width || !height) return;
+  const [wide, high] = [Math.round(width * scale), Math.round(height * scale)];
+  if (chart.width !== wide || chart.height !== high) Object.assign(chart, { width: wide, height: high });
+  const pen = chart.getContext("2d");
+  pen.setTransform(scale, 0, 0, scale, 0, 0);
+  pen.clearRect(0, 0, width, height);
+  const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
+  pen.font = `${0.857 * rem}px ${getComputedStyle(document.body).fontFamily}`;
+  const [left, right, top, low] = [3.2 * rem, width - 9 * rem, 0.8 * rem, height - 1.6 * rem];
+  const made = frame.best.shape[1];
+  const known = [...frame.best.values].filter((value) => Number.isFinite(value) && value > 0);
+  const [least, most] = known.length ? [Math.min(...known), Math.max(...known)] : [0.01, 1];
+  const span = Math.log(most / least) || 1;
+  const x = (trial) => left + ((right - left) * trial) / Math.max(1, scene.trials - 1);
+  const y = (value) => low - 4 - ((low - 4 - top) * Math.log(value / least)) / span;
+  pen.strokeStyle = token("--line");
+  pen.fillStyle = token("--ink3");
+  pen.textBaseline = "middle";
+  for (const value of known.length ? [most, least] : []) {
+    pen.beginPath();
+    pen.moveTo(left, Math.round(y(value)) + 0.5);
+    pen.lineTo(right, Math.round(y(value)) + 0.5);
+    pen.stroke();
+    pen.textAlign = "right";
+    pen.fillText(String(Number(value.toPrecision(2))), left - 0.5 * rem, y(value));
+  }
+  pen.textBaseline = "top";
+  pen.textAlign = "left";
+  pen.fillText("1", left, low + 0.3 * rem);
+  pen.textAlign = "right";
+  pen.fillText(`${scene.trials} trials`, right, low + 0.3 * rem);
+  lines(pen, frame, scene, { made, x, y, right, low, rem });
+}
+
+function lines(pen, frame, scene, { made, x, y, right, low, rem }) {
+  const labels = [];
+  scene.methods.forEach((name, search) => {
+    const values = frame.best.values.subarray(search * made, (search + 1) * made);
+    pen.setLineDash(DASHES[search]);
+    pen.lineWidth = 1.7;
+    pen.strokeStyle = token("--ink");
+    pen.beginPath();
+    let drawn = false;
+    values.forEach((value, trial) => {
+      if (!Number.isFinite(value)) return;
+      if (drawn) pen.lineTo(x(trial), y(values[trial - 1]));
+      pen[drawn ? "lineTo" : "moveTo"](x(trial), y(value));
+      drawn = true;
+    });
+    pen.stroke();
+    const last = values.at(-1);
+    if (Number.isFinite(last)) labels.push({ name, value: last, at: y(last) });
+  });
+  pen.setLineDash([]);
+  labels.sort((a, b) => a.at - b.at);
+  labels.forEach((label, i) => i && (label.at = Math.max(label.at, labels[i - 1].at + 1.25 * rem)));
+  const too = (labels.at(-1)?.at ?? 0) - low;
+  pen.textAlign = "left";
+  pen.textBaseline = "middle";
+  pen.fillStyle = token("--ink");
+  for (const { name, value, at } of labels) pen.fillText(`${short(value)} ${name}`, right + 0.7 * rem, at - Math.max(0, too));
+}
+
+// ── the part ────────────────────────────────────────────────────────────────────────────────────
+
+export function scene({ state }) {
+  const { scene, view } = state;
+  if (scene.game !== "race") return;
+  against.replaceChildren(...scene.choices.map((path) => h("option", { value: path, selected: path === view.against }, NAMES[path] ?? path)));
+  put(draw, `draws ${scene.draw}, budget ${scene.trials} trials each`);
+  panels.forEach(({ heading }, i) => put(heading, `${scene.methods[i].charAt(0).toUpperCase()}${scene.methods[i].slice(1)}`));
+}
+
+export function paint({ state }) {
+  const { frame, scene } = state;
+  if (!frame.trials || !$("many").clientWidth) return;
+  const made = frame.trials.shape[1];
+  panels.forEach(({ canvas, best }, search) => {
+    const side = Math.round(canvas.clientWidth * (window.devicePixelRatio || 1));
+    if (!side) return;
+    if (canvas.width !== side) Object.assign(canvas, { width: side, height: side });
+    const pen = canvas.getContext("2d");
+    pen.clearRect(0, 0, side, side);
+    ground(pen, side, frame);
+    margins(pen, side, frame, search);
+    trials(pen, side, frame, search);
+    const value = made ? frame.best.values[(search + 1) * made - 1] : NaN;
+    put(best, Number.isFinite(value) ? short(value, 4) : "");
+    const label = `${scene.methods[search]}: ${made} of ${scene.trials} trials, lowest loss ${Number.isFinite(value) ? short(value, 4) : "unknown"}; learning rate along, ${NAMES[scene.against]} upwards`;
+    if (canvas.getAttribute("aria-label") !== label) canvas.setAttribute("aria-label", label);
+  });
+  drawChart(state);
+}
