@@ -1,16 +1,18 @@
 """What pages ask for over HTTP: uploads, runs, reports, predictions; and what attackers get instead."""
 
 import csv
+import errno
 import io
 import json
+import os
 import socket
 import time
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from layerwise import files
 from layerwise.recipe import load
 from layerwise.studio import uploads
 from layerwise.studio.uploads import Uploads
@@ -40,8 +42,6 @@ def trained(served: Any) -> str:
 
 
 def load_text(toml: str) -> Any:
-    import tomllib
-
     raw = tomllib.loads(toml)
     raw["train"] = {"epochs": 3}
     raw["network"] = {"kind": "mlp", "hidden": [4]}
@@ -169,17 +169,12 @@ def test_a_body_without_end_is_cut(served: Any, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_full_disk_is_told_in_words(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    import errno
-    import os
-
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(uploads.os, "replace", full)
     error = refused(served.ask("POST", "/api/uploads?name=a.csv", b"a,b\n1,2\n8,9\n"), 507)
     assert "No space left" in error["received"] and "make room" in error["remedy"]
-    monkeypatch.undo()
-    monkeypatch.setattr(files, "make_folder", lambda path: files.storing(path).__enter__() or full())
     assert not list(served.studio.workspace.uploads.glob(".incoming-*"))
 
 
@@ -343,8 +338,6 @@ def test_runs_side_by_side(served: Any, trained: str) -> None:
 def test_delete_and_undo(served: Any, trained: str) -> None:
     workspace = served.studio.workspace
     past = time.time() - 100
-    import os
-
     os.utime(workspace.runs / trained / "events.jsonl", (past, past))
     status, found = served.ask("DELETE", f"/api/runs/{trained}")
     assert status == 200 and served.ask("GET", "/api/runs")[1]["trash"] == 1
