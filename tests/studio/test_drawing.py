@@ -37,7 +37,6 @@ class Sheet:
         self.tab.settle()
 
     def points(self) -> Any:
-        self.tab.settle()
         return self.tab.state(POINTS)
 
 
