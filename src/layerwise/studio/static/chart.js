@@ -17,14 +17,23 @@ export function chart(heading, lines, best) {
   const x = (epoch) => LEFT + ((WIDTH - LEFT - RIGHT) * (epoch - first)) / (last - first || 1);
   const span = scale(high) - scale(low) || 1;
   const y = (value) => HEIGHT - BOTTOM - ((HEIGHT - BOTTOM - TOP) * (scale(value) - scale(low))) / span;
-  const drawing = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": told(heading, lines, best), class: "chart-of-runs" });
-  for (const [value, at] of [[high, y(high)], [low, y(low)]]) {
+  const drawing = svg("svg", {
+    viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
+    role: "img",
+    "aria-label": told(heading, lines, best),
+    class: "chart-of-runs",
+  });
+  for (const [value, at] of [
+    [high, y(high)],
+    [low, y(low)],
+  ]) {
     drawing.append(svg("line", { x1: LEFT, x2: WIDTH - RIGHT, y1: at, y2: at, class: "axis" }));
     write(drawing, LEFT - 8, at + 4, figure(value), "end");
   }
   write(drawing, LEFT, HEIGHT - 4, `epoch ${first}`, "start");
   write(drawing, WIDTH - RIGHT, HEIGHT - 4, String(last), "end");
-  if (best !== null) drawing.append(svg("line", { x1: x(best), x2: x(best), y1: TOP, y2: HEIGHT - BOTTOM, class: "best" }));
+  if (best !== null)
+    drawing.append(svg("line", { x1: x(best), x2: x(best), y1: TOP, y2: HEIGHT - BOTTOM, class: "best" }));
   const ends = apart(lines.map((line) => y(line.values.findLast((value) => value !== null))));
   lines.forEach((line, i) => {
     const dash = line.thin ? "" : DASHES[i % DASHES.length && lines.some((one) => one.thin) ? 0 : i % DASHES.length];
@@ -68,7 +77,9 @@ function write(drawing, x, y, words, anchor) {
 }
 
 function figure(value) {
-  return Math.abs(value) >= 1e4 || (value && Math.abs(value) < 1e-3) ? value.toExponential(1).replaceAll("-", "−") : plainNumber(Number(value.toPrecision(3)));
+  return Math.abs(value) >= 1e4 || (value && Math.abs(value) < 1e-3)
+    ? value.toExponential(1).replaceAll("-", "−")
+    : plainNumber(Number(value.toPrecision(3)));
 }
 
 function told(heading, lines, best) {

@@ -62,7 +62,12 @@ function answer(box, { answers, shares, unusual }) {
 
 function table(name) {
   const said = h("span", { class: "soft", role: "status" }, "or drop a table here: every row gets its prediction");
-  const input = h("input", { type: "file", accept: ".csv,.tsv,.parquet,.jsonl", hidden: true, "aria-label": "A table" });
+  const input = h("input", {
+    type: "file",
+    accept: ".csv,.tsv,.parquet,.jsonl",
+    hidden: true,
+    "aria-label": "A table",
+  });
   const box = h(
     "div",
     { class: "table-drop" },

@@ -63,7 +63,10 @@ async function send(file) {
   chooser.value = "";
   open(file.name, h("p", { class: "soft", role: "status" }, "Looking at it."));
   if (file.size > LARGEST) {
-    refuse(file.name, { rule: "A table that a page sends has up to 67 MB", remedy: "train on it from the command line: layerwise init FILE --target COLUMN" });
+    refuse(file.name, {
+      rule: "A table that a page sends has up to 67 MB",
+      remedy: "train on it from the command line: layerwise init FILE --target COLUMN",
+    });
     return;
   }
   try {
@@ -125,7 +128,15 @@ function draw() {
       h(
         "table",
         {},
-        h("thead", {}, h("tr", {}, ...["predict", "input", "column", "kind", "what it holds"].map((word) => h("th", { scope: "col" }, word)))),
+        h(
+          "thead",
+          {},
+          h(
+            "tr",
+            {},
+            ...["predict", "input", "column", "kind", "what it holds"].map((word) => h("th", { scope: "col" }, word)),
+          ),
+        ),
         h("tbody", {}, ...look.columns.map(line)),
       ),
     ),
@@ -144,8 +155,18 @@ function draw() {
 
 function line(column) {
   const { name } = column;
-  const pick = h("input", { type: "radio", name: "own-target", "aria-label": `Predict ${name}`, checked: name === target });
-  const use = h("input", { type: "checkbox", "aria-label": `${name} is an input`, checked: inputs.has(name), "data-input": name });
+  const pick = h("input", {
+    type: "radio",
+    name: "own-target",
+    "aria-label": `Predict ${name}`,
+    checked: name === target,
+  });
+  const use = h("input", {
+    type: "checkbox",
+    "aria-label": `${name} is an input`,
+    checked: inputs.has(name),
+    "data-input": name,
+  });
   pick.addEventListener("change", () => {
     if (column.taken) inputs.delete(name);
     const before = table.look.columns.find((one) => one.name === target);
@@ -173,7 +194,8 @@ function line(column) {
 // What can be done with what is chosen, before it is tried.
 function tell() {
   const taken = [...inputs].filter((name) => name !== target);
-  const rows = table.look.rows > table.played_rows ? `${count(table.played_rows)} of its rows, drawn at random, and ` : "";
+  const rows =
+    table.look.rows > table.played_rows ? `${count(table.played_rows)} of its rows, drawn at random, and ` : "";
   const room = taken.length > PLAYED ? `Playing has room for ${PLAYED} inputs: leave some out, or train for real.` : "";
   const plays = `Play takes ${rows}${taken.length === 1 ? "one input" : `${taken.length} inputs`}; training takes every row.`;
   $("own-said").textContent = taken.length ? room || plays : "Choose at least one input.";

@@ -60,7 +60,9 @@ function one(found) {
   const made = [head(found)];
   if (found.part) made.push(section("Result", partWords(found.part), headline(scores, found.part), ...told(remarks)));
   if (rivals.names.length > 1) {
-    made.push(section("Beside classical models", `On the ${found.part} part, best first; 95 % intervals.`, beside(rivals)));
+    made.push(
+      section("Beside classical models", `On the ${found.part} part, best first; 95 % intervals.`, beside(rivals)),
+    );
   }
   if (course.epochs.length > 1) made.push(section("Curves", bestWords(course), ...curves(course)));
   if (scores.length) made.push(section("All figures", "With 95 % intervals.", figures(scores)));
@@ -95,7 +97,11 @@ function head({ row, ending, toml, playable, model, at_work: busy }) {
       { class: "row" },
       model && report(name, said),
       playable && h("button", { id: "run-play", onclick: play }, "Play with it"),
-      h("button", { id: "run-again", onclick: () => app.trainForReal({ toml, name: name.replace(/-\d+$/, ""), again: name }) }, "Train again"),
+      h(
+        "button",
+        { id: "run-again", onclick: () => app.trainForReal({ toml, name: name.replace(/-\d+$/, ""), again: name }) },
+        "Train again",
+      ),
       !busy && h("button", { class: "quiet", onclick: () => does.remove([name]) }, "Delete"),
       said,
     ),
@@ -162,7 +168,11 @@ function beside({ names, lines, label, places }) {
     );
   });
   const columns = ["model", "", label, "95 % interval"].map((word) => h("th", { scope: "col" }, word));
-  return h("div", { class: "wide" }, h("table", { class: "beside" }, h("thead", {}, h("tr", {}, ...columns)), h("tbody", {}, ...rows)));
+  return h(
+    "div",
+    { class: "wide" },
+    h("table", { class: "beside" }, h("thead", {}, h("tr", {}, ...columns)), h("tbody", {}, ...rows)),
+  );
 }
 
 function bestWords({ best }) {
@@ -175,7 +185,9 @@ function curves({ epochs, train, validation, best }) {
   const others = Object.entries(validation).filter(([name]) => name !== "loss");
   return [
     chart("Loss", lines, best),
-    ...others.slice(0, 1).map(([name, values]) => chart(name.replaceAll("_", " "), [{ name: "validation", epochs, values }], best)),
+    ...others
+      .slice(0, 1)
+      .map(([name, values]) => chart(name.replaceAll("_", " "), [{ name: "validation", epochs, values }], best)),
   ];
 }
 
@@ -184,9 +196,16 @@ function figures(scores) {
   const labels = [...new Set(scores.map((line) => line.label))];
   const cell = (label, name) => {
     const found = scores.find((line) => line.part === name && line.label === label)?.cells[0];
-    return h("td", {}, ...(found ? [h("b", {}, found.value), h("span", { class: "soft" }, ` ${found.low} to ${found.high}`)] : ["–"]));
+    return h(
+      "td",
+      {},
+      ...(found ? [h("b", {}, found.value), h("span", { class: "soft" }, ` ${found.low} to ${found.high}`)] : ["–"]),
+    );
   };
-  return table(["", ...parts], labels.map((label) => [label, ...parts.map((name) => cell(label, name))]));
+  return table(
+    ["", ...parts],
+    labels.map((label) => [label, ...parts.map((name) => cell(label, name))]),
+  );
 }
 
 function table(columns, rows) {
@@ -194,7 +213,12 @@ function table(columns, rows) {
   return h(
     "div",
     { class: "wide", tabindex: "0", role: "region", "aria-label": "Table" },
-    h("table", {}, h("thead", {}, h("tr", {}, ...columns.map((word) => h("th", { scope: "col" }, word)))), h("tbody", {}, ...body)),
+    h(
+      "table",
+      {},
+      h("thead", {}, h("tr", {}, ...columns.map((word) => h("th", { scope: "col" }, word)))),
+      h("tbody", {}, ...body),
+    ),
   );
 }
 
@@ -213,7 +237,9 @@ function diagnosis(name) {
         ),
       );
       const well = healthy.map((one) => h("li", {}, h("b", {}, one.rule), `: ${one.evidence}`));
-      const rest = well.length ? h("details", {}, h("summary", {}, "Looked at, and healthy"), h("ul", {}, ...well)) : null;
+      const rest = well.length
+        ? h("details", {}, h("summary", {}, "Looked at, and healthy"), h("ul", {}, ...well))
+        : null;
       box.replaceChildren(...[h("p", {}, opening), ...found, rest].filter(Boolean));
     })
     .catch((problem) => box.replaceChildren(h("p", { class: "soft" }, sentences(problem))));
@@ -226,7 +252,12 @@ function recipe(toml) {
     put(event.target, "copied");
     setTimeout(() => put(event.target, "copy"), 1500);
   };
-  return h("div", { class: "toml" }, h("pre", { tabindex: "0" }, toml), h("button", { class: "quiet", onclick: copy }, "copy"));
+  return h(
+    "div",
+    { class: "toml" },
+    h("pre", { tabindex: "0" }, toml),
+    h("button", { class: "quiet", onclick: copy }, "copy"),
+  );
 }
 
 // ── several, side by side ───────────────────────────────────────────────────────────────────────
@@ -235,18 +266,39 @@ const LETTERS = "ABCDEFGHIJKL";
 
 function compared({ names, settings, scores, alike, courses, rows }) {
   const titles = names.map((name, i) => `${LETTERS[i]} ${name}`);
-  const differing = Object.entries(settings).map(([key, values]) => [key, ...values.map((value) => h("td", {}, value))]);
+  const differing = Object.entries(settings).map(([key, values]) => [
+    key,
+    ...values.map((value) => h("td", {}, value)),
+  ]);
   const cells = (line) => line.cells.map((cell) => h("td", {}, ...shownIn(cell)));
   const lines = courses
-    .map((course, i) => ({ name: LETTERS[i], epochs: course.epochs, values: course.validation.loss ?? course.train.loss }))
+    .map((course, i) => ({
+      name: LETTERS[i],
+      epochs: course.epochs,
+      values: course.validation.loss ?? course.train.loss,
+    }))
     .filter((line) => line.epochs.length > 1);
   const note = alike ? "★ the best of a line" : "They were not scored on the same rows, so none is marked as the best.";
-  const lengths = [["status", ...rows.map((row) => h("td", {}, row.status.replaceAll("_", " ")))], ["length", ...rows.map((row) => h("td", {}, row.length))], ["time", ...rows.map((row) => h("td", {}, row.time))]];
+  const lengths = [
+    ["status", ...rows.map((row) => h("td", {}, row.status.replaceAll("_", " ")))],
+    ["length", ...rows.map((row) => h("td", {}, row.length))],
+    ["time", ...rows.map((row) => h("td", {}, row.time))],
+  ];
   return [
     h("header", { class: "run-head" }, h("h1", {}, `${names.length} runs side by side`)),
-    section("Settings", "Those in which they differ.", differing.length ? table(["", ...titles], differing) : h("p", { class: "soft" }, "They have the same settings.")),
-    ...(lines.length ? [section("Curves", "Validation loss; where there is none, training loss.", chart("Loss", lines, null))] : []),
-    section("Scores", note, table(["", ...titles], [...scores.map((line) => [`${line.part} ${line.label}`, ...cells(line)]), ...lengths])),
+    section(
+      "Settings",
+      "Those in which they differ.",
+      differing.length ? table(["", ...titles], differing) : h("p", { class: "soft" }, "They have the same settings."),
+    ),
+    ...(lines.length
+      ? [section("Curves", "Validation loss; where there is none, training loss.", chart("Loss", lines, null))]
+      : []),
+    section(
+      "Scores",
+      note,
+      table(["", ...titles], [...scores.map((line) => [`${line.part} ${line.label}`, ...cells(line)]), ...lengths]),
+    ),
   ];
 }
 

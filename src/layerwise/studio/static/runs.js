@@ -2,7 +2,8 @@
 // Of thousands of rows only those in sight are drawn, and those near them fetched.
 
 import { ask, part, sentences } from "./api.js";
-import { $, count, h, put, svg } from "./dom.js";
+import { $, count, h, put } from "./dom.js";
+import { COLUMNS, heading, line, SORTED } from "./row.js";
 import * as run from "./run.js";
 import * as training from "./training.js";
 import { jobs, onJobs, start } from "./train.js";
@@ -10,20 +11,6 @@ import { jobs, onJobs, start } from "./train.js";
 const CHUNK = 100; // rows of one request
 const BEYOND = 6; // rows drawn above and below what is in sight
 const AGAIN = 10_000; // ms after which the list is looked at again
-const ACTIVE = ["waiting", "training", "stopping"];
-const COLUMNS = {
-  name: "Run",
-  kind: "Kind",
-  data: "Data",
-  status: "Status",
-  score: "Score",
-  length: "Length",
-  seconds: "Time",
-  curve: "Curve",
-  when: "Begun",
-};
-const SORTED = ["name", "kind", "status", "score", "length", "seconds", "when"];
-
 let app = null;
 let chunks = new Map(); // number -> rows, or null while they are fetched
 let known = { total: 0, found: 0, trash: 0 };
@@ -38,9 +25,19 @@ const selected = new Set();
 
 export function setup(all) {
   app = all;
-  const find = h("input", { id: "runs-find", type: "search", placeholder: "name, data, network, status", "aria-label": "Find runs", autocomplete: "off" });
+  const find = h("input", {
+    id: "runs-find",
+    type: "search",
+    placeholder: "name, data, network, status",
+    "aria-label": "Find runs",
+    autocomplete: "off",
+  });
   find.addEventListener("input", () => app.view({ find: find.value }));
-  const order = h("select", { id: "runs-order", "aria-label": "Sort by" }, ...SORTED.map((key) => h("option", { value: key }, COLUMNS[key])));
+  const order = h(
+    "select",
+    { id: "runs-order", "aria-label": "Sort by" },
+    ...SORTED.map((key) => h("option", { value: key }, COLUMNS[key])),
+  );
   order.addEventListener("change", () => app.view({ sort: order.value }));
   $("runs").append(
     h(
@@ -63,7 +60,12 @@ export function setup(all) {
       h("div", { id: "runs-said", role: "status" }),
       h("section", { id: "jobs", "aria-label": "Training now", hidden: true }),
       h("div", { id: "runs-empty", hidden: true }),
-      h("div", { id: "runs-list", role: "table", "aria-label": "Runs" }, heading(), h("div", { id: "runs-rows", role: "rowgroup" })),
+      h(
+        "div",
+        { id: "runs-list", role: "table", "aria-label": "Runs" },
+        heading(turn),
+        h("div", { id: "runs-rows", role: "rowgroup" }),
+      ),
       h("footer", { id: "runs-trash" }),
     ),
     h("div", { id: "one-run" }),
@@ -115,6 +117,13 @@ function onward() {
   }
 }
 
+// A second time the other way round.
+function turn(key) {
+  const now = order();
+  app.view({ sort: now.sort === key && !now.reverse ? `-${key}` : key });
+}
+
+const does = { open: (name) => app.view({ run: name }), select, reach: (index) => (current = index) };
 const shown = () => app.state.view.page === "runs" && app.state.view.run === "";
 
 function order() {
@@ -125,18 +134,6 @@ function order() {
 }
 
 // ── the list, as far as it is in sight ──────────────────────────────────────────────────────────
-
-function heading() {
-  const cells = Object.entries(COLUMNS).map(([key, words]) => {
-    if (!SORTED.includes(key)) return h("span", { role: "columnheader", class: key }, words);
-    const turn = () => {
-      const now = order();
-      app.view({ sort: now.sort === key && !now.reverse ? `-${key}` : key });
-    };
-    return h("span", { role: "columnheader", class: key, "data-sort": key }, h("button", { class: "quiet", onclick: turn }, words));
-  });
-  return h("div", { class: "run-row heading", role: "row" }, h("span", { role: "columnheader", class: "tick" }, h("span", { class: "unseen" }, "Selected")), ...cells);
-}
 
 // Fetch what is in sight once more; the old rows stay until the new ones are there, but for another order.
 async function fetchAgain(anew = false) {
@@ -189,7 +186,10 @@ function sight() {
 }
 
 function height() {
-  return parseFloat(getComputedStyle($("runs-rows")).getPropertyValue("--row")) * parseFloat(getComputedStyle(document.documentElement).fontSize);
+  return (
+    parseFloat(getComputedStyle($("runs-rows")).getPropertyValue("--row")) *
+    parseFloat(getComputedStyle(document.documentElement).fontSize)
+  );
 }
 
 function draw() {
@@ -211,7 +211,7 @@ function draw() {
     if (!chunks.has(place)) fill(place);
     const row = chunks.get(place)?.[index % CHUNK];
     if (!row || drawn.has(index)) continue;
-    const element = line(row, index);
+    const element = line(row, index, selected.has(row.name), does);
     element.style.transform = `translateY(${index * high}px)`;
     drawn.set(index, element);
     // In their order, so that a reader comes to them as they stand.
@@ -222,64 +222,19 @@ function draw() {
   about();
 }
 
-function line(row, index) {
-  const box = h("input", { type: "checkbox", tabIndex: -1, "aria-label": `Select ${row.name}`, checked: selected.has(row.name) });
-  box.addEventListener("change", () => select(row.name, box.checked));
-  const link = h("a", { href: `#page=runs&run=${part(row.name)}` }, row.name);
-  link.addEventListener("click", (event) => {
-    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
-    event.preventDefault();
-    app.view({ run: row.name });
-  });
-  link.addEventListener("focus", () => (current = index));
-  const begun = new Date(1000 * row.when);
-  const cells = {
-    name: link,
-    kind: { run: "run", study: "search", folds: "folds" }[row.kind],
-    data: [row.data, row.network].filter(Boolean).join(", "),
-    status: statusOf(row),
-    score: row.value === null ? "" : h("span", {}, h("b", {}, row.score), ` ${row.part} ${row.metric}`),
-    length: row.length,
-    seconds: row.time,
-    curve: row.curve.length > 1 ? small(row.curve) : "",
-    when: h("time", { datetime: begun.toISOString(), title: begun.toLocaleString() }, ago(begun)),
-  };
-  return h(
-    "div",
-    { class: "run-row", role: "row", "aria-rowindex": `${index + 2}`, "data-index": `${index}`, "data-name": row.name },
-    h("span", { role: "cell", class: "tick" }, h("label", {}, box)),
-    ...Object.entries(cells).map(([key, content]) => h("span", { role: "cell", class: key }, content)),
-  );
-}
-
-function statusOf(row) {
-  const job = jobs.all.find((one) => one.name === row.name && ACTIVE.includes(one.status));
-  return job ? job.status : row.status.replaceAll("_", " ");
-}
-
-// A curve of a few points, from the highest to the lowest value.
-export function small(values) {
-  const [low, high] = [Math.min(...values), Math.max(...values)];
-  const at = (value, i) => `${((100 * i) / (values.length - 1)).toFixed(1)},${(18 - (16 * (value - low)) / (high - low || 1)).toFixed(1)}`;
-  const drawing = svg("svg", { viewBox: "0 0 100 20", preserveAspectRatio: "none", class: "small-curve", "aria-hidden": "true" });
-  drawing.append(svg("polyline", { points: values.map(at).join(" ") }));
-  return drawing;
-}
-
-function ago(moment) {
-  const minutes = (Date.now() - moment) / 60_000;
-  if (minutes < 1) return "just now";
-  if (minutes < 60) return `${Math.floor(minutes)} min ago`;
-  if (minutes < 24 * 60) return `${Math.floor(minutes / 60)} h ago`;
-  return moment.toLocaleDateString(undefined, { day: "numeric", month: "short", year: "numeric" });
-}
-
 function key(event) {
   const row = event.target.closest(".run-row");
   if (!row) return;
   const index = Number(row.dataset.index);
   const page = Math.max(1, Math.floor(innerHeight / height()) - 4);
-  const to = { ArrowDown: index + 1, ArrowUp: index - 1, PageDown: index + page, PageUp: index - page, Home: 0, End: known.found - 1 }[event.key];
+  const to = {
+    ArrowDown: index + 1,
+    ArrowUp: index - 1,
+    PageDown: index + page,
+    PageUp: index - page,
+    Home: 0,
+    End: known.found - 1,
+  }[event.key];
   if (to !== undefined) move(Math.max(0, Math.min(known.found - 1, to)));
   else if (event.key === " ") select(row.dataset.name, !selected.has(row.dataset.name));
   else if (event.key === "Delete") remove(selected.size ? [...selected] : [row.dataset.name]);
@@ -312,7 +267,8 @@ function about() {
   const none = total === 0 && !jobs.all.length;
   $("runs-list").hidden = found === 0;
   $("runs-empty").hidden = found > 0 || (total === 0 && !none);
-  if (!$("runs-empty").hidden) $("runs-empty").replaceChildren(...(none ? empty() : [h("p", { class: "soft" }, "No run is like that.")]));
+  if (!$("runs-empty").hidden)
+    $("runs-empty").replaceChildren(...(none ? empty() : [h("p", { class: "soft" }, "No run is like that.")]));
   drawTrash(trash);
   drawSelected();
 }
@@ -329,8 +285,17 @@ function empty() {
   };
   return [
     h("p", { class: "large" }, "No runs yet."),
-    h("p", { class: "soft" }, "A run is a network trained to its end, scored beside classical models, and kept. The first takes seconds."),
-    h("div", { class: "row" }, h("button", { class: "strong", id: "train-digits", onclick: begin }, "Train digits now"), h("button", { onclick: () => app.openFile() }, "Use a table of your own")),
+    h(
+      "p",
+      { class: "soft" },
+      "A run is a network trained to its end, scored beside classical models, and kept. The first takes seconds.",
+    ),
+    h(
+      "div",
+      { class: "row" },
+      h("button", { class: "strong", id: "train-digits", onclick: begin }, "Train digits now"),
+      h("button", { onclick: () => app.openFile() }, "Use a table of your own"),
+    ),
   ];
 }
 
@@ -340,7 +305,11 @@ function drawTrash(trash) {
   box.dataset.count = trash;
   const words = trash === 1 ? "1 deleted run is kept." : `${count(trash)} deleted runs are kept.`;
   const really = h("button", { class: "quiet", onclick: empties, hidden: true }, "Remove for good");
-  const first = h("button", { class: "quiet", onclick: () => ((first.hidden = true), (really.hidden = false), really.focus()) }, "Empty the trash");
+  const first = h(
+    "button",
+    { class: "quiet", onclick: () => ((first.hidden = true), (really.hidden = false), really.focus()) },
+    "Empty the trash",
+  );
   box.replaceChildren(...(trash ? [h("span", {}, words), first, really] : []));
 }
 
@@ -369,16 +338,37 @@ function drawSelected() {
   }
   box.dataset.kind = "selected";
   const names = [...selected];
-  const compare = h("button", { class: "strong", disabled: names.length < 2, onclick: () => app.view({ run: names.join("/") }) }, "Compare");
-  const clear = () => (selected.clear(), [...drawn.values()].forEach((row) => (row.querySelector("input").checked = false)), say(""));
+  const compare = h(
+    "button",
+    { class: "strong", disabled: names.length < 2, onclick: () => app.view({ run: names.join("/") }) },
+    "Compare",
+  );
+  const clear = () => (
+    selected.clear(),
+    [...drawn.values()].forEach((row) => (row.querySelector("input").checked = false)),
+    say("")
+  );
   const words = names.length === 1 ? "1 selected; select another to compare." : `${names.length} selected.`;
-  box.replaceChildren(h("span", {}, words), compare, h("button", { onclick: () => remove(names) }, "Delete"), h("button", { class: "quiet", onclick: clear }, "Clear"));
+  box.replaceChildren(
+    h("span", {}, words),
+    compare,
+    h("button", { onclick: () => remove(names) }, "Delete"),
+    h("button", { class: "quiet", onclick: clear }, "Clear"),
+  );
 }
 
 function say(words, label = "", act = null) {
   const box = $("runs-said");
   box.dataset.kind = words ? "said" : "";
-  box.replaceChildren(...(words ? [h("span", {}, words), label && h("button", { onclick: act }, label), h("button", { class: "quiet", onclick: () => say("") }, "OK")].filter(Boolean) : []));
+  box.replaceChildren(
+    ...(words
+      ? [
+          h("span", {}, words),
+          label && h("button", { onclick: act }, label),
+          h("button", { class: "quiet", onclick: () => say("") }, "OK"),
+        ].filter(Boolean)
+      : []),
+  );
 }
 
 // Delete runs; what was deleted is kept in the workspace's trash, and comes back from there.
@@ -393,7 +383,8 @@ async function remove(names) {
       wrong = sentences(problem);
     }
   }
-  const words = tickets.length === 1 ? `Deleted ${names.length === 1 ? names[0] : "1 run"}.` : `Deleted ${tickets.length} runs.`;
+  const words =
+    tickets.length === 1 ? `Deleted ${names.length === 1 ? names[0] : "1 run"}.` : `Deleted ${tickets.length} runs.`;
   undone = async () => {
     try {
       for (const ticket of tickets) await ask("POST", `trash/${part(ticket)}`);

@@ -49,7 +49,10 @@ export async function look() {
   const over = jobs.all.filter((job) => ACTIVE.includes(before.get(job.name)) && !ACTIVE.includes(job.status));
   if (over.length) {
     jobs.ended += over.length;
-    put($("status"), over.map((job) => `${job.name}: training ${job.status === "failed" ? "failed" : "is over"}.`).join(" "));
+    put(
+      $("status"),
+      over.map((job) => `${job.name}: training ${job.status === "failed" ? "failed" : "is over"}.`).join(" "),
+    );
   }
   for (const listener of heard) listener(app);
   mark();
@@ -101,7 +104,12 @@ async function ofPlayground() {
 
 function draw() {
   const own = given.toml;
-  const area = h("textarea", { id: "train-toml", spellcheck: "false", autocomplete: "off", "aria-label": "Recipe as TOML" });
+  const area = h("textarea", {
+    id: "train-toml",
+    spellcheck: "false",
+    autocomplete: "off",
+    "aria-label": "Recipe as TOML",
+  });
   area.value = own;
   const name = h("input", { id: "train-name", value: tidy(given.name), maxlength: "100", autocomplete: "off" });
   const list = h(
@@ -112,7 +120,11 @@ function draw() {
     ...builtin.map((one) => h("option", { value: one.name }, one.name)),
   );
   list.addEventListener("change", () => choose(list.value));
-  const said = h("p", { id: "train-said", class: "soft", role: "status" }, given.notes.map((note) => `${note}.`).join(" "));
+  const said = h(
+    "p",
+    { id: "train-said", class: "soft", role: "status" },
+    given.notes.map((note) => `${note}.`).join(" "),
+  );
   dialog.replaceChildren(
     h("h2", { id: "train-title" }, "Train for real"),
     h("p", { class: "soft" }, "It trains in the background, is scored beside classical models, and is kept in runs."),
@@ -142,7 +154,12 @@ async function choose(from) {
 }
 
 function tidy(name) {
-  return name.replace(/[/\\:]/g, "-").replace(/^\.+/, "").trim() || "run";
+  return (
+    name
+      .replace(/[/\\:]/g, "-")
+      .replace(/^\.+/, "")
+      .trim() || "run"
+  );
 }
 
 async function begin() {
