@@ -6,6 +6,7 @@ before it becomes a path, and whatever is wrong is answered in the four parts of
 
 import asyncio
 import logging
+import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -111,7 +112,7 @@ class Api:
         )
         if not self._warmed:  # so that the first search need not read thousands of folders
             self._warmed = True
-            self._slow.submit(self._shelf.warm)
+            threading.Thread(target=self._shelf.warm, name="layerwise-shelf", daemon=True).start()
         return _json(page._asdict() | {"trash": len(self.workspace.trashed())})
 
     async def _run(self, request: Request) -> Response:

@@ -16,7 +16,7 @@ from layerwise import files
 from layerwise.errors import DataError, LayerwiseError, RunError
 from layerwise.recipe import Recipe
 from layerwise.recipe import records as r
-from layerwise.tuning.listing import check_removable
+from layerwise.tuning.listing import check_removable, read
 
 NAME_BYTES = 200
 TRASH = 100  # runs that are kept in the trash; beyond, the oldest go for good
@@ -178,7 +178,7 @@ def _check_idle(folder: Path) -> None:
         age = time.time() - (folder / "events.jsonl").stat().st_mtime
     except OSError:
         return
-    if age < AT_WORK and not (folder / "metrics.json").exists():
+    if age < AT_WORK and read(folder).status == "unfinished":
         raise LayerwiseError("a run is deleted once it is over", received=folder.name, remedy="stop it first")
 
 
