@@ -4,7 +4,7 @@
 
 A process of `layerwise play` and a client on a socket, as a page is: seconds from the command to the page,
 to the first frame and to the first answer, with what is compiled kept on disk; then examples a second at
-the default network while every frame is acknowledged.
+the default network while every frame is acknowledged; then steps of 32 such networks at once.
 
 The programs alone: TensorFlow Playground's default network 2-4-2-1, tanh, batch 10, plain SGD, 250 rows to
 train on and 250 to validate on, each epoch evaluated on both. The padded program has room for six layers of
@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -130,9 +131,34 @@ def studio() -> None:
         print(f"  {examples / 1e6:5.2f} million examples a second at {frames:4.1f} frames a second")
 
 
+def many() -> None:
+    """32 networks at once, and their frames, as the player calls them but without a socket."""
+    from layerwise.studio.crowd import LANES, Crowd
+    from layerwise.studio.player import FRAME, Pace
+
+    crowd, pace = Crowd(load(RECIPE), "start"), Pace()
+    crowd.advance(16)
+    crowd.frame()()  # what draws them is compiled
+    print(f"\n{LANES} networks at once, drawn on a thread beside")
+    with ThreadPoolExecutor(1) as drawing:
+        for _ in range(3):
+            first, frames, drawn, due = crowd.step, 0, None, 0.0
+            began = time.perf_counter()
+            while (now := time.perf_counter()) - began < SECONDS:
+                made = crowd.advance(pace.batches)
+                pace.learn(made, time.perf_counter() - now)
+                if now >= due and (drawn is None or drawn.done()):
+                    frames, due = frames + 1, max(due + FRAME, now)
+                    drawn = drawing.submit(crowd.frame())
+            lasted = time.perf_counter() - began
+            rate = LANES * (crowd.step - first) / lasted
+            print(f"  {rate / 1e6:5.2f} million lane-steps a second at {frames / lasted:4.1f} frames a second")
+
+
 def main() -> None:
-    """The Studio, then the programs."""
+    """The Studio, many networks at once, then the programs."""
     studio()
+    many()
     programs()
 
 

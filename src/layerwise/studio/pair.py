@@ -268,7 +268,7 @@ class Partings:
     """
 
     def __init__(self, a: Session, b: Session) -> None:
-        self._since = np.full(_there(a).shape, -1, np.int32)
+        self._since: Any = np.full(_there(a).shape, -1, np.int32)
         self._begin(a, b)
         if a.room not in _programs:
             _programs[a.room] = _in_background(a)
@@ -321,8 +321,8 @@ class Partings:
         apart = _distance(a.timeline.parameters, b.timeline.parameters)
         new = (self._since < 0) & (apart > APART) & self.there
         self._since = np.where(new, np.int32(a.step), self._since)
-        self._states = _stacked([a.timeline.state, b.timeline.state])
-        self.known = a.step
+        self._states: Any = _stacked([a.timeline.state, b.timeline.state])
+        self.known: int = a.step
         self._waiting: list[tuple[Any, int]] = []
 
 
@@ -361,11 +361,13 @@ def _in_background(a: Session) -> "Future[Any]":
 def _watch(states: Any, arguments: Any, since: Array, there: Array, limit: Array) -> tuple[Any, Array]:
     """Train two states, stacked, for `limit` steps, and note the first step at which each weight is apart."""
 
+    def one_step(part: tuple[Any, Any]) -> Any:
+        state, (shape, settings, table, seed) = part
+        return padded.advance_purely(state, shape, settings, table, seed, jnp.int32(1))[0]
+
     def one(carry: Any) -> Any:
         states, since, done = carry
-        states, _ = jax.lax.map(
-            lambda part: padded.advance_purely(part[0], *part[1], jnp.int32(1)), (states, arguments)
-        )
+        states = jax.lax.map(one_step, (states, arguments))
         weight, bias = states.now.parameters
         apart = jnp.concatenate([jnp.abs(weight[0] - weight[1]), jnp.abs(bias[0] - bias[1])[:, :, None]], axis=2)
         return states, jnp.where((since < 0) & there & (apart > APART), states.now.step[0], since), done + 1

@@ -15,6 +15,7 @@ const NAMES = {
 };
 const DASHES = [[], [6, 4], [2, 3]];
 const EDGE = 0.13; // of a panel is left for the marks on both axes
+const PAD = 0.02; // and so much on the other two sides, where trials stand on the edge
 
 let panels = []; // { heading, canvas, best }
 let against, draw, chart, box;
@@ -45,8 +46,9 @@ export function made(app) {
 // ── where things stand on a panel ───────────────────────────────────────────────────────────────
 
 function layout(side) {
-  const edge = EDGE * side;
-  return { edge, inner: side - edge, x: (share) => share * (side - edge), y: (share) => side - share * (side - edge) };
+  const [edge, pad] = [EDGE * side, PAD * side];
+  const inner = side - edge - pad;
+  return { edge, pad, inner, x: (share) => pad + share * inner, y: (share) => side - pad - share * inner };
 }
 
 // A click on a trial plays with its settings.
@@ -84,18 +86,19 @@ function ground(pen, side, { surface }) {
   const [rows, columns] = surface.shape;
   const n = Math.max(rows, columns);
   const colors = inks();
-  const { edge, inner } = layout(side);
+  const { edge, pad, inner } = layout(side);
   const color = (at) => {
     const value = surface.values[Math.floor((Math.floor(at / n) * rows) / n) * columns + Math.floor(((at % n) * columns) / n)];
     return Number.isFinite(value) ? colors[Math.round(255 * Math.min(1, Math.max(0, value)))] : 0;
   };
   const canvas = raster(pen, inner, n, color, false);
-  pen.drawImage(canvas, 0, edge, inner, inner);
+  pen.drawImage(canvas, pad, edge, inner, inner);
 }
 
 // On both edges where the trials stand, and how the mean over the other axis goes: low is good.
 function margins(pen, side, frame, search) {
-  const { edge, inner, x, y } = layout(side);
+  const { edge, pad, inner, x, y } = layout(side);
+  const right = pad + inner;
   const made = frame.trials.shape[1];
   const unit = side / 320;
   pen.strokeStyle = token("--ink");
@@ -105,8 +108,8 @@ function margins(pen, side, frame, search) {
     pen.beginPath();
     pen.moveTo(x(a), edge - 2 * unit);
     pen.lineTo(x(a), edge - 10 * unit);
-    pen.moveTo(inner + 2 * unit, y(b));
-    pen.lineTo(inner + 10 * unit, y(b));
+    pen.moveTo(right + 2 * unit, y(b));
+    pen.lineTo(right + 10 * unit, y(b));
     pen.stroke();
   }
   pen.strokeStyle = token("--ink3");
@@ -117,7 +120,7 @@ function margins(pen, side, frame, search) {
     pen.beginPath();
     values.forEach((value, i) => {
       const [along, off] = [(i + 0.5) / values.length, 12 * unit + room * Math.min(1, Math.max(0, value))];
-      const at = axis ? [inner + off, y(along)] : [x(along), edge - off];
+      const at = axis ? [right + off, y(along)] : [x(along), edge - off];
       pen[i ? "lineTo" : "moveTo"](...at);
     });
     pen.stroke();
