@@ -4,7 +4,7 @@ The recipe is the state: every control of the page is a key of it. Changing one 
 padded program has it as an argument; other data, another seed or another initialization begin anew.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from functools import partial
 from typing import Any
@@ -14,7 +14,7 @@ import numpy as np
 
 from layerwise.data import load as load_data
 from layerwise.data.dataset import Classes, Dataset, Quantities, spread
-from layerwise.errors import RecipeError
+from layerwise.errors import LayerwiseError, RecipeError
 from layerwise.inspection import Activations, BackpropSheet, activations, backprop, initial
 from layerwise.inspection.samples import sample_of
 from layerwise.inspection.subjects import MOST_ROWS
@@ -54,7 +54,9 @@ class Session:
     _table: padded.Table
     touched: int  # how often the test part was looked at
     testing: bool  # whether it is looked at now
-    rest = 0.0
+    slice, rest = 0.025, 0.0
+    way: Iterator[int] | None = None  # to the step `aim` of a link, in little parts
+    aim = 0
 
     def __init__(
         self,
@@ -225,8 +227,13 @@ class Session:
         return twin
 
     def work(self) -> bool:
-        """Nothing is to be done beside training."""
-        return False
+        """Go on to where a link leads, a little; whether there is more of the way."""
+        try:
+            going = self.way is not None and next(self.way, None) is not None
+        except LayerwiseError:  # the link asks for what cannot be: it leads up to here
+            going = False
+        self.way = self.way if going else None
+        return going
 
     @property
     def widths(self) -> str:
@@ -284,6 +291,7 @@ class Session:
                 "over": self.over, "axes": self.square.axes, "held": self.square.held,
                 "columns": list(self.dataset.encoder.names),
             },
+            "typical": self._typical(),
             "rows": {part: len(self.dataset.part(part)) for part in ("train", "validation")},
             "notes": list(self.resolved.notes),
             "reach": self.reach,
@@ -399,6 +407,12 @@ class Session:
         if isinstance(edit, Recipe) and step == 0 and not here and edit.network == self.first.network:
             return ()  # before anything happened another setting is the beginning itself
         return with_edit(here, edit)
+
+    def _typical(self) -> list[float]:
+        """The mean of the training rows where there are too many inputs to have a picture each."""
+        if self.dataset.encoder.width <= drawing.PICTURED:
+            return []
+        return self.dataset.x[self.dataset.train].mean(axis=0).round(3).astype(float).tolist()
 
     def _names(self) -> list[str]:
         target = self.dataset.target

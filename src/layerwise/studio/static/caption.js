@@ -1,7 +1,7 @@
 // One sentence that carries every message: what went wrong between page and server, and else what the server says
 // of training, with at most one thing to do.
 
-import { $, put } from "./dom.js";
+import { $, count, put } from "./dom.js";
 
 const ANNOUNCED = 3000; // ms between two announcements to a screen reader
 const READ = new TextDecoder();
@@ -31,12 +31,24 @@ function message(app) {
   if (state.error) return wrong(app, state.error);
   if (!scene) return { strong: "", rest: "Connecting." };
   if (state.told) return state.told;
+  if (scene.way) {
+    return {
+      strong: `Going to step ${count(scene.way)}.`,
+      rest: "Training is replayed as it was.",
+      busy: true,
+      label: "Stop here",
+      act: () => app.command("pause"),
+    };
+  }
   if (state.preparing) {
     return {
       strong: "Preparing the training program.",
       rest: "Once; after that every control acts at once.",
       busy: true,
     };
+  }
+  if (scene.preparing) {
+    return { strong: `Preparing ${scene.preparing}.`, rest: "The old network runs on.", busy: true };
   }
   const said = diagnosis(state);
   if (!said) return { strong: "", rest: "" };

@@ -3,6 +3,7 @@
 
 import { $, h, put, short, svg } from "./dom.js";
 import { signed } from "./color.js";
+import { example, isBlock, namesOf, paintPicture, pictureSide, shown, strongest, told } from "./crowded.js";
 import { editUnit, editWeight, linkName } from "./editing.js";
 import { chips, cross, isWide, removable, toggle, unused, written } from "./features.js";
 import { heads } from "./heads.js";
@@ -16,6 +17,7 @@ const AILMENTS = ["", "dead", "saturated"]; // as the server numbers them
 
 let built = "";
 let columns = []; // of units: { x, y, box, canvas, pen, pixels, dot, tag, numbers, button, layer, unit }
+let whole = []; // units of each column, drawn or not
 let links = []; // { path, hit, layer, unit, source }
 let out = null;
 let thickness = 1; // of links
@@ -57,6 +59,25 @@ function curve(a, b, half) {
   const [x1, x2] = [a.x + half, b.x - half];
   const bend = (x2 - x1) / 2;
   return `M${x1} ${a.y}C${x1 + bend} ${a.y} ${x2 - bend} ${b.y} ${x2} ${b.y}`;
+}
+
+// Many inputs are one block: the picture of an example, or their names.
+function inputBlock(app, spot, size, rem) {
+  const { inputs } = app.state.scene;
+  const canvas = h("canvas", { width: 1, height: 1, "aria-hidden": "true" });
+  const side = pictureSide(inputs);
+  const button = h("button", { class: side ? "unit block" : "unit block names", tabindex: "-1" });
+  button.append(side ? canvas : namesOf(inputs));
+  const box = h("div", { class: "place" }, button);
+  const [width, height] = side ? [1.6 * size, 1.6 * size] : [Math.max(1.6 * size, 6.5 * rem), 14 * rem];
+  const left = Math.max(spot.x - width / 2, 0.4 * rem);
+  Object.assign(box.style, {
+    left: `${left}px`,
+    top: `${spot.y - height / 2}px`,
+    width: `${width}px`,
+    height: `${height}px`,
+  });
+  return { ...spot, box, canvas, button, layer: -1, unit: 0, row: 0, size, block: side || 1, right: left + width, numbers: h("i") };
 }
 
 function unitBox(app, layer, unit, spot, size) {
@@ -143,21 +164,42 @@ function build(app) {
   const { inputs, hidden, activations, outputs } = shapeOf(app.state.scene);
   const counts = [inputs.length, ...hidden, outputs];
   const waiting = unused(app.state.scene).length;
-  const { width, height, size, at, rem, narrow, chipsAt, tight } = geometry(board, counts, { inputs, waiting });
+  const picked = shown(app.state, counts, inputs);
+  const seen = picked.map((units) => units.length);
+  const { width, height, size, at, rem, narrow, chipsAt, tight } = geometry(board, seen, { inputs, waiting });
   const drawing = svg("svg", { class: "links", width, height, "aria-hidden": "true" });
   const [lines, hits] = [svg("g"), svg("g")];
-  columns = counts.map((count, column) =>
-    Array.from({ length: count }, (_, row) => unitBox(app, column - 1, row, at(column, row), size)),
+  const block = isBlock(inputs);
+  columns = picked.map((units, column) =>
+    units.map((unit, row) =>
+      block && !column
+        ? inputBlock(app, at(0, 0), size, rem)
+        : Object.assign(unitBox(app, column - 1, unit, at(column, row), size), { row }),
+    ),
   );
-  links = [];
-  for (let column = 1; column < counts.length; column++) {
-    for (let unit = 0; unit < counts[column]; unit++) {
-      for (let source = 0; source < counts[column - 1]; source++) {
-        const d = curve(at(column - 1, source), at(column, unit), size / 2 + 0.2 * rem);
-        links.push(link(app, column - 1, unit, source, d));
-      }
-    }
+  whole = counts;
+  const pairs = [];
+  for (let column = block ? 2 : 1; column < counts.length; column++) {
+    for (const unit of picked[column]) for (const source of picked[column - 1]) pairs.push([column - 1, unit, source]);
   }
+  const rows = picked.map((units) => new Map(units.map((unit, row) => [unit, row])));
+  const drawn = strongest(app.state, pairs);
+  links = drawn.map(([layer, unit, source]) => {
+    const ends = [at(layer, rows[layer].get(source)), at(layer + 1, rows[layer + 1].get(unit))];
+    return link(app, layer, unit, source, curve(...ends, size / 2 + 0.2 * rem));
+  });
+  if (block) {
+    // All links from a block are one for each unit, and have no sign.
+    const from = columns[0][0];
+    const start = { x: from.right - size / 2 - 0.2 * rem, y: from.y };
+    lines.append(
+      ...picked[1].map((_, row) =>
+        svg("path", { d: curve(start, at(1, row), size / 2 + 0.2 * rem), class: "link many" }),
+      ),
+    );
+  }
+  const all = counts.slice(block ? 2 : 1).reduce((sum, count, i) => sum + count * counts[i + (block ? 1 : 0)], 0);
+  const words = told(counts, picked, all, drawn.length);
   lines.append(...links.map((item) => item.path));
   hits.append(...links.map((item) => item.hit));
   out = svg("path", { class: "out" });
@@ -171,6 +213,9 @@ function build(app) {
   board.replaceChildren(
     drawing,
     heads(app, { inputs, hidden, activations, outputs }, spots, narrow),
+    ...[...words.layers, words.links].map((said, column) =>
+      said ? leftOutWords(said, column < spots.length ? spots[column] : null) : "",
+    ),
     group,
     ...(narrow || !waiting ? [] : [chips(app, chipsAt.x, chipsAt.y)]),
     h("div", { id: "hint", hidden: true }),
@@ -181,8 +226,15 @@ function build(app) {
       curve(at(counts.length - 1, 0), { x: width + size / 2 + 4, y: Math.min(0.24 * height, 14 * rem) }, size / 2 + 4),
     );
   walk(group);
-  paintInputs(app.state.scene);
+  paintInputs(app.state);
   if (held) [...board.querySelectorAll("[aria-label]")].find((one) => one.getAttribute("aria-label") === held)?.focus();
+}
+
+// What is not drawn, under a layer's head, or with `x` null at the foot.
+function leftOutWords(said, x) {
+  const made = h("p", { class: x === null ? "more foot" : "more" }, said);
+  if (x !== null) made.style.left = `${x}px`;
+  return made;
 }
 
 // One stop of the Tab key for all units; arrows go to the neighbors.
@@ -195,7 +247,7 @@ function walk(group) {
     if (!at || !way) return;
     event.preventDefault();
     const column = columns[Math.min(columns.length - 1, Math.max(0, at.layer + 1 + way[0]))];
-    const next = column[Math.min(column.length - 1, Math.max(0, at.unit + way[1]))];
+    const next = column[Math.min(column.length - 1, Math.max(0, at.row + way[1]))];
     at.button.tabIndex = -1;
     next.button.tabIndex = 0;
     next.button.focus();
@@ -213,7 +265,13 @@ function fill(item, value) {
   item.pen.putImageData(item.image, 0, 0);
 }
 
-function paintInputs({ pictures }) {
+function paintInputs(state) {
+  const { pictures } = state.scene;
+  const [first] = columns[0];
+  if (first.block) {
+    if (first.block > 1) paintPicture(first.canvas, first.block, example(state));
+    return;
+  }
   columns[0].forEach((item, i) => fill(item, (row, column) => pictures[i]?.[row * SIDE + column] ?? 0));
 }
 
@@ -235,16 +293,19 @@ function paintOutput(state, item) {
   const [, side, outputs] = surface.shape;
   const by = side / SIDE;
   const scale = state.scene.kind === "quantities" ? 2 : 4; // log-odds of 4 are 98 %
-  // The mean over a patch keeps steep boundaries smooth.
+  // Softmax looks at how far an output is above the others. The mean over a patch keeps steep boundaries smooth.
+  const others = (at) => {
+    if (state.scene.kind !== "classes") return 0;
+    let sum = 0;
+    for (let o = 0; o < outputs; o++) sum += surface.values[at + o];
+    return sum / outputs;
+  };
   fill(item, (row, column) => {
     let sum = 0;
     for (let y = 0; y < by; y++) {
       for (let x = 0; x < by; x++) {
-        sum +=
-          Math.max(
-            -1,
-            Math.min(1, surface.values[((row * by + y) * side + column * by + x) * outputs + item.unit] / scale),
-          ) || 0;
+        const at = ((row * by + y) * side + column * by + x) * outputs;
+        sum += Math.max(-1, Math.min(1, (surface.values[at + item.unit] - others(at)) / scale)) || 0;
       }
     }
     return sum / (by * by);
@@ -278,6 +339,7 @@ function paintDot(state, item) {
 
 function name(state, item, bias, ailing) {
   const last = columns.length - 2;
+  if (item.block) return `${state.scene.inputs.length} inputs`;
   if (item.layer < 0) return `input ${state.scene.inputs[item.unit]}${removable(state) ? ", Delete removes it" : ""}`;
   const said = item.layer === last ? `output ${item.unit + 1}` : `layer ${item.layer + 1}, unit ${item.unit + 1}`;
   return `${said}, bias ${short(bias, 2)}${ailing ? `, ${ailing}` : ""}`;
@@ -285,7 +347,10 @@ function name(state, item, bias, ailing) {
 
 // Under each unit its value for the example in the drawer, and the error that came back to it.
 function numbersOf(state, item) {
-  const { sheet, view } = state;
+  const { sheet, view, asked } = state;
+  const tight = item.box.parentElement.classList.contains("tight") && view.drawer === "";
+  if (asked && tight) return "";
+  if (asked && item.layer >= 0) return asked.layers[item.layer] ? short(asked.layers[item.layer][item.unit], 2) : "";
   if (!sheet || view.drawer !== "numbers") return "";
   if (item.layer < 0) return sheet.x[0][item.unit] === undefined ? "" : short(sheet.x[0][item.unit], 2);
   const layer = sheet.layers[item.layer];
@@ -317,15 +382,16 @@ export function scene(app) {
     built = wanted;
     build(app);
   } else {
-    paintInputs(scene);
+    paintInputs(app.state);
   }
   showActing(app);
 }
 
 export function paint(app) {
   const { state } = app;
-  const { hidden, activations } = shapeOf(state.scene);
-  if (columns.length !== hidden.length + 2) return;
+  const { inputs, hidden, activations, outputs } = shapeOf(state.scene);
+  if (whole.join() !== [inputs.length, ...hidden, outputs].join()) return;
+  if (columns[0][0].block) paintInputs(state);
   for (const item of links) paintLink(state, item);
   for (const item of columns.flat()) {
     put(item.numbers, numbersOf(state, item));

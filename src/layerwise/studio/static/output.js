@@ -23,10 +23,10 @@ export function setup(app) {
   $("output").append(
     h("h2", {}, "Output", h("span", { id: "architecture" })),
     h("div", { class: "picture" }, canvas),
-    h("div", { class: "axes", id: "axes" }),
     h(
       "div",
       { class: "under" },
+      h("div", { class: "axes", id: "axes" }),
       h("span", { class: "legend", id: "legend" }),
       tick("validation", "val.", "Show the validation points"),
       testTick(app),
@@ -103,7 +103,8 @@ function legend({ scene }) {
   const entry = (k, words, last) => {
     const sign = h("canvas", { width: 24, height: 24, "aria-hidden": "true" });
     const brush = sign.getContext("2d");
-    brush.fillStyle = colorsOf(scene.kind)[k];
+    const colors = colorsOf(scene.kind);
+    brush.fillStyle = colors[k % colors.length];
     mark(brush, scene.kind === "quantities" ? 0 : k, 12, 12, 8.5);
     brush.fill();
     return h("span", { class: last ? "last" : "" }, sign, words);
