@@ -75,7 +75,7 @@ def grave(page: Any) -> list[str]:
 
 def test_of_thousands_of_runs_those_in_sight_are_drawn(workspace: Workspace, opened: Opened, one: Path) -> None:
     workspace.runs.mkdir()
-    for number in range(2000):
+    for number in range(600):
         folder = workspace.runs / f"run-{number:04}"
         folder.mkdir()
         for file in ("recipe.toml", "metrics.json"):
@@ -84,19 +84,19 @@ def test_of_thousands_of_runs_those_in_sight_are_drawn(workspace: Workspace, ope
     page = opened()
     shown(page, sort="name")
     page.page.wait_for_selector('.run-row[data-name="run-0000"]')
-    assert page.page.inner_text("#runs-count") == "2\u202f001 runs"
+    assert page.page.inner_text("#runs-count") == "601 runs"
     assert names(page)[0] == MARKUP and page.page.locator("#runs img").count() == 0
     assert len(names(page)) < 60
     page.page.focus(".run-row[data-index='0'] a")
     page.page.keyboard.press("ArrowDown")
     page.page.wait_for_function("() => document.activeElement.textContent === 'run-0000'")
     page.page.keyboard.press("End")
-    page.page.wait_for_function("() => document.activeElement.textContent === 'run-1999'")
+    page.page.wait_for_function("() => document.activeElement.textContent === 'run-0599'")
     assert len(names(page)) < 60
-    page.page.fill("#runs-find", "RUN-17 moons")
-    page.page.wait_for_function("() => document.getElementById('runs-count').textContent === '100 of 2\u202f001 runs'")
-    page.page.wait_for_selector('.run-row[data-name="run-1700"]')
-    assert "find=RUN-17+moons" in page.page.url
+    page.page.fill("#runs-find", "RUN-05 moons")
+    page.page.wait_for_function("() => document.getElementById('runs-count').textContent === '100 of 601 runs'")
+    page.page.wait_for_selector('.run-row[data-name="run-0500"]')
+    assert "find=RUN-05+moons" in page.page.url
     page.page.fill("#runs-find", "nothing is called that")
     page.page.wait_for_selector("#runs-empty:has-text('No run is like that.')")
 

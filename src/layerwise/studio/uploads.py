@@ -19,7 +19,7 @@ from layerwise.progress import wording
 from layerwise.recipe import load, to_toml
 from layerwise.studio.session import DEFAULT
 from layerwise.studio.workspace import Workspace
-from layerwise.training.padded import ROWS as PLAYED_ROWS
+from layerwise.training.padded import ROWS, UNITS
 
 BYTES = 64 << 20  # of one table
 TOTAL = 512 << 20  # of all of them
@@ -127,16 +127,16 @@ class Uploads:
     def sample(self, name: str) -> Upload:
         """As many rows of a table as can be played with, drawn at random, as a table of its own."""
         upload = self.find(name)
-        if upload.look.rows <= PLAYED_ROWS:
+        if upload.look.rows <= ROWS:
             return upload
         import polars as pl
 
         table = open_table(self._file(upload))
         frame = pl.concat([batch.select(pl.all().cast(pl.String, strict=False)) for batch in table.batches()])
-        few = frame.sample(PLAYED_ROWS, seed=0)
+        few = frame.sample(ROWS, seed=0)
         incoming = self.folder / f".incoming-{secrets.token_hex(8)}"
         files.write(incoming, few.write_csv().encode())
-        return self.keep(incoming, f"{PLAYED_ROWS:,} rows of {upload.name}")
+        return self.keep(incoming, f"{ROWS:,} rows of {upload.name}")
 
     def remove(self, name: str) -> None:
         """Remove a table for good. Raises `DataError` where there is none."""
@@ -265,4 +265,4 @@ def _printable(name: str) -> str:
 def payload(upload: Upload) -> dict[str, Any]:
     """An upload as pages get it, with its limits for playing."""
     known: dict[str, Any] = msgspec.to_builtins(upload)
-    return {**known, "size": wording.size(upload.bytes), "played_rows": PLAYED_ROWS}
+    return {**known, "size": wording.size(upload.bytes), "played_rows": ROWS, "played_inputs": UNITS}

@@ -5,7 +5,6 @@ import { $, count, h } from "./dom.js";
 import { prepare } from "./train.js";
 
 const LARGEST = 64 * 2 ** 20; // bytes; the server holds to it, too
-const PLAYED = 8; // inputs that the playground has room for
 const KINDS = ".csv,.tsv,.txt,.parquet,.jsonl,.ndjson";
 const WORDS = {
   numeric: "number",
@@ -150,7 +149,7 @@ function draw() {
     ),
   );
   tell();
-  $(inputs.size > PLAYED ? "own-train" : "own-play").focus();
+  $(inputs.size > table.played_inputs ? "own-train" : "own-play").focus();
 }
 
 function line(column) {
@@ -196,11 +195,14 @@ function tell() {
   const taken = [...inputs].filter((name) => name !== target);
   const rows =
     table.look.rows > table.played_rows ? `${count(table.played_rows)} of its rows, drawn at random, and ` : "";
-  const room = taken.length > PLAYED ? `Playing has room for ${PLAYED} inputs: leave some out, or train for real.` : "";
+  const room =
+    taken.length > table.played_inputs
+      ? `Playing has room for ${table.played_inputs} inputs: leave some out, or train for real.`
+      : "";
   const plays = `Play takes ${rows}${taken.length === 1 ? "one input" : `${taken.length} inputs`}; training takes every row.`;
   $("own-said").textContent = taken.length ? room || plays : "Choose at least one input.";
   $("own-train").disabled = !taken.length;
-  $("own-play").disabled = !taken.length || taken.length > PLAYED;
+  $("own-play").disabled = !taken.length || taken.length > table.played_inputs;
   for (const box of dialog.querySelectorAll("[data-input]")) box.disabled = box.dataset.input === target;
 }
 
