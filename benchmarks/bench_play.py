@@ -136,7 +136,7 @@ def many() -> None:
     from layerwise.studio.crowd import LANES, Crowd
     from layerwise.studio.player import FRAME, Pace
 
-    crowd, pace = Crowd(load(RECIPE), "start"), Pace()
+    crowd, pace = Crowd(load(RECIPE), "start"), Pace(Crowd.slice)
     crowd.advance(16)
     crowd.frame()()  # what draws them is compiled
     print(f"\n{LANES} networks at once, drawn on a thread beside")

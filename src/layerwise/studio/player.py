@@ -38,14 +38,14 @@ class Out(NamedTuple):
 
 
 class Pace:
-    """How many batches make a call of `SLICE`, learned from the calls before."""
+    """How many batches make a call of so many seconds, learned from the calls before."""
 
-    def __init__(self) -> None:
-        self.batches = 64
+    def __init__(self, seconds: float = SLICE) -> None:
+        self.batches, self._seconds = 64, seconds
 
     def learn(self, made: int, seconds: float) -> None:
         """A call made so many batches in so many seconds; a single slow or quick one counts for a factor of 2."""
-        wanted = int(made * SLICE / max(seconds, 1e-6))
+        wanted = int(made * self._seconds / max(seconds, 1e-6))
         self.batches = min(max(wanted, self.batches // 2, 16), self.batches * 2, 1 << 20)
 
 
@@ -90,7 +90,7 @@ class Player:
                 self._offer_frame()
                 if self._playing and self._clock() >= self._next_call:
                     self._train()
-                self._busy = self._game.work()
+                self._work()
         finally:
             self._coming.close()
             for threads in (self._drawing, self._aside):
@@ -115,7 +115,7 @@ class Player:
             return
         if ready is not None:
             self._session.become(ready)
-            self._pace = Pace()
+            self._pace = Pace(self._game.slice)
             self._send(Out(p.ready(self._scene()), settles=False))
 
     # ── training and frames ─────────────────────────────────────────────────────────────────────
@@ -129,6 +129,13 @@ class Player:
         if not made or self._game.status != "running":
             self._playing = False
             self._send(Out(p.ended(self._scene()), settles=False))
+
+    def _work(self) -> None:
+        """Do what a game has to do beside playing; a page on the way to where a link leads learns of changes."""
+        game, revision, going = self._game, self._game.revision, self._session.way
+        self._busy = game.work()
+        if game is self._session and (game.revision != revision or self._session.way is not going):
+            self._send(Out(p.moved(self._scene()), settles=False))
 
     def _offer_frame(self) -> None:
         """Send what is there now, if it is new, the page has drawn what it got, and it is time."""
@@ -193,6 +200,8 @@ class Player:
         session, game = self._session, self._game
         if game is not session and not isinstance(command, p.Everywhere):
             raise RecipeError("this is asked for in the playground", received="another view", remedy="go there first")
+        if not isinstance(command, p.Asking):
+            session.way = None
         match command:
             case p.Sheet():
                 self._sheet(command)
@@ -251,7 +260,7 @@ class Player:
         game = self._game
         self._games.go(command)
         if self._game is not game:
-            self._pace = Pace()
+            self._pace = Pace(self._game.slice)
 
     def _forward(self, batches: int) -> None:
         self._playing = False
@@ -300,7 +309,7 @@ class Player:
         self._aside.submit(self._guarded, id, lambda: p.answer(id, scene, **{name: listed(work())}))
 
     def _scene(self) -> dict[str, Any]:
-        own = {"playing": self._playing, "preparing": self._coming.words, "kept": sharing.kept(self._session)}
+        own = {"playing": self._playing, "preparing": self._coming.words, **sharing.kept(self._session)}
         return {**self._game.scene(), **own}
 
 
