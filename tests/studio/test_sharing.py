@@ -230,7 +230,7 @@ def test_a_page_comes_back_to_many_drawn_points_and_changes() -> None:
         for unit in range(3):
             session.type_weight(0, unit, None, 0.01 * (number + unit))
         session.set("train.l2", 0.001 * number)
-    state = sharing.kept(session)
+    state = sharing.kept(session)["kept"]
     again = opened(state)
     assert len(session.journal) > 200 and again.step == 60 and bits(again) == bits(session)
     assert len(state["state"]) > 1000
@@ -244,7 +244,7 @@ def test_a_history_whose_beginning_was_forgotten_is_shared_with_its_present_sett
     assert session.timeline.begin > 0
     link = sharing.link(session)
     assert link["step"] == 0 and link["note"] and opened(link).recipe == session.recipe
-    assert sharing.kept(session) == {"state": link["state"], "step": 0}
+    assert sharing.kept(session)["kept"] == {"state": link["state"], "step": 0}
 
 
 # ── over the line ───────────────────────────────────────────────────────────────────────────────
@@ -270,3 +270,29 @@ def test_a_page_shares_and_another_follows_paused(open_page: Callable[[], Any]) 
         assert not refused["ok"] and "fault" not in refused["error"]["rule"]
         scene = other.ask("hello")["scene"]
         assert (scene["step"], scene["playing"]) == (42, False)
+
+
+def test_a_long_way_is_gone_in_parts_and_can_be_left(open_page: Callable[[], Any], monkeypatch: Any) -> None:
+    """Whatever is asked for meanwhile is answered; what changes something ends the way where it stands."""
+    monkeypatch.setattr(sharing, "AT_ONCE", 10)
+    monkeypatch.setattr(sharing, "PART", 5)
+    session = Session(SMALL)
+    for number in range(1, 5):
+        session.advance(500)
+        session.set("train.l2", 0.01 * number)
+    session.advance(500)
+    link, there = sharing.link(session), bits(session)
+    again = opened(link)
+    assert again.way is not None and again.step == 10
+    while again.work():
+        pass
+    assert again.way is None and bits(again) == there
+    page = open_page()
+    scene = page.ask("follow", state=link["state"], step=link["step"])["scene"]
+    assert scene["way"] == 2500 and not scene["playing"] and page.ask("hello")["ok"]
+    while page.ask("hello")["scene"]["way"]:
+        pass
+    assert page.step() == 2500 and any(event["event"] == "moved" for event in page.events)
+    page.ask("follow", state=link["state"], step=link["step"])
+    scene = page.ask("pause")["scene"]
+    assert scene["way"] is None and scene["step"] == page.step() < 2500

@@ -18,7 +18,7 @@ it has and how many steps it leads to are bounded. It starts no run.
 import base64
 import binascii
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
@@ -33,7 +33,9 @@ from layerwise.studio.session import DEFAULT, Session
 LETTERS, EDITS = 8192, 256  # of a link's state, and changes on the way
 MOST_LETTERS, MOST_EDITS = 64 << 10, 1024  # the same of what is read: a page comes back to more than it shares
 UNPACKED = 256 << 10  # bytes that it may unpack to
-STEPS = 1_000_000  # that are replayed: some seconds
+STEPS = 10_000_000  # that are replayed
+PART = 2_000  # of them at a time, so that whatever is asked for meanwhile is answered
+AT_ONCE = 20_000  # before a link is answered
 
 Number = Annotated[int, Meta(ge=0, lt=1 << 31)]
 Place = Annotated[int, Meta(ge=0, lt=1 << 16)]
@@ -61,10 +63,10 @@ class Shared(NamedTuple):
 
 
 def kept(session: Session) -> dict[str, Any]:
-    """What a page keeps, to come back to it over another line: `state` and `step`."""
+    """What a scene says: what the page `kept` to come back to it over another line, and on its `way` to which step."""
     if session.timeline.begin:
-        return {"state": _written(session.recipe, session.start, []), "step": 0}
-    return {"state": written(session), "step": session.step}
+        return {"kept": {"state": _written(session.recipe, session.start, []), "step": 0}, "way": None}
+    return {"kept": {"state": written(session), "step": session.step}, "way": session.way and session.aim}
 
 
 def written(session: Session) -> str:
@@ -211,24 +213,35 @@ def _wrong(received: str) -> RecipeError:
 
 
 def replay(session: Session, shared: Shared, step: int) -> None:
-    """Bring a session to a state: begin, train and change as was done, up to `step`. Raises `RecipeError`."""
+    """Bring a session to a state: begin, train and change as was done, up to `step`. Raises `RecipeError`.
+
+    A long way is only begun here: the session's `work` goes on with it.
+    """
     if step > STEPS:
         raise RecipeError(
             f"a link leads to step {STEPS:,} at most", received=f"{step:,}", remedy="open it at an earlier step"
         )
     session.begin(shared.first, shared.start)
-    for at, edit in shared.journal:
+    session.way, session.aim = _way(session, shared.journal, step), step
+    for _ in session.way:
+        if session.step >= AT_ONCE:
+            return
+    session.way = None
+
+
+def _way(session: Session, journal: Journal, step: int) -> Iterator[int]:
+    """Go to a step part by part, changing what was changed; less far where training ends before."""
+    for at, edit in journal:
         if at > step:
             break
-        _advance(session, at)
+        yield from _advance(session, at)
         if isinstance(edit, Recipe):
             session.change(edit)
         else:
             session.type_weight(*edit)
-    _advance(session, step)
+    yield from _advance(session, step)
 
 
-def _advance(session: Session, step: int) -> None:
-    """Train on to a step; less where training ends before."""
-    while session.step < step and session.advance(step - session.step):
-        pass
+def _advance(session: Session, step: int) -> Iterator[int]:
+    while session.step < step and session.advance(min(PART, step - session.step)):
+        yield step
