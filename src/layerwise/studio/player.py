@@ -137,13 +137,6 @@ class Player:
         if game is self._session and (game.revision != revision or self._session.way is not going):
             self._send(Out(p.moved(self._scene()), settles=False))
 
-    def _work(self) -> None:
-        """Do what a game has to do beside playing; a page on the way to where a link leads learns of changes."""
-        game, revision, going = self._game, self._game.revision, self._session.way
-        self._busy = game.work()
-        if game is self._session and (game.revision != revision or self._session.way is not going):
-            self._send(Out(p.moved(self._scene()), settles=False))
-
     def _offer_frame(self) -> None:
         """Send what is there now, if it is new, the page has drawn what it got, and it is time."""
         if self._frame_is_due() and self._clock() >= self._next_frame:
@@ -207,8 +200,6 @@ class Player:
         session, game = self._session, self._game
         if game is not session and not isinstance(command, p.Everywhere):
             raise RecipeError("this is asked for in the playground", received="another view", remedy="go there first")
-        if not isinstance(command, p.Asking):
-            session.way = None
         if not isinstance(command, p.Asking):
             session.way = None
         match command:

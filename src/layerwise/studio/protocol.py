@@ -215,8 +215,6 @@ Games = Playground | Compare | Many | Race | Alone  # goes over to another game
 Everywhere = Hello | Play | Pause | Forward | Epochs | Back | Seek | Reset | Set | NewRecipe | Share | Follow | Games
 # What asks only, and changes nothing.
 Asking = Hello | Share | Sheet | Distributions | Programs | Ask
-# What asks only, and changes nothing.
-Asking = Hello | Share | Sheet | Distributions | Programs | Ask
 
 _decoder = msgspec.json.Decoder(Known)
 
@@ -293,11 +291,6 @@ def ready(scene: Mapping[str, Any]) -> str:
 def failed(scene: Mapping[str, Any], error: LayerwiseError) -> str:
     """What was prepared is not played, and this is why."""
     return encoded({"event": "failed", "scene": scene, "error": _parts(error)}).decode()
-
-
-def moved(scene: Mapping[str, Any]) -> str:
-    """The way to where a link leads has come to a change, or to its end."""
-    return encoded({"event": "moved", "scene": scene}).decode()
 
 
 def moved(scene: Mapping[str, Any]) -> str:
