@@ -40,15 +40,6 @@ function message(app) {
       act: () => app.command("pause"),
     };
   }
-  if (scene.way) {
-    return {
-      strong: `Going to step ${count(scene.way)}.`,
-      rest: "Training is replayed as it was.",
-      busy: true,
-      label: "Stop here",
-      act: () => app.command("pause"),
-    };
-  }
   if (state.preparing) {
     return {
       strong: "Preparing the training program.",
