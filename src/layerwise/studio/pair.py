@@ -267,6 +267,9 @@ class Partings:
     that only one of them has are not compared. `known` is the step up to which it was looked.
     """
 
+    known: int
+    _states: Any  # of both, stacked, at that step
+
     def __init__(self, a: Session, b: Session) -> None:
         self._since: Any = np.full(_there(a).shape, -1, np.int32)
         self._begin(a, b)
@@ -321,8 +324,8 @@ class Partings:
         apart = _distance(a.timeline.parameters, b.timeline.parameters)
         new = (self._since < 0) & (apart > APART) & self.there
         self._since = np.where(new, np.int32(a.step), self._since)
-        self._states: Any = _stacked([a.timeline.state, b.timeline.state])
-        self.known: int = a.step
+        self._states = _stacked([a.timeline.state, b.timeline.state])
+        self.known = a.step
         self._waiting: list[tuple[Any, int]] = []
 
 
