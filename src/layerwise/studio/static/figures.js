@@ -24,7 +24,7 @@ export function setup() {
 function sign(scene, k) {
   const canvas = h("canvas", { width: 24, height: 24, role: "img", "aria-label": scene.names[k] });
   const pen = canvas.getContext("2d");
-  pen.fillStyle = colorsOf(scene.kind)[k];
+  pen.fillStyle = colorsOf(scene.kind)[k % colorsOf(scene.kind).length];
   mark(pen, k, 12, 12, 8.5);
   pen.fill();
   return canvas;

@@ -127,12 +127,12 @@ function axes(app) {
   const lists = plane.axes.map((axis, which) => {
     const list = h("select", { "aria-label": which ? "Vertical axis" : "Horizontal axis", "data-axis": String(which) });
     const two = plane.columns.length === 2 && !chosen;
-    list.append(h("option", { value: "" }, `${["first", "second"][which]} component`));
+    list.append(h("option", { value: "" }, `component ${which + 1}`));
     list.append(...plane.columns.map((name) => h("option", { value: name }, name)));
     list.value = chosen ? chosen[which] : two && plane.over === "auto" ? plane.columns[which] : "";
     list.title = `${axis.name}, ${ends(axis)}`;
     list.addEventListener("change", () => over(app, which, list.value));
-    return h("label", {}, which ? "↑" : "→", h("span", { class: "menu" }, list), h("span", { class: "ends" }, ends(axis)));
+    return h("label", {}, which ? "↑" : "→", h("span", { class: "menu" }, list));
   });
   box.replaceChildren(...lists);
 }
