@@ -65,7 +65,8 @@ def test_bins_are_those_of_the_calibration_error(kind: type) -> None:
     found = calibration(sure, right)
     error = np.sum(found.rows / 12 * np.abs(found.accuracy - found.confidence))
     two = np.stack([1 - sure, sure], axis=1)
-    assert classification(two, right.astype(int), 0).metrics["calibration_error"].value == pytest.approx(error, abs=1e-6)
+    scored = classification(two, right.astype(int), 0).metrics["calibration_error"]
+    assert scored.value == pytest.approx(error, abs=1e-6)
 
 
 @pytest.mark.parametrize("name", ["iris", "breast-cancer"])

@@ -44,7 +44,9 @@ def _command(recipe: Recipe) -> str:
     """From a built-in recipe of the same data, with what differs; else from the recipe's own file."""
     name = getattr(recipe.data, "name", "")
     if name in builtin():
-        settings = [f"{path}={_toml(value).strip(BARE)}" for path, value in _differences(plain(recipe), plain(load(name)))]
+        settings = [
+            f"{path}={_toml(value).strip(BARE)}" for path, value in _differences(plain(recipe), plain(load(name)))
+        ]
         try:
             same = load(name, settings) == recipe
         except RecipeError:

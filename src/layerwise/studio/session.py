@@ -412,7 +412,8 @@ class Session:
         """The mean of the training rows where there are too many inputs to have a picture each."""
         if self.dataset.encoder.width <= drawing.PICTURED:
             return []
-        return self.dataset.x[self.dataset.train].mean(axis=0).round(3).astype(float).tolist()
+        found: list[float] = self.dataset.x[self.dataset.train].mean(axis=0).round(3).astype(float).tolist()
+        return found
 
     def _names(self) -> list[str]:
         target = self.dataset.target
