@@ -143,7 +143,7 @@ def test_only_this_machine_gets_to_it(ended: Ended, monkeypatch: pytest.MonkeyPa
     [
         (["nowhere.toml"], "the recipe file must exist", "layerwise recipes"),
         (["digit"], "'digit'", "did you mean 'digits'?"),
-        (["digits"], "played with", "layerwise train"),
+        (["perceptron-xor"], "played with", "layerwise train"),
         (["xor-by-hand"], "played with", "layerwise train"),
         (["--port", "x"], "--port", "layerwise play --help"),
         (["--port", "70000"], "--port", "layerwise play --help"),
