@@ -146,15 +146,16 @@ def test_whatever_is_done_every_step_replays(moves: list[tuple[str, int]]) -> No
 
 
 def test_memory_is_bounded() -> None:
+    apart = module.SPACING // 8
     line = Timeline(*arguments(), memory=300_000)
     for _ in range(150):
-        line.advance(1)
+        line.advance(apart)
     there = bits(line)
     assert line.nbytes <= 300_000
     steps = list(line.keyframes())
-    assert steps[0] == 0 and steps[-1] == 150
-    line.seek(77)
-    line.seek(150)
+    assert steps[0] == 0 and steps[-1] == 150 * apart
+    line.seek(77 * apart + 1)
+    line.seek(150 * apart)
     assert bits(line) == there
 
 

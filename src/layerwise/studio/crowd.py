@@ -38,7 +38,7 @@ Vary = Literal["start", "rate"]
 class Crowd:
     """One recipe, 32 times: from seeds of its own each, or from the same weights with a learning rate of its own."""
 
-    slice, rest = 0.08, 0.0  # a call of each costs about a millisecond, however few its steps
+    slice, least, rest = 0.08, 128, 0.0  # a call of each costs about a millisecond, however few its steps
 
     def __init__(self, recipe: Recipe, vary: Vary) -> None:
         self.revision, self.vary = 0, vary

@@ -16,6 +16,7 @@ class Game(Protocol):
     """
 
     revision: int
+    least: int  # steps of such a call, at least
     slice: float  # seconds that a call of `advance` is to last while it plays, about
     rest: float  # seconds from one call of `advance` to the next while it plays, at least
 

@@ -36,7 +36,7 @@ WAIT = 0.05  # seconds for a program that is being compiled, before a page is an
 class Pair:
     """A recipe, and the same with some keys otherwise."""
 
-    slice, rest = 0.025, 0.0
+    slice, least, rest = 0.025, 16, 0.0
 
     def __init__(self, recipe: Recipe, other: Mapping[str, Any]) -> None:
         self.revision = 0

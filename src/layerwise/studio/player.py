@@ -40,13 +40,13 @@ class Out(NamedTuple):
 class Pace:
     """How many batches make a call of so many seconds, learned from the calls before."""
 
-    def __init__(self, seconds: float = SLICE) -> None:
-        self.batches, self._seconds = 64, seconds
+    def __init__(self, seconds: float = SLICE, least: int = 16) -> None:
+        self.batches, self._seconds, self._least = max(64, least), seconds, least
 
     def learn(self, made: int, seconds: float) -> None:
         """A call made so many batches in so many seconds; a single slow or quick one counts for a factor of 2."""
         wanted = int(made * self._seconds / max(seconds, 1e-6))
-        self.batches = min(max(wanted, self.batches // 2, 16), self.batches * 2, 1 << 20)
+        self.batches = min(max(wanted, self.batches // 2, self._least), self.batches * 2, 1 << 20)
 
 
 class Player:
@@ -115,7 +115,7 @@ class Player:
             return
         if ready is not None:
             self._session.become(ready)
-            self._pace = Pace(self._game.slice)
+            self._pace = Pace(self._game.slice, self._game.least)
             self._send(Out(p.ready(self._scene()), settles=False))
 
     # ── training and frames ─────────────────────────────────────────────────────────────────────
@@ -260,7 +260,7 @@ class Player:
         game = self._game
         self._games.go(command)
         if self._game is not game:
-            self._pace = Pace(self._game.slice)
+            self._pace = Pace(self._game.slice, self._game.least)
 
     def _forward(self, batches: int) -> None:
         self._playing = False

@@ -60,7 +60,7 @@ class Tried(NamedTuple):
 class Race:
     """Three searches over the learning rate and one more setting, `against`; `draw` is the seed of what they draw."""
 
-    slice, rest = 0.025, 0.12  # so that one sees the trials come
+    slice, least, rest = 0.025, 16, 0.12  # so that one sees the trials come
 
     def __init__(self, recipe: Recipe, against: str, draw: int) -> None:
         self.revision, self.against, self.draw = 0, against, draw

@@ -54,7 +54,7 @@ class Session:
     _table: padded.Table
     touched: int  # how often the test part was looked at
     testing: bool  # whether it is looked at now
-    slice, rest = 0.025, 0.0
+    slice, least, rest = 0.025, 16, 0.0
     way: Iterator[int] | None = None  # to the step `aim` of a link, in little parts
     aim = 0
 

@@ -22,6 +22,7 @@ from layerwise.training import padded
 from layerwise.training.padded import Parameters, Room, Settings, Shape, State, Table
 
 MEMORY = 8 << 20  # bytes of a timeline, about
+SPACING = 8192  # steps times units of a layer between two states that are kept, at least: milliseconds to replay
 CURVE_POINTS = 4096  # epochs that are kept; beyond, every second one goes
 
 Host = Any  # a State of NumPy's arrays
@@ -112,7 +113,7 @@ class Timeline:
         start = padded.fresh(parameters)
         self._stand(start)
         self._size = sum(int(leaf.nbytes) for leaf in jax.tree.leaves(start))  # of every state: they are of one room
-        self._eras = [Era(0, arguments, [_host(start)], memo)]
+        self._eras = [Era(0, _placed(arguments), [_host(start)], memo)]
         self.end, self.memory = 0, memory
         self.curve = Curve(room=CURVE_POINTS * memory // MEMORY)
         self.left: Line | None = None
@@ -199,7 +200,7 @@ class Timeline:
         self._run(limit)
         if self.step > before:
             era = self._eras[-1]  # nothing lies ahead
-            if self.step > int(era.kept[-1].now.step):
+            if self.step >= int(era.kept[-1].now.step) + SPACING // self.room.width:
                 era.kept.append(_host(self._state))
                 self._thin()
         self.end = max(self.end, self.step)
@@ -223,7 +224,7 @@ class Timeline:
         if self.step < self.end:
             self.branch()
         now = self._era().arguments
-        then = arguments or now
+        then = _placed(arguments) if arguments else now
         state = self.state
         point = state.now
         if parameters is not None:
@@ -309,8 +310,14 @@ class Timeline:
 
 
 def _host(state: State) -> Host:
-    copied: Host = jax.tree.map(np.array, jax.device_get(state))
+    copied: Host = jax.tree.map(np.array, state)
     return copied
+
+
+def _placed(arguments: Arguments) -> Arguments:
+    """On the device once, not with every call."""
+    placed: Arguments = jax.device_put(arguments)
+    return placed
 
 
 def _device(state: Host) -> State:
