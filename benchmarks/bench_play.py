@@ -133,7 +133,7 @@ def studio() -> None:
 
 def many() -> None:
     """32 networks at once, and their frames, as the player calls them but without a socket."""
-    from layerwise.studio.crowd import LANES, Crowd
+    from layerwise.studio.games.crowd import LANES, Crowd
     from layerwise.studio.player import FRAME, Pace
 
     crowd, pace = Crowd(load(RECIPE), "start"), Pace(Crowd.slice)

@@ -15,8 +15,8 @@ import pytest
 from websockets.sync.client import ClientConnection, connect
 
 from layerwise.studio import app, security
-from layerwise.studio.session import Session
-from layerwise.studio.workspace import Workspace
+from layerwise.studio.desk.workspace import Workspace
+from layerwise.studio.games.session import Session
 
 SMALL: dict[str, Any] = {
     "data": {"kind": "toy", "name": "moons", "n": 60},

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from layerwise.recipe import load
-from layerwise.studio import uploads
-from layerwise.studio.uploads import Uploads
-from layerwise.studio.workspace import Workspace
+from layerwise.studio.desk import uploads
+from layerwise.studio.desk.uploads import Uploads
+from layerwise.studio.desk.workspace import Workspace
 from layerwise.training.padded import ROWS
 from layerwise.training.run import Run
 

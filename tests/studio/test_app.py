@@ -15,9 +15,10 @@ import pytest
 from starlette.websockets import WebSocket
 from websockets.exceptions import ConnectionClosed
 
-from layerwise.studio import app, frames, protocol
-from layerwise.studio.session import Session
-from layerwise.studio.workspace import Workspace
+from layerwise.studio import app, protocol
+from layerwise.studio.desk.workspace import Workspace
+from layerwise.studio.games.session import Session
+from layerwise.studio.picture import frames
 
 # ── a page ──────────────────────────────────────────────────────────────────────────────────────
 

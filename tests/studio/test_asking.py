@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from layerwise.errors import LayerwiseError
-from layerwise.studio import asking, protocol
-from layerwise.studio.session import Session
+from layerwise.studio import protocol
+from layerwise.studio.games.session import Session
+from layerwise.studio.picture import asking
 from layerwise.training import padded
 from layerwise.training.forward import Forward
 

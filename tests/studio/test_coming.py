@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from layerwise.recipe import load, to_toml
-from layerwise.studio import coming
-from layerwise.studio.session import Session
+from layerwise.studio.games import coming
+from layerwise.studio.games.session import Session
 from layerwise.training import padded
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))

@@ -11,11 +11,11 @@ from layerwise.errors import RecipeError
 from layerwise.inspection import basins, minima
 from layerwise.inspection.samples import sample_of
 from layerwise.recipe import Recipe, load
-from layerwise.studio import frames
-from layerwise.studio.crowd import LANES, Crowd
+from layerwise.studio.games.crowd import LANES, Crowd
+from layerwise.studio.games.session import Session
+from layerwise.studio.history.timeline import MEMORY
+from layerwise.studio.picture import frames
 from layerwise.studio.player import changed
-from layerwise.studio.session import Session
-from layerwise.studio.timeline import MEMORY
 from layerwise.tasks.objective import training_weights
 from layerwise.training import padded
 

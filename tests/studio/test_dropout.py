@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from layerwise.studio.session import Session
+from layerwise.studio.games.session import Session
 from layerwise.training.padded.dropout import left_out
 
 RECIPE: dict[str, Any] = {

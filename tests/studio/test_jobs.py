@@ -9,9 +9,9 @@ import pytest
 
 from layerwise.errors import RunError
 from layerwise.recipe import Recipe, load
-from layerwise.studio import jobs as studio_jobs
-from layerwise.studio.jobs import Jobs
-from layerwise.studio.workspace import Workspace
+from layerwise.studio.desk import jobs as studio_jobs
+from layerwise.studio.desk.jobs import Jobs
+from layerwise.studio.desk.workspace import Workspace
 from layerwise.tuning.listing import read
 
 LONG: dict[str, Any] = {

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from layerwise.recipe import Recipe, plain
-from layerwise.studio.journal import Typed
-from layerwise.studio.session import Session
+from layerwise.studio.games.session import Session
+from layerwise.studio.history.journal import Typed
 
 SMALL: dict[str, Any] = {
     "data": {"kind": "toy", "name": "moons", "n": 60},

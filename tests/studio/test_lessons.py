@@ -7,9 +7,9 @@ import pytest
 
 from layerwise.errors import LayerwiseError
 from layerwise.recipe import Recipe, to_toml
-from layerwise.studio import lessons
-from layerwise.studio.examine import examined, main
-from layerwise.studio.lessons import Lesson, built_in, collected, own, page, read
+from layerwise.studio.school import lessons
+from layerwise.studio.school.examine import examined, main
+from layerwise.studio.school.lessons import Lesson, built_in, collected, own, page, read
 
 BUILT_IN = built_in()
 LECTURE = (

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from layerwise.studio.lessons import built_in, read
+from layerwise.studio.school.lessons import built_in, read
 
 Opened = Callable[..., Any]
 NAMES = [read(path).name for path in built_in()]

@@ -9,10 +9,10 @@ import pytest
 
 from layerwise.errors import RecipeError
 from layerwise.recipe import Recipe, load
-from layerwise.studio import frames
-from layerwise.studio.pair import APART, Pair
+from layerwise.studio.games.pair import APART, Pair
+from layerwise.studio.games.session import Session
+from layerwise.studio.picture import frames
 from layerwise.studio.player import changed
-from layerwise.studio.session import Session
 
 RECIPE: dict[str, Any] = {
     "data": {"kind": "toy", "name": "moons", "n": 60, "split": {"kind": "random", "validation": 0.3}},

@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from layerwise.recipe import load, plain, to_toml
-from layerwise.studio import frames, protocol
+from layerwise.studio import protocol
+from layerwise.studio.games.session import Session
+from layerwise.studio.picture import frames
 from layerwise.studio.player import SLICE, Out, Pace, Player
-from layerwise.studio.session import Session
 
 SMALL: dict[str, Any] = {
     "data": {"kind": "toy", "name": "moons", "n": 60},

@@ -7,8 +7,8 @@ import pytest
 
 from layerwise.errors import LayerwiseError
 from layerwise.recipe import records as r
-from layerwise.studio import drawing, frames
-from layerwise.studio.session import Session
+from layerwise.studio.games.session import Session
+from layerwise.studio.picture import drawing, frames
 from layerwise.training import padded
 from layerwise.training.forward import Forward
 

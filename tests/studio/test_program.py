@@ -9,7 +9,7 @@ import pytest
 from layerwise import train
 from layerwise.recipe import load, plain
 from layerwise.recipe.brief import brief
-from layerwise.studio.session import DEFAULT, Session
+from layerwise.studio.games.session import DEFAULT, Session
 from layerwise.training import padded
 
 OTHER: dict[str, Any] = {

@@ -9,10 +9,11 @@ import pytest
 
 from layerwise.errors import RecipeError
 from layerwise.recipe import load
-from layerwise.studio import frames, race
+from layerwise.studio.games import race
+from layerwise.studio.games.race import EPOCHS, TRIALS, Race
+from layerwise.studio.games.session import Session
+from layerwise.studio.picture import frames
 from layerwise.studio.player import changed
-from layerwise.studio.race import EPOCHS, TRIALS, Race
-from layerwise.studio.session import Session
 
 RECIPE: dict[str, Any] = {
     "data": {"kind": "toy", "name": "moons", "n": 40, "split": {"kind": "random", "validation": 0.3}},

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from layerwise.studio.workspace import Workspace
+from layerwise.studio.desk.workspace import Workspace
 from layerwise.training.run import Run
 
 Opened = Callable[..., Any]

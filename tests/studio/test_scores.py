@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from layerwise.studio import frames
-from layerwise.studio.session import Session
+from layerwise.studio.games.session import Session
+from layerwise.studio.picture import frames
 from layerwise.tasks.intervals import exact
 from layerwise.training import padded
 from layerwise.training.forward import Forward

@@ -8,8 +8,8 @@ import pytest
 
 from layerwise.errors import LayerwiseError
 from layerwise.recipe import load
-from layerwise.studio import frames
-from layerwise.studio.session import Session
+from layerwise.studio.games.session import Session
+from layerwise.studio.picture import frames
 from layerwise.training import padded
 from layerwise.training.forward import Forward
 

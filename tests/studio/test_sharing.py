@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from layerwise.errors import LayerwiseError, RecipeError
 from layerwise.recipe import load
-from layerwise.studio import sharing
-from layerwise.studio.session import DEFAULT, Session
+from layerwise.studio.games.session import DEFAULT, Session
+from layerwise.studio.school import sharing
 
 SMALL: dict[str, Any] = {
     "data": {"kind": "toy", "name": "moons", "n": 60},

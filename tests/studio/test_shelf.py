@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from layerwise.studio import shelf as shelves
-from layerwise.studio.courses import course, small
-from layerwise.studio.shelf import Shelf
+from layerwise.studio.desk import shelf as shelves
+from layerwise.studio.desk.courses import course, small
+from layerwise.studio.desk.shelf import Shelf
 
 RECIPE = 'layerwise = 1\n[data]\nkind = "toy"\nname = "{data}"\n[network]\nkind = "mlp"\nhidden = [4, 2]\n'
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from layerwise.recipe import records as r
-from layerwise.studio import frames, speech, units
-from layerwise.studio.session import DEFAULT, Session
-from layerwise.studio.speech import Moment, Saying, say
+from layerwise.studio.games.session import DEFAULT, Session
+from layerwise.studio.picture import frames, speech, units
+from layerwise.studio.picture.speech import Moment, Saying, say
 
 SPLIT = {"kind": "random", "validation": 0.3, "test": 0.2}
 

@@ -12,8 +12,8 @@ from layerwise.data import load as load_data
 from layerwise.inspection import initial
 from layerwise.nets import noise
 from layerwise.recipe import load
-from layerwise.studio import timeline as module
-from layerwise.studio.timeline import Arguments, Timeline, parameters_with
+from layerwise.studio.history import timeline as module
+from layerwise.studio.history.timeline import Arguments, Timeline, parameters_with
 from layerwise.tasks.objective import training_weights
 from layerwise.training import padded
 from layerwise.training.resolve import resolve

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from layerwise.errors import DataError, LayerwiseError, RunError
 from layerwise.recipe import load, to_toml
-from layerwise.studio import workspace as workspaces
-from layerwise.studio.workspace import Workspace, checked_name
+from layerwise.studio.desk import workspace as workspaces
+from layerwise.studio.desk.workspace import Workspace, checked_name
 
 RECIPE = 'layerwise = 1\ndata = { kind = "toy", name = "moons" }\nnetwork = "mlp"\n'
 

@@ -51,8 +51,8 @@ def play(
         with console.importing():
             _check_packages()
             from layerwise.studio import app, security
-            from layerwise.studio.session import Session
-            from layerwise.studio.workspace import Workspace
+            from layerwise.studio.desk.workspace import Workspace
+            from layerwise.studio.games.session import Session
         access = security.Access(listening.getsockname()[1])
         studio = app.Studio(Session(checked), Workspace(workspace))
         server = app.server(app.guarded(studio, access))

@@ -18,11 +18,13 @@ from fastapi import FastAPI, Request, Response
 from layerwise.errors import DataError, LayerwiseError, RecipeError, RunError, StorageError
 from layerwise.recipe import Recipe, to_toml
 from layerwise.recipe.reading import builtin
-from layerwise.studio import forms, lessons, results, security, uploads
-from layerwise.studio.jobs import Jobs
+from layerwise.studio import security
+from layerwise.studio.desk import forms, results, uploads
+from layerwise.studio.desk.jobs import Jobs
+from layerwise.studio.desk.shelf import PAGE, SORTS, Shelf
+from layerwise.studio.desk.workspace import Workspace
 from layerwise.studio.player import read
-from layerwise.studio.shelf import PAGE, SORTS, Shelf
-from layerwise.studio.workspace import Workspace
+from layerwise.studio.school import lessons
 
 BODY = 256 << 10  # bytes of a body but for tables
 SENDING = 600.0  # seconds in which a table has to arrive

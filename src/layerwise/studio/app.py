@@ -13,10 +13,10 @@ from starlette.websockets import WebSocketState
 from layerwise.recipe import Recipe
 from layerwise.studio import protocol, security
 from layerwise.studio.api import Api
-from layerwise.studio.jobs import Jobs
+from layerwise.studio.desk.jobs import Jobs
+from layerwise.studio.desk.workspace import Workspace
+from layerwise.studio.games.session import Session
 from layerwise.studio.player import Out, Player
-from layerwise.studio.session import Session
-from layerwise.studio.workspace import Workspace
 
 UNSETTLED = 8  # messages of a page that are being answered; more are not read before
 TRY_LATER, FAULT = 1013, 1011  # codes of closing

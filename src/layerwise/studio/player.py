@@ -16,12 +16,14 @@ from typing import Any, NamedTuple
 from layerwise.errors import LayerwiseError, RecipeError
 from layerwise.inspection import plain as listed
 from layerwise.recipe import Recipe, load, plain, put
-from layerwise.studio import coming, drawing, sharing
 from layerwise.studio import protocol as p
-from layerwise.studio.game import Game
-from layerwise.studio.games import Games
+from layerwise.studio.games import coming
+from layerwise.studio.games.choice import Games
+from layerwise.studio.games.game import Game
+from layerwise.studio.games.session import Session
+from layerwise.studio.picture import drawing
+from layerwise.studio.school import sharing
 from layerwise.studio.security import check_data
-from layerwise.studio.session import Session
 
 SLICE = 0.025  # seconds of a call
 FRAME = 1 / 30  # seconds between two frames, at least

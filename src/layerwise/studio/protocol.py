@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from layerwise.errors import LayerwiseError, RecipeError
-from layerwise.studio.session import encoded
+from layerwise.studio.games.session import encoded
 
 MESSAGE_BYTES = 128 << 10  # of a message from the page
 BATCHES = 10_000  # trained by one command; to go on longer there is `play`
@@ -197,7 +197,8 @@ Known = (
     | Sheet
     | Plane
     | Ask
-    | Distributions | Programs
+    | Distributions
+    | Programs
     | Test
     | Return
     | Share

@@ -21,7 +21,7 @@ from layerwise.data.catalogue import entries
 from layerwise.errors import RecipeError
 from layerwise.recipe import Recipe
 from layerwise.recipe import records as r
-from layerwise.studio.workspace import UPLOAD as UPLOAD
+from layerwise.studio.desk.workspace import UPLOAD as UPLOAD
 from layerwise.training.padded import ROWS
 
 HOST = "127.0.0.1"

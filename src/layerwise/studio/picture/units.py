@@ -1,6 +1,5 @@
 """Which hidden units are dead or saturated, by the rows that training sees: for each frame."""
 
-
 import numpy as np
 from jaxtyping import Bool, Float64, UInt8
 

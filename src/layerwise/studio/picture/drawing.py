@@ -13,7 +13,7 @@ from layerwise.data.features import RAW
 from layerwise.errors import RecipeError
 from layerwise.recipe import Recipe, load, plain
 from layerwise.recipe import records as r
-from layerwise.studio.views import GRID, UNIT_STEP
+from layerwise.studio.picture.views import GRID, UNIT_STEP
 
 MARGIN = 1.15  # times the data's reach is shown
 PICTURED = 12  # inputs at most that have a picture each

@@ -13,9 +13,9 @@ from layerwise.progress import wording
 from layerwise.recipe import Recipe, load, to_toml
 from layerwise.recipe import records as r
 from layerwise.report.diagnoses import opening, sentence
-from layerwise.studio import courses, shelf
+from layerwise.studio.desk import courses, shelf
+from layerwise.studio.desk.workspace import Workspace
 from layerwise.studio.security import files_of
-from layerwise.studio.workspace import Workspace
 from layerwise.tasks.intervals import Interval
 from layerwise.training.folder import Folder
 from layerwise.training.padded import LAYERS, UNITS

@@ -22,10 +22,10 @@ from layerwise.nets import noise
 from layerwise.nets.dense import MLP
 from layerwise.recipe import Recipe, Source, load, plain, put, to_toml
 from layerwise.recipe import records as r
-from layerwise.studio import asking, drawing, plane, scores, speech, views
-from layerwise.studio.journal import Edit, Journal, Setup, Typed, with_edit
-from layerwise.studio.program import programs
-from layerwise.studio.timeline import MEMORY, Arguments, Timeline, carried, parameters_with
+from layerwise.studio.history.journal import Edit, Journal, Setup, Typed, with_edit
+from layerwise.studio.history.timeline import MEMORY, Arguments, Timeline, carried, parameters_with
+from layerwise.studio.picture import asking, drawing, plane, scores, speech, views
+from layerwise.studio.picture.program import programs
 from layerwise.tasks.objective import training_weights
 from layerwise.training import padded
 from layerwise.training.resolve import Resolved, resolve
@@ -288,7 +288,9 @@ class Session:
             "inputs": list(self.dataset.encoder.features),
             "pictures": drawing.pictures(self.dataset.encoder, self.square.inputs),
             "plane": {
-                "over": self.over, "axes": self.square.axes, "held": self.square.held,
+                "over": self.over,
+                "axes": self.square.axes,
+                "held": self.square.held,
                 "columns": list(self.dataset.encoder.names),
             },
             "typical": self._typical(),
@@ -381,9 +383,7 @@ class Session:
             self._rows_of, self.touched, self.testing = (recipe.data, recipe.seed), 0, False
         self.revision += 1
 
-    def _square_over(
-        self, over: plane.Over, network: MLP | None = None, data: r.Data | None = None
-    ) -> plane.Square:
+    def _square_over(self, over: plane.Over, network: MLP | None = None, data: r.Data | None = None) -> plane.Square:
         reach = self.square.reach if hasattr(self, "square") else 0.0
         subject = (network or self.network, self.dataset, data or self.recipe.data)
         return plane.square(*subject, over, self.room.width, reach)

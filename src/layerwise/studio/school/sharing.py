@@ -26,9 +26,9 @@ from msgspec import Meta
 
 from layerwise.errors import RecipeError
 from layerwise.recipe import Recipe, load, plain
-from layerwise.studio.journal import Journal, Typed
+from layerwise.studio.games.session import DEFAULT, Session
+from layerwise.studio.history.journal import Journal, Typed
 from layerwise.studio.security import UPLOAD, check_data, files_of
-from layerwise.studio.session import DEFAULT, Session
 
 LETTERS, EDITS = 8192, 256  # of a link's state, and changes on the way
 MOST_LETTERS, MOST_EDITS = 64 << 10, 1024  # the same of what is read: a page comes back to more than it shares

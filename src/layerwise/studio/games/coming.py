@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from layerwise.studio.session import Session
+from layerwise.studio.games.session import Session
 from layerwise.training.padded import STANDARD, Room
 
 _known = {STANDARD}  # rooms whose programs this process has compiled, or compiles as it begins

@@ -107,9 +107,7 @@ class Timeline:
     of it may take, about.
     """
 
-    def __init__(
-        self, parameters: Parameters, arguments: Arguments, memo: Any = None, memory: int = MEMORY
-    ) -> None:
+    def __init__(self, parameters: Parameters, arguments: Arguments, memo: Any = None, memory: int = MEMORY) -> None:
         start = padded.fresh(parameters)
         self._stand(start)
         self._size = sum(int(leaf.nbytes) for leaf in jax.tree.leaves(start))  # of every state: they are of one room

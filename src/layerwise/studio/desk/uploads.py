@@ -17,8 +17,8 @@ from layerwise.data.sketch import Look, look, sketch, toml_key
 from layerwise.errors import DataError
 from layerwise.progress import wording
 from layerwise.recipe import load, to_toml
-from layerwise.studio.session import DEFAULT
-from layerwise.studio.workspace import Workspace
+from layerwise.studio.desk.workspace import Workspace
+from layerwise.studio.games.session import DEFAULT
 from layerwise.training.padded import ROWS, UNITS
 
 BYTES = 64 << 20  # of one table

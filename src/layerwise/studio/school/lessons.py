@@ -40,9 +40,9 @@ from msgspec import Meta
 from layerwise.errors import DataError, LayerwiseError, RecipeError
 from layerwise.recipe import Recipe, load, plain, to_toml
 from layerwise.recipe.wording import Place, nearest
+from layerwise.studio.games.session import DEFAULT
+from layerwise.studio.school.sharing import merged
 from layerwise.studio.security import check_data
-from layerwise.studio.session import DEFAULT
-from layerwise.studio.sharing import merged
 
 BYTES = 64 << 10  # of a lesson's file
 FILES = 100  # of a lecturer's that are read

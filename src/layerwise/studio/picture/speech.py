@@ -19,9 +19,9 @@ from layerwise.inspection.rules.course import FALLING, GAP, GAP_GRAVE, HALF, HAR
 from layerwise.inspection.rules.network import DEAD_WARNING
 from layerwise.inspection.samples import sample_of
 from layerwise.recipe import records as r
-from layerwise.studio.journal import Setup
-from layerwise.studio.timeline import Timeline
-from layerwise.studio.units import DEAD, SATURATED, ailments
+from layerwise.studio.history.journal import Setup
+from layerwise.studio.history.timeline import Timeline
+from layerwise.studio.picture.units import DEAD, SATURATED, ailments
 from layerwise.tasks.constant import constant_loss
 from layerwise.tasks.objective import training_weights
 from layerwise.training.padded import Parameters

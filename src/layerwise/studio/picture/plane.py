@@ -10,7 +10,7 @@ from layerwise.data.dataset import Dataset, Rows
 from layerwise.inspection import planes
 from layerwise.nets.dense import MLP
 from layerwise.recipe import records as r
-from layerwise.studio import drawing, views
+from layerwise.studio.picture import drawing, views
 
 Over = tuple[str, str] | Literal["auto", "pca"]
 Spots = Float64[np.ndarray, "rows 2"]

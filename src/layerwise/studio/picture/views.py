@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float32, Float64
 
-from layerwise.studio import frames, scores
-from layerwise.studio.timeline import Curve
+from layerwise.studio.history.timeline import Curve
+from layerwise.studio.picture import frames, scores
 from layerwise.training.compile import options
 from layerwise.training.padded import NARROW, STANDARD, Parameters, Shape
 from layerwise.training.padded.network import forward, layer

@@ -18,12 +18,12 @@ from layerwise.inspection.samples import Sample, sample_of
 from layerwise.recipe import Recipe, plain, to_toml
 from layerwise.recipe import records as r
 from layerwise.recipe.seeding import seeds
-from layerwise.studio import frames
-from layerwise.studio.lanes import SMALL, losses_of, outputs_of
-from layerwise.studio.lockstep import Lockstep
-from layerwise.studio.session import Session
-from layerwise.studio.speech import Saying, written
-from layerwise.studio.timeline import MEMORY
+from layerwise.studio.games.lockstep import Lockstep
+from layerwise.studio.games.session import Session
+from layerwise.studio.history.timeline import MEMORY
+from layerwise.studio.picture import frames
+from layerwise.studio.picture.lanes import SMALL, losses_of, outputs_of
+from layerwise.studio.picture.speech import Saying, written
 from layerwise.tasks.objective import Objective, training_weights
 from layerwise.training import padded
 from layerwise.training.padded import Parameters

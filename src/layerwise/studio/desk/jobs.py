@@ -24,7 +24,7 @@ from layerwise.progress import wording
 from layerwise.progress.board import Board
 from layerwise.recipe import Recipe, to_toml
 from layerwise.recipe import records as r
-from layerwise.studio.workspace import Workspace, checked_name
+from layerwise.studio.desk.workspace import Workspace, checked_name
 from layerwise.training.events import AnyEvent, Scoring
 from layerwise.training.folder import new_folder
 from layerwise.tuning.events import AnyStudyEvent, Searching, StudyStarted

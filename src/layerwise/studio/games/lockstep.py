@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any
 
-from layerwise.studio.session import STATUS, Session
+from layerwise.studio.games.session import STATUS, Session
 from layerwise.training import padded
 from layerwise.training.lanes import cores
 

@@ -11,7 +11,7 @@ from layerwise.data.encode import ArrayEncoder, TableEncoder
 from layerwise.data.transform import BooleanColumn, CategoryColumn, DateColumn, FittedColumn, NumericColumn
 from layerwise.errors import DataError, RunError
 from layerwise.progress import wording
-from layerwise.studio.workspace import Workspace
+from layerwise.studio.desk.workspace import Workspace
 from layerwise.training.model import Model, load
 from layerwise.training.predictions import predictions
 from layerwise.tuning.listing import model_file

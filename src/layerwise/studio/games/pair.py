@@ -17,11 +17,11 @@ from jaxtyping import Array, Float32, Int32
 
 from layerwise.errors import RecipeError
 from layerwise.recipe import Recipe, load, plain, put
-from layerwise.studio import frames, views
-from layerwise.studio.lockstep import Lockstep
-from layerwise.studio.session import Session
-from layerwise.studio.speech import Saying, written
-from layerwise.studio.timeline import Arguments, Curve
+from layerwise.studio.games.lockstep import Lockstep
+from layerwise.studio.games.session import Session
+from layerwise.studio.history.timeline import Arguments, Curve
+from layerwise.studio.picture import frames, views
+from layerwise.studio.picture.speech import Saying, written
 from layerwise.training import padded
 from layerwise.training.compile import options
 from layerwise.training.padded import Parameters

@@ -5,11 +5,11 @@ from typing import Any
 
 from layerwise.errors import RecipeError
 from layerwise.studio import protocol as p
-from layerwise.studio.crowd import Crowd
-from layerwise.studio.game import Game
-from layerwise.studio.pair import Pair
-from layerwise.studio.race import Race
-from layerwise.studio.session import Session
+from layerwise.studio.games.crowd import Crowd
+from layerwise.studio.games.game import Game
+from layerwise.studio.games.pair import Pair
+from layerwise.studio.games.race import Race
+from layerwise.studio.games.session import Session
 
 
 class Games:

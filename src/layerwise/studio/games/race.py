@@ -19,11 +19,11 @@ from layerwise.inspection.samples import sample_of
 from layerwise.nets import noise
 from layerwise.recipe import Recipe
 from layerwise.recipe import records as r
-from layerwise.studio import frames
-from layerwise.studio.crowd import check_small
-from layerwise.studio.lockstep import together
-from layerwise.studio.session import Session
-from layerwise.studio.speech import Saying, written
+from layerwise.studio.games.crowd import check_small
+from layerwise.studio.games.lockstep import together
+from layerwise.studio.games.session import Session
+from layerwise.studio.picture import frames
+from layerwise.studio.picture.speech import Saying, written
 from layerwise.tasks.constant import constant_loss
 from layerwise.tasks.objective import training_weights
 from layerwise.training import padded

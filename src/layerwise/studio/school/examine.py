@@ -1,6 +1,6 @@
 """Whether what a lesson claims happens: its checks, on the engine that the page plays with.
 
-python -m layerwise.studio.examine FILE... says it of a lecturer's files.
+python -m layerwise.studio.school.examine FILE... says it of a lecturer's files.
 """
 
 import math
@@ -12,9 +12,9 @@ from jaxtyping import Float64
 
 from layerwise.errors import DataError, LayerwiseError
 from layerwise.recipe import Recipe, load, plain
-from layerwise.studio.lessons import Check, Lesson, read
-from layerwise.studio.session import Session
-from layerwise.studio.units import DEAD, SATURATED, ailments
+from layerwise.studio.games.session import Session
+from layerwise.studio.picture.units import DEAD, SATURATED, ailments
+from layerwise.studio.school.lessons import Check, Lesson, read
 from layerwise.training import padded
 from layerwise.training.forward import Forward
 

@@ -1,0 +1,1 @@
+"""The workspace and what lies in it: runs, uploads, jobs, models to ask."""

@@ -1,0 +1,1 @@
+"""Lessons and links: states of the page that somebody wrote down."""
