@@ -7,7 +7,7 @@ import pytest
 
 from layerwise.studio.games.session import Session
 from layerwise.studio.picture import frames
-from layerwise.tasks.intervals import exact
+from layerwise.tasks.intervals import wilson
 from layerwise.training import padded
 from layerwise.training.forward import Forward
 
@@ -43,8 +43,9 @@ def test_the_confusion_is_of_the_validation_rows(data: dict[str, Any]) -> None:
     assert found["confusion"].shape == (classes, classes) and "fit" not in found
     for is_, said in np.ndindex(classes, classes):
         assert found["confusion"][is_, said] == ((y == is_) & (taken == said)).sum()
-    expected = exact(int((taken == y).sum()), y.size)
-    np.testing.assert_allclose(found["score"], [[expected.value, expected.low, expected.high]], rtol=1e-6)
+    share = np.array([(taken == y).mean()])
+    expected = [share, *wilson(share, np.array([y.size]))]
+    np.testing.assert_allclose(found["score"], np.array(expected).T, rtol=1e-6)
 
 
 def test_a_quantity_is_shown_beside_what_was_said_in_its_unit() -> None:

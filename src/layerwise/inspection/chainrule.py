@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float64, Int64, Shaped
-from scipy.special import ndtr
 
 from layerwise.nets.dense import MLP
 from layerwise.recipe import records as r
@@ -49,6 +48,8 @@ def activation(kind: r.Activation, z: Values) -> tuple[Values, Values]:
             low = np.minimum(z, 0)
             return np.where(z > 0, z, alpha * np.expm1(low)), np.where(z > 0, 1.0, alpha * np.exp(low))
         case r.Gelu():
+            from scipy.special import ndtr
+
             density = np.exp(-z * z / 2) / np.sqrt(2 * np.pi)
             return z * ndtr(z), ndtr(z) + z * density
         case r.Silu():

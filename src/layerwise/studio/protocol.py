@@ -11,7 +11,6 @@ import msgspec
 from msgspec import Meta
 
 from layerwise.errors import LayerwiseError, RecipeError
-from layerwise.studio.games.session import encoded
 
 MESSAGE_BYTES = 128 << 10  # of a message from the page
 BATCHES = 10_000  # trained by one command; to go on longer there is `play`
@@ -272,12 +271,12 @@ def number(message: str | bytes) -> int | None:
 
 def answer(id: int, scene: Mapping[str, Any], **more: Any) -> str:
     """What was asked for is done, and this is how it looks now."""
-    return encoded({"id": id, "ok": True, "scene": scene, **more}).decode()
+    return _encoded({"id": id, "ok": True, "scene": scene, **more})
 
 
 def refusal(id: int | None, error: LayerwiseError) -> str:
     """What was asked for is not done, and this is why."""
-    return encoded({"id": id, "ok": False, "error": _parts(error)}).decode()
+    return _encoded({"id": id, "ok": False, "error": _parts(error)})
 
 
 def _parts(error: LayerwiseError) -> dict[str, str]:
@@ -286,19 +285,23 @@ def _parts(error: LayerwiseError) -> dict[str, str]:
 
 def ready(scene: Mapping[str, Any]) -> str:
     """What was prepared is played from now on."""
-    return encoded({"event": "ready", "scene": scene}).decode()
+    return _encoded({"event": "ready", "scene": scene})
 
 
 def failed(scene: Mapping[str, Any], error: LayerwiseError) -> str:
     """What was prepared is not played, and this is why."""
-    return encoded({"event": "failed", "scene": scene, "error": _parts(error)}).decode()
+    return _encoded({"event": "failed", "scene": scene, "error": _parts(error)})
 
 
 def moved(scene: Mapping[str, Any]) -> str:
     """The way to where a link leads has come to a change, or to its end."""
-    return encoded({"event": "moved", "scene": scene}).decode()
+    return _encoded({"event": "moved", "scene": scene})
 
 
 def ended(scene: Mapping[str, Any]) -> str:
     """Playing came to an end by itself."""
-    return encoded({"event": "ended", "scene": scene}).decode()
+    return _encoded({"event": "ended", "scene": scene})
+
+
+def _encoded(value: dict[str, Any]) -> str:
+    return msgspec.json.encode(value).decode()

@@ -8,6 +8,7 @@ anything has to say so, since a cookie goes along with whatever another port's p
 name generated and built-in data, uploads, and the file that play was started with, and no other file.
 """
 
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterable
@@ -21,7 +22,6 @@ from layerwise.data.catalogue import entries
 from layerwise.errors import RecipeError
 from layerwise.recipe import Recipe
 from layerwise.recipe import records as r
-from layerwise.studio.desk.workspace import UPLOAD as UPLOAD
 from layerwise.training.padded import ROWS
 
 HOST = "127.0.0.1"
@@ -34,6 +34,7 @@ FORMS = {
     ".svg": "image/svg+xml", ".png": "image/png", ".md": "text/markdown; charset=utf-8", ".json": "application/json",
 }  # fmt: skip
 
+UPLOAD = re.compile(r"uploads/[0-9a-f]{16}\.(csv|parquet|jsonl)")  # how a recipe of a page names an upload
 READING = ("GET", "HEAD")  # these change nothing, so they need not say where they come from
 REPORTS = "/reports/"  # what is below has a policy of its own
 

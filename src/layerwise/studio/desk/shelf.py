@@ -17,7 +17,7 @@ import msgspec
 from layerwise.progress import wording
 from layerwise.studio.desk.courses import small
 from layerwise.studio.desk.uploads import owners_name
-from layerwise.studio.desk.workspace import UPLOAD
+from layerwise.studio.security import UPLOAD
 from layerwise.tuning.listing import Record, read
 
 SORTS = ("when", "name", "kind", "status", "score", "length", "seconds")

@@ -16,12 +16,12 @@ from layerwise import files
 from layerwise.errors import DataError, LayerwiseError, RunError
 from layerwise.recipe import Recipe
 from layerwise.recipe import records as r
+from layerwise.studio.security import UPLOAD
 from layerwise.tuning.listing import check_removable, read
 
 NAME_BYTES = 200
 TRASH = 100  # runs that are kept in the trash; beyond, the oldest go for good
 AT_WORK = 10.0  # seconds: a log that grew since is being written
-UPLOAD = re.compile(r"uploads/[0-9a-f]{16}\.(csv|parquet|jsonl)")  # how a recipe of a page names an upload
 _TICKET = re.compile(r"([0-9a-f]{16})-(.+)", re.DOTALL)
 
 

@@ -9,7 +9,6 @@ from copy import copy
 from functools import partial
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from layerwise.data import load as load_data
@@ -443,8 +442,3 @@ def _start(network: r.Network) -> Any:
 
 def _widths(network: MLP) -> list[int]:
     return [layer.weight.shape[0] for layer in network.layers]
-
-
-def encoded(value: Any) -> bytes:
-    """JSON of an answer."""
-    return msgspec.json.encode(value)

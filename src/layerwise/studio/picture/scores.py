@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int, Int32, Shaped
 
 from layerwise.data.dataset import Dataset, Quantities, Rows
-from layerwise.tasks.intervals import exact
+from layerwise.tasks.intervals import wilson
 from layerwise.tasks.metrics import regression
 from layerwise.training import padded
 from layerwise.training.compile import options
@@ -36,7 +36,7 @@ def sections(kind: str, dataset: Dataset, values: Values, test: bool) -> Section
     fit (float32, rows x 2)                of a quantity: the truth and what was said, in its own unit
     score (float32, parts x 3)             accuracy or R2 with its 95% interval, of each part; NaN where unknown
 
-    Accuracy has the exact binomial interval, R2 the bootstrap's.
+    Accuracy has Wilson's interval, R2 the bootstrap's.
     """
     parts = [dataset.validation, *([dataset.test] if test else [])]
     found: Sections = {"score": np.array([_score(kind, dataset, values, rows) for rows in parts], np.float32)}
@@ -57,12 +57,11 @@ def _score(kind: str, dataset: Dataset, values: Values, rows: Rows) -> tuple[flo
         return (np.nan,) * 3
     if kind == "quantities":
         figure = regression(own, y, seed=0).metrics.get("r2")
-    elif kind == "labels":
-        right = (own > 0) == (y > 0.5)
-        figure = exact(int(right.all(axis=1).sum()), rows.size)
-    else:
-        figure = exact(int((_taken(kind, own) == y).sum()), rows.size)
-    return (figure.value, figure.low, figure.high) if figure else (np.nan,) * 3
+        return (figure.value, figure.low, figure.high) if figure else (np.nan,) * 3
+    right = ((own > 0) == (y > 0.5)).all(axis=1) if kind == "labels" else _taken(kind, own) == y
+    share = np.array([right.mean()])
+    low, high = wilson(share, np.array([rows.size]))
+    return float(share[0]), float(low[0]), float(high[0])
 
 
 def _taken(kind: str, values: Values) -> Int[np.ndarray, " rows"]:

@@ -33,8 +33,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
 from msgspec import Meta
 
 from layerwise.errors import DataError, LayerwiseError, RecipeError
@@ -309,6 +307,8 @@ class _Drawing:
     """Markdown to HTML in which nothing can run: no HTML of its own, no pictures, links to known places only."""
 
     def __init__(self, states: dict[str, Recipe], file: str) -> None:
+        from markdown_it import MarkdownIt
+
         self._states, self._file = states, file
         self._markdown = MarkdownIt("commonmark", {"html": False}).enable("table").disable(["image", "html_inline"])
 
@@ -324,11 +324,11 @@ class _Drawing:
         self._mend(tokens)
         return str(self._markdown.renderer.render(tokens, self._markdown.options, {}))
 
-    def _mend(self, tokens: Sequence[Token]) -> None:
+    def _mend(self, tokens: Sequence[Any]) -> None:
         for token in tokens:
             if token.type == "heading_open" or token.type == "heading_close":
                 token.tag = "h3"  # the page has its own headings above
-            open_links: list[Token] = []
+            open_links: list[Any] = []
             for child in token.children or ():
                 if child.type == "link_open":
                     self._mend_link(child)
@@ -336,7 +336,7 @@ class _Drawing:
                 elif child.type == "link_close":
                     child.tag = open_links.pop().tag
 
-    def _mend_link(self, link: Token) -> None:
+    def _mend_link(self, link: Any) -> None:
         href = str(link.attrs.get("href", ""))
         kind, _, rest = href.partition(":")
         if kind == "state":

@@ -1,7 +1,7 @@
 // What is drawn with: the classes, or a value; point, spray and eraser.
 
 import { h } from "./dom.js";
-import { clear, draft, kindOf, takeBack } from "./pen.js";
+import { draft, kindOf } from "./draft.js";
 import { colorsOf, mark } from "./toys.js";
 
 const TOOLS = { point: "Point", spray: "Spray", erase: "Erase" };
@@ -11,7 +11,8 @@ const VALUES = 20; // steps of a value on either side of zero
 let box, targets, tools, back;
 let shown = "";
 
-export function palette(app, stop) {
+// `acts` are what its buttons do: stop, clear, takeBack.
+export function palette(app, { stop, clear, takeBack }) {
   targets = h("div", { class: "targets" });
   tools = h(
     "div",

@@ -3,6 +3,7 @@
 
 import { token } from "./color.js";
 import { $, count, h, plainNumber, put } from "./dom.js";
+import { draft, kindOf } from "./draft.js";
 import { palette, showPalette } from "./palette.js";
 import { colorsOf, mark } from "./toys.js";
 
@@ -15,9 +16,6 @@ const HELD = 550; // ms after which a finger that stays removes a point
 const SPRAY = 0.1; // of the reach: the brush's radius, and half the way between two puffs
 const PUFF = 3; // points of one
 const KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
-
-// What is drawn: points [x1, x2, target], classes by name (none for a quantity); and how: the tool and the target.
-export const draft = { points: [], classes: ["A", "B"], tool: "point", target: 0 };
 
 let canvas, pen, side;
 let known = ""; // the points as the server said them last
@@ -93,10 +91,6 @@ async function send(app) {
 
 // ── what is drawn ───────────────────────────────────────────────────────────────────────────────
 
-export function kindOf() {
-  return draft.classes.length === 0 ? "quantities" : draft.classes.length === 2 ? "binary" : "classes";
-}
-
 function reach({ scene }) {
   return ["toy", "points"].includes(scene.recipe.data.kind) ? scene.reach : BARE;
 }
@@ -136,13 +130,13 @@ function puff(app, spot) {
   }
 }
 
-export function clear(app) {
+function clear(app) {
   draft.points = [];
   app.changed();
 }
 
 // What was drawn and not sent yet is dropped; else the last change is taken back.
-export function takeBack(app) {
+function takeBack(app) {
   const { points, classes } = app.state.scene.recipe.data;
   const here = JSON.stringify([draft.points, draft.classes]);
   if (sending || here === JSON.stringify([points, classes])) {
@@ -260,7 +254,7 @@ export function setup(app) {
   });
   pen = canvas.getContext("2d");
   $("surface").after(canvas);
-  document.querySelector(".output .under").after(palette(app, stop));
+  document.querySelector(".output .under").after(palette(app, { stop, clear, takeBack }));
   canvas.addEventListener("pointerdown", (event) => down(app, event));
   canvas.addEventListener("pointermove", (event) => move(app, event));
   canvas.addEventListener("pointerup", () => up(app));
