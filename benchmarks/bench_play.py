@@ -4,7 +4,8 @@
 
 A process of `layerwise play` and a client on a socket, as a page is: seconds from the command to the page,
 to the first frame and to the first answer, with what is compiled kept on disk; then examples a second at
-the default network while every frame is acknowledged; then steps of 32 such networks at once.
+the default network while every frame is acknowledged; then how
+long controls take; then steps of 32 such networks at once.
 
 The programs alone: TensorFlow Playground's default network 2-4-2-1, tanh, batch 10, plain SGD, 250 rows to
 train on and 250 to validate on, each epoch evaluated on both. The padded program has room for six layers of
@@ -131,12 +132,43 @@ def studio() -> None:
         print(f"  {examples / 1e6:5.2f} million examples a second at {frames:4.1f} frames a second")
 
 
+MOVES: list[tuple[str, Any]] = [
+    ("train.learning_rate", 0.1), ("train.optimizer", "adam"), ("train.schedule", "cosine"), ("train.l1", 0.01),
+    ("train.l2", 0.01), ("train.dropout", 0.2), ("train.batch_size", 20), ("train.patience", 50),
+    ("network.activation", "relu"), ("network.hidden", [5, 3]), ("network.hidden", [8, 8, 8]), ("task", "auto"),
+    ("network.initialization", "he"), ("data.noise", 0.2), ("data.n", 300), ("data.name", "spiral"), ("seed", 1),
+    ("data.features", ["x1", "x2", "x1*x2"]),
+]  # fmt: skip
+
+
+def controls() -> None:
+    """How long a page waits for the answer to a control that is moved, while the network trains."""
+    with served() as address, connect(**page(address)) as socket:
+
+        def ask(do: str, **more: Any) -> float:
+            began = time.perf_counter()
+            socket.send(json.dumps({"id": 1, "do": do, **more}))
+            while isinstance(message := socket.recv(), bytes) or "id" not in (answer := json.loads(message)):
+                if isinstance(message, bytes):
+                    socket.send('{"do": "painted", "revision": 1, "step": 0}')
+            assert answer["ok"], answer
+            return time.perf_counter() - began
+
+        ask("hello")
+        taken = []
+        for path, value in MOVES * 3:
+            ask("play")
+            taken.append(1000 * ask("set", path=path, value=value))
+    print("milliseconds from a control to its answer while it plays: ", end="")
+    print(f"median {np.median(taken):.0f}, 95 % within {np.quantile(taken, 0.95):.0f}, at most {max(taken):.0f}")
+
+
 def many() -> None:
     """32 networks at once, and their frames, as the player calls them but without a socket."""
     from layerwise.studio.games.crowd import LANES, Crowd
     from layerwise.studio.player import FRAME, Pace
 
-    crowd, pace = Crowd(load(RECIPE), "start"), Pace(Crowd.slice)
+    crowd, pace = Crowd(load(RECIPE), "start"), Pace(Crowd.slice, Crowd.least)
     crowd.advance(16)
     crowd.frame()()  # what draws them is compiled
     print(f"\n{LANES} networks at once, drawn on a thread beside")
@@ -156,8 +188,9 @@ def many() -> None:
 
 
 def main() -> None:
-    """The Studio, many networks at once, then the programs."""
+    """The Studio and its controls, many networks at once, then the programs."""
     studio()
+    controls()
     many()
     programs()
 
