@@ -371,7 +371,7 @@ def test_a_test_part_looked_at_twice_is_said(tmp_path):
 def test_a_state_of_another_network_is_refused(tmp_path):
     run = train({**RECIPE, "train": {"epochs": 2}}, out=tmp_path / "run")
     recipe = run.folder / "recipe.toml"
-    recipe.write_text(recipe.read_text().replace("hidden = [\n    8,\n]", "hidden = [9]"))
+    recipe.write_text(recipe.read_text().replace("hidden = [8]", "hidden = [9]"))
     resumed = Run.resume(run.folder)
     assert resumed.recipe.network.hidden == (9,)
     with pytest.raises(RunError, match="belongs to this recipe"), resumed:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -31,6 +32,7 @@ class Studio:
         self._first: Session | None = first  # ready before the first page asks
         self._threads = ThreadPoolExecutor(security.SESSIONS, "layerwise-play")
         self.playing = 0
+        self._taking = threading.Lock()
         self.jobs = Jobs(workspace)
         self.api = Api(workspace, self.jobs, first.recipe)
 
@@ -52,7 +54,8 @@ class Studio:
             self.playing -= 1
 
     def _begin(self) -> Session:
-        first, self._first = self._first, None
+        with self._taking:
+            first, self._first = self._first, None
         session = first or Session(self._recipe)
         session.locate = self.workspace.located
         return session

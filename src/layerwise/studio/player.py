@@ -10,7 +10,7 @@ import queue
 import time
 import tomllib
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 from layerwise.errors import LayerwiseError, RecipeError
@@ -64,7 +64,7 @@ class Player:
         self._shown: tuple[Any, ...] | None = None  # the stamp of the last frame
         self._in_flight = False
         self._next_frame = self._next_call = 0.0
-        self._drawn: Future[None] | None = None
+        self._failed: Exception | None = None  # what went wrong in the last frame
         self._coming = coming.Coming(lambda: self._asked.put(None))
         # Beside training, and beside each other: the first sheet of a network compiles for a second.
         self._drawing = ThreadPoolExecutor(1, "layerwise-frames")
@@ -89,10 +89,11 @@ class Player:
             while self._open:
                 self._answer_some()
                 self._take_over()
-                self._offer_frame()
-                if self._playing and self._clock() >= self._next_call:
-                    self._train()
-                self._work()
+                try:
+                    self._go_on()
+                except Exception as error:
+                    self._playing = self._busy = False
+                    self._tell(error)
         finally:
             self._coming.close()
             for threads in (self._drawing, self._aside):
@@ -112,15 +113,29 @@ class Player:
         try:
             ready = self._coming.take()
         except Exception as error:
-            log.exception("a fault in the Studio")
-            self._send(Out(p.failed(self._scene(), _fault(error)), settles=False))
+            self._tell(error)
             return
         if ready is not None:
             self._session.become(ready)
             self._pace = Pace(self._game.slice, self._game.least)
             self._send(Out(p.ready(self._scene()), settles=False))
 
+    def _tell(self, error: Exception) -> None:
+        """Say that something went wrong which no command asked for; the page stays, and so does its network."""
+        log.error("a fault in the Studio", exc_info=error)
+        self._send(Out(p.failed(self._scene(), _fault(error)), settles=False))
+
     # ── training and frames ─────────────────────────────────────────────────────────────────────
+
+    def _go_on(self) -> None:
+        """A frame, some training, and what is to be done beside."""
+        if self._failed is not None:  # the frame in flight never took off
+            error, self._failed, self._in_flight = self._failed, None, False
+            raise error
+        self._offer_frame()
+        if self._playing and self._clock() >= self._next_call:
+            self._train()
+        self._work()
 
     def _train(self) -> None:
         began = self._clock()
@@ -145,10 +160,15 @@ class Player:
             # In step with 30 a second on average, whatever multiple of a call that is.
             self._next_frame = max(self._next_frame + FRAME, self._clock())
             self._in_flight, self._shown = True, self._game.stamp
-            if self._drawn is not None:
-                self._drawn.result()  # long done; raises what went wrong in it
-            frame = self._game.frame()
-            self._drawn = self._drawing.submit(lambda: self._send(Out(frame(), settles=False)))
+            self._drawing.submit(self._draw, self._game.frame())
+
+    def _draw(self, frame: Callable[[], bytes]) -> None:
+        """Make a frame and send it, on another thread; what goes wrong is told by this one."""
+        try:
+            self._send(Out(frame(), settles=False))
+        except Exception as error:
+            self._failed = error
+            self._asked.put(None)
 
     def _frame_is_due(self) -> bool:
         return not self._in_flight and self._game.stamp != self._shown
@@ -245,7 +265,7 @@ class Player:
                 self._go(p.Playground(id=command.id))
                 sharing.replay(session, sharing.read(command.state, self._launched), command.step)
             case p.Set():
-                self._change(changed(game.recipe, command.path, command.value))
+                self._change(changed(self._coming.recipe or game.recipe, command.path, command.value))
             case p.Draw():
                 self._change(drawing.drawn(session.recipe, session.dataset))
             case p.NewRecipe():

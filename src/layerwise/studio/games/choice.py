@@ -61,7 +61,11 @@ class Games:
     def _beside_or(self, fits: Callable[[Game], bool], kind: Callable[..., Game], *options: Any) -> Game:
         """The game that was played last, where it is the one that is asked for; else a new one of that kind."""
         recipe, last = self.now.recipe, self._beside
-        game = last if last is not None and fits(last) and last.recipe == recipe else kind(recipe, *options)
+        game = (
+            last
+            if last is not None and fits(last) and last.recipe == recipe
+            else kind(recipe, *options, like=self.session)
+        )
         self._over_to(game)
         return game
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from layerwise.recipe import Recipe
 from layerwise.studio.games.session import Session
 from layerwise.training.padded import STANDARD, Room
 
@@ -37,6 +38,11 @@ class Coming:
         """The widths of what is prepared, "" where nothing is."""
         return self._now[0].widths if self._now else ""
 
+    @property
+    def recipe(self) -> Recipe | None:
+        """The recipe of what is prepared."""
+        return self._now[0].recipe if self._now else None
+
     def prepare(self, session: Session) -> None:
         """Begin to compile for a session."""
         work = self._threads.submit(compile_for, session)
@@ -45,6 +51,8 @@ class Coming:
 
     def forget(self) -> None:
         """What is prepared is not wanted any more."""
+        if self._now is not None:
+            self._now[1].cancel()
         self._now = None
 
     def take(self) -> Session | None:

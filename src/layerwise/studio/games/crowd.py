@@ -40,8 +40,9 @@ class Crowd:
 
     slice, least, rest = 0.08, 128, 0.0  # a call of each costs about a millisecond, however few its steps
 
-    def __init__(self, recipe: Recipe, vary: Vary) -> None:
-        self.revision, self.vary = 0, vary
+    def __init__(self, recipe: Recipe, vary: Vary, like: Session | None = None) -> None:
+        """Begin; rows that are those of `like` are shared with it."""
+        self.revision, self.vary, self._like = 0, vary, like
         self._begin(recipe)
 
     # ── what may be done ────────────────────────────────────────────────────────────────────────
@@ -75,6 +76,10 @@ class Crowd:
 
     def opened(self, lane: int) -> Session:
         """One of them with its whole history, to be played with alone."""
+        if lane >= LANES:
+            raise RecipeError(
+                f"one of {LANES} networks is opened", received=f"number {lane}", remedy="choose one shown"
+            )
         return self.members[lane].twin()
 
     def work(self) -> bool:
@@ -157,8 +162,7 @@ class Crowd:
     # ── inside ──────────────────────────────────────────────────────────────────────────────────
 
     def _begin(self, recipe: Recipe) -> None:
-        base = Session(recipe, like=getattr(self, "base", None)).among_many()
-        check_small(base)
+        base = Session(recipe, like=getattr(self, "base", self._like)).among_many()
         starts = seeds(recipe.seed, LANES) if self.vary == "start" else (None,) * LANES
         recipes = self._recipes(recipe)
         self.members = [Session(own, start, base, MEMORY // LANES) for own, start in zip(recipes, starts, strict=True)]
@@ -170,17 +174,6 @@ class Crowd:
         if self.vary == "start":
             return [recipe] * LANES
         return [_with_rate(recipe, rate) for rate in _rates(recipe)]
-
-
-def check_small(base: Session) -> None:
-    """Refuse networks that are not trained many times at once. Raises `RecipeError`."""
-    if base.room != padded.STANDARD:
-        layers, width, rows = padded.STANDARD
-        raise RecipeError(
-            f"many networks at once have up to {layers} hidden layers of {width} units, and {rows:,} rows",
-            received=f"{len(base.dataset.x):,} rows of {base.dataset.x.shape[1]} inputs",
-            remedy="play one of them, or search for real: layerwise tune",
-        )
 
 
 def _with_rate(recipe: Recipe, rate: float) -> Recipe:

@@ -38,8 +38,9 @@ class Pair:
 
     slice, least, rest = 0.025, 16, 0.0
 
-    def __init__(self, recipe: Recipe, other: Mapping[str, Any]) -> None:
-        self.revision = 0
+    def __init__(self, recipe: Recipe, other: Mapping[str, Any], like: Session | None = None) -> None:
+        """Begin; rows that are those of `like` are shared with it."""
+        self.revision, self._like = 0, like
         self._paths = tuple(other)
         self._begin(recipe, _second(recipe, other))
 
@@ -171,8 +172,8 @@ class Pair:
     # ── inside ──────────────────────────────────────────────────────────────────────────────────
 
     def _begin(self, recipe: Recipe, second: Recipe) -> None:
-        a = Session(recipe).among_many()
-        self.a, self.b = a, Session(second, like=a).among_many()
+        a = Session(recipe, like=getattr(self, "a", self._like)).among_many()
+        self.a, self.b = a, _alike(Session(second, like=a), a)
         self._steps = Lockstep([self.a, self.b])
         self._partings = Partings(self.a, self.b)
         self.revision += 1
@@ -181,7 +182,7 @@ class Pair:
         second = _second(recipe, other)
         for member, its in ((self.a, recipe), (self.b, second)):
             if its != member.recipe:
-                Session(its, like=member).among_many()  # refuses what cannot be played, before anything has changed
+                _alike(Session(its, like=member), self.a)  # refuses what cannot be played, before anything has changed
         if self.a.step != self.b.step:  # one of them halted: it gets another chance from there
             self._steps.seek(min(self.a.step, self.b.step))
         lines = self.a.timeline, self.b.timeline
@@ -273,7 +274,8 @@ class Partings:
     def __init__(self, a: Session, b: Session) -> None:
         self._since: Any = np.full(_there(a).shape, -1, np.int32)
         self._begin(a, b)
-        if a.room not in _programs:
+        known = _programs.get(a.room)
+        if known is None or (known.done() and known.exception()):  # what failed once is tried again
             _programs[a.room] = _in_background(a)
         self._program = _programs[a.room]
 
@@ -342,6 +344,14 @@ def _there(session: Session) -> Any:
 def _distance(a: Parameters, b: Parameters) -> Any:
     weight, bias = (np.abs(np.asarray(x) - np.asarray(y)) for x, y in zip(a, b, strict=True))
     return np.concatenate([weight, bias[:, :, None]], axis=2)
+
+
+def _alike(member: Session, a: Session) -> Session:
+    """A member of a pair, if both are judged by the same. Raises `RecipeError`."""
+    kinds = [each.resolved.objective.kind for each in (member, a)]
+    if kinds[0] != kinds[1]:
+        raise RecipeError("both are trained for one task", received=" and ".join(kinds), place="task")
+    return member.among_many()
 
 
 def _in_background(a: Session) -> "Future[Any]":

@@ -19,7 +19,6 @@ from layerwise.inspection.samples import sample_of
 from layerwise.nets import noise
 from layerwise.recipe import Recipe
 from layerwise.recipe import records as r
-from layerwise.studio.games.crowd import check_small
 from layerwise.studio.games.lockstep import together
 from layerwise.studio.games.session import Session
 from layerwise.studio.picture import frames
@@ -62,8 +61,9 @@ class Race:
 
     slice, least, rest = 0.025, 16, 0.12  # so that one sees the trials come
 
-    def __init__(self, recipe: Recipe, against: str, draw: int) -> None:
-        self.revision, self.against, self.draw = 0, against, draw
+    def __init__(self, recipe: Recipe, against: str, draw: int, like: Session | None = None) -> None:
+        """Begin; rows that are those of `like` are shared with it."""
+        self.revision, self.against, self.draw, self._like = 0, against, draw, like
         self._begin(recipe)
 
     # ── what may be done ────────────────────────────────────────────────────────────────────────
@@ -201,8 +201,7 @@ class Race:
                 received=self.against,
                 remedy="choose one of: " + ", ".join(path for path in AXES if path != RATE),
             )
-        self.base = Session(recipe, like=getattr(self, "base", None)).among_many()
-        check_small(self.base)
+        self.base = Session(recipe, like=getattr(self, "base", self._like)).among_many()
         axes = {path: AXES[path] for path in (RATE, self.against)}
         search = r.Search(space=axes)
         self._space = Space(msgspec.structs.replace(self.base.resolved.recipe, search=search))

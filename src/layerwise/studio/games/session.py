@@ -35,6 +35,7 @@ DEFAULT: dict[str, Any] = {
     "train": {"epochs": 1_000_000, "batch_size": 10, "optimizer": "sgd", "learning_rate": 0.03, "patience": 0},
 }
 SHOWN = 1500  # points of a part
+GHOST = 512  # epochs of the line that was left that are sent
 STATUS = ("running", "finished", "stopped_early", "diverged")
 
 
@@ -70,7 +71,8 @@ class Session:
         follows the recipe's all the same.
         """
         self.revision, self.start, self._memory = 0, start, memory
-        self.locate: Callable[[Recipe], Recipe] = lambda recipe: recipe  # from a page's names of files to their paths
+        # From a page's names of files to their paths.
+        self.locate: Callable[[Recipe], Recipe] = like.locate if like else lambda recipe: recipe
         self._rows_of: tuple[r.Data, int] | None = None
         self.over = "auto"
         self._begin(load(recipe if recipe is not None else DEFAULT), like)
@@ -122,8 +124,10 @@ class Session:
     def become(self, other: "Session") -> None:
         """Go over to what `elsewhere` gave."""
         revision = max(self.revision, other.revision - 1) + 1
+        seen = (self.touched, self.testing) if self._rows_of == other._rows_of else (other.touched, other.testing)
         self.__dict__.update(other.__dict__)
         self.revision = revision
+        self.touched, self.testing = seen
 
     def begin(self, recipe: Recipe, start: int | None = None) -> None:
         """Begin anew with a recipe. Raises `RecipeError` where it cannot be played."""
@@ -299,7 +303,7 @@ class Session:
             "points": self._points(),
             "tested": {"rows": len(self.dataset.test), "times": self.touched, "shown": self.testing},
             "kind": self.resolved.objective.kind,
-            "ghost": line.ghost.array().astype(float).tolist() if len(line.ghost.rows) < 512 else [],
+            "ghost": line.ghost.array(GHOST).tolist(),
         }
 
     def frame(self) -> Callable[[], bytes]:

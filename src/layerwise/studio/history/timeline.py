@@ -77,9 +77,10 @@ class Curve:
         if len(self.rows) > self.room:
             self.rows, self.every = self.rows[::2], 2 * self.every
 
-    def array(self) -> Float64[np.ndarray, "epochs 5"]:
-        """All rows."""
-        return np.array(self.rows, np.float64).reshape(-1, 5)
+    def array(self, most: int = 0) -> Float64[np.ndarray, "epochs 5"]:
+        """All rows, or about `most` of them, evenly spread, the last among them."""
+        every = -(-len(self.rows) // most) if most and self.rows else 1
+        return np.array(self.rows[::-every][::-1], np.float64).reshape(-1, 5)
 
     def copy(self) -> "Curve":
         """The same rows, which stay as they are when this one grows."""

@@ -63,10 +63,14 @@ class Shared(NamedTuple):
 
 
 def kept(session: Session) -> dict[str, Any]:
-    """What a scene says: what the page `kept` to come back to it over another line, and on its `way` to which step."""
+    """What a scene says: what the page `kept` to come back to it over another line (up
+    to step `most`), and on its `way` to which step."""
     if session.timeline.begin:
-        return {"kept": {"state": _written(session.recipe, session.start, []), "step": 0}, "way": None}
-    return {"kept": {"state": written(session), "step": session.step}, "way": session.way and session.aim}
+        return {"kept": {"state": _written(session.recipe, session.start, []), "step": 0, "most": 0}, "way": None}
+    return {
+        "kept": {"state": written(session), "step": session.step, "most": STEPS},
+        "way": session.way and session.aim,
+    }
 
 
 def written(session: Session) -> str:

@@ -79,12 +79,15 @@ function frameOf(state, rem, width, height) {
   const lines = read(state);
   const scale = axis(...range(state, lines));
   const [left, right, top, bottom] = [2.4 * rem, width - 6 * rem, 1.5 * rem, height - 1.5 * rem];
-  const end = Math.max(state.end, lines.rows ? lines.step(lines.rows - 1) : 0, 1);
+  const { ghost, steps_per_epoch: per } = state.scene;
+  // The line that was left gives a young branch room to be seen beside it.
+  const left = Math.min(ghost.at(-1)?.[0] ?? 0, Math.max(2 * state.end, 20 * per));
+  const end = Math.max(state.end, lines.rows ? lines.step(lines.rows - 1) : 0, left, 1);
   const x = (step) => left + ((right - left) * step) / end;
   const y = (value) =>
     bottom -
     ((bottom - top) * (Math.min(scale.to, Math.max(scale.from, value)) - scale.from)) / (scale.to - scale.from);
-  return { lines, scale, x, y, left, right, top, bottom };
+  return { lines, scale, x, y, end, left, right, top, bottom };
 }
 
 function grid({ scale, y, left, right, bottom }, rem, epochs) {
@@ -117,12 +120,13 @@ function grid({ scale, y, left, right, bottom }, rem, epochs) {
 function ghost(state, plot) {
   const rows = state.scene.ghost;
   if (!rows.length) return;
-  const column = state.view.figure === "loss" ? 3 : 4;
+  const held = rows.some((row) => Number.isFinite(row[3] ?? NaN));
+  const column = (held ? 3 : 1) + (state.view.figure === "loss" ? 0 : 1);
   pen.setLineDash([1.5, 3]);
   pen.lineWidth = 1.2;
   pen.strokeStyle = token("--ink3");
   pen.beginPath();
-  const shown = rows.filter((row) => row[0] <= Math.max(state.end, 1) && Number.isFinite(row[column] ?? NaN));
+  const shown = rows.filter((row) => row[0] <= plot.end && Number.isFinite(row[column] ?? NaN));
   shown.forEach((row, i) => pen[i ? "lineTo" : "moveTo"](plot.x(row[0]), plot.y(row[column])));
   pen.stroke();
   pen.setLineDash([]);

@@ -178,14 +178,18 @@ function changed() {
   requestAnimationFrame(() => {
     waiting = false;
     const { frame, scene, fresh } = state;
-    if (scene && frame && frame.revision === scene.revision) {
-      for (const part of parts()) part.paint(app);
-    } else {
-      caption.paint(app);
-    }
-    if (fresh) {
-      state.fresh = null;
-      wire.painted(fresh);
+    try {
+      if (scene && frame && frame.revision === scene.revision) {
+        for (const part of parts()) part.paint(app);
+      } else {
+        caption.paint(app);
+      }
+    } finally {
+      // Whatever went wrong in drawing this one, the next may come.
+      if (fresh) {
+        state.fresh = null;
+        wire.painted(fresh);
+      }
     }
   });
 }
@@ -263,7 +267,7 @@ const wire = new Wire({
     state.online = true;
     // A new line is a new session: it goes to where this page stands, or to where its address leads.
     const before = again && state.scene?.kept;
-    if (before && state.view.page !== "compare" && state.view.page !== "many") before.step = state.step;
+    if (before && state.view.page !== "compare" && state.view.page !== "many") before.step = state.step <= before.most ? state.step : 0;
     state.frame = null;
     const answer = before ? await share.follow(app, before) : await follow();
     if (!answer) await command("hello");

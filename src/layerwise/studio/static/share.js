@@ -20,9 +20,9 @@ export function carried() {
 }
 
 // Go to a state; the caption says so while it is replayed. The answer, or null where it is refused.
-export async function follow(app, link) {
-  const done = tell(app, `Going to step ${count(link.step)}.`, "Training is replayed as it was.", true);
-  const answer = await app.command("follow", link);
+export async function follow(app, { state, step }) {
+  const done = tell(app, `Going to step ${count(step)}.`, "Training is replayed as it was.", true);
+  const answer = await app.command("follow", { state, step });
   done();
   return answer;
 }
