@@ -244,7 +244,7 @@ def test_a_history_whose_beginning_was_forgotten_is_shared_with_its_present_sett
     assert session.timeline.begin > 0
     link = sharing.link(session)
     assert link["step"] == 0 and link["note"] and opened(link).recipe == session.recipe
-    assert sharing.kept(session)["kept"] == {"state": link["state"], "step": 0}
+    assert sharing.kept(session)["kept"] == {"state": link["state"], "step": 0, "most": 0}
 
 
 # ── over the line ───────────────────────────────────────────────────────────────────────────────
@@ -260,7 +260,9 @@ def test_a_page_shares_and_another_follows_paused(open_page: Callable[[], Any]) 
     other.ask("play")
     answer = other.ask("follow", state=link["state"], step=link["step"])
     assert answer["scene"]["step"] == 42 and not answer["scene"]["playing"]
-    assert answer["scene"]["kept"] == one.ask("hello")["scene"]["kept"] == {"state": link["state"], "step": 42}
+    assert answer["scene"]["kept"] == one.ask("hello")["scene"]["kept"] == {
+        "state": link["state"], "step": 42, "most": sharing.STEPS,
+    }  # fmt: skip
     one.ask("seek", step=30)
     one.ask("set", path="train.l2", value=0.5)
     assert one.ask("return")["scene"]["step"] == 42

@@ -81,8 +81,8 @@ function frameOf(state, rem, width, height) {
   const [left, right, top, bottom] = [2.4 * rem, width - 6 * rem, 1.5 * rem, height - 1.5 * rem];
   const { ghost, steps_per_epoch: per } = state.scene;
   // The line that was left gives a young branch room to be seen beside it.
-  const left = Math.min(ghost.at(-1)?.[0] ?? 0, Math.max(2 * state.end, 20 * per));
-  const end = Math.max(state.end, lines.rows ? lines.step(lines.rows - 1) : 0, left, 1);
+  const old = Math.min(ghost.at(-1)?.[0] ?? 0, Math.max(2 * state.end, 20 * per));
+  const end = Math.max(state.end, lines.rows ? lines.step(lines.rows - 1) : 0, old, 1);
   const x = (step) => left + ((right - left) * step) / end;
   const y = (value) =>
     bottom -
