@@ -193,6 +193,31 @@ def test_a_fault_is_told_and_play_goes_on(desk: Desk, monkeypatch: pytest.Monkey
     assert desk.ask("hello")["ok"]
 
 
+def test_a_frame_that_fails_is_told_and_the_next_is_drawn(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.frame()
+    with monkeypatch.context() as patch:
+        patch.setattr(Session, "frame", lambda self: lambda: 1 / 0)
+        desk.painted()
+        desk.ask("step")
+        while not desk.events:
+            desk.take()
+    assert desk.events[0]["event"] == "failed" and "ZeroDivisionError" in desk.events[0]["error"]["received"]
+    desk.ask("step")
+    assert desk.frame()[1] == 2
+
+
+def test_training_that_fails_stops_playing_and_the_page_stays(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.step()
+    with monkeypatch.context() as patch:
+        patch.setattr(Session, "advance", lambda self, steps: 1 / 0)
+        desk.ask("play")
+        while not desk.events:
+            desk.take()
+    scene = desk.ask("hello")["scene"]
+    assert desk.events[0]["event"] == "failed" and not scene["playing"]
+    assert desk.ask("step")["scene"]["step"] == 1
+
+
 # ── frames ──────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -6,13 +6,11 @@ from typing import Any
 
 import msgspec
 
-from layerwise import report as reports
 from layerwise.errors import LayerwiseError
 from layerwise.inspection import diagnose, subject
 from layerwise.progress import wording
 from layerwise.recipe import Recipe, load, to_toml
 from layerwise.recipe import records as r
-from layerwise.report.diagnoses import opening, sentence
 from layerwise.studio.desk import courses, shelf
 from layerwise.studio.desk.workspace import Workspace
 from layerwise.studio.security import files_of
@@ -194,6 +192,8 @@ def compared(workspace: Workspace, names: Sequence[str]) -> dict[str, Any]:
 
 def diagnosis(workspace: Workspace, name: str) -> dict[str, Any]:
     """The diagnosis of a run in sentences. Raises `LayerwiseError` where it, or its data, cannot be read."""
+    from layerwise.report.diagnoses import opening, sentence
+
     found = diagnose(subject(_own(workspace, workspace.run(name))))
     findings = [
         {
@@ -210,6 +210,8 @@ def diagnosis(workspace: Workspace, name: str) -> dict[str, Any]:
 
 def report(workspace: Workspace, name: str) -> Path:
     """The report of a run, written now unless it is newer than what it tells of. Raises `LayerwiseError`."""
+    from layerwise import report as reports  # with its figures, which are not needed at the start
+
     folder = workspace.run(name)
     path, log = folder / "report.html", folder / "events.jsonl"
     if path.is_file() and log.is_file() and path.stat().st_mtime >= log.stat().st_mtime:
