@@ -231,7 +231,7 @@ def _framed(
     said: Saying,
 ) -> bytes:
     drawn = [views.surfaces(parameters, shape, square) for parameters, shape, square, _ in shown]
-    a, b = (_few(curve) for *_, curve in shown)
+    a, b = (curve.array(POINTS).astype(np.float32) for *_, curve in shown)
     return frames.packed(
         revision,
         step,
@@ -247,12 +247,6 @@ def _framed(
             "caption": written(said),
         },
     )
-
-
-def _few(curve: Curve) -> Float32[np.ndarray, "epochs 5"]:
-    rows = curve.array().astype(np.float32)
-    every = -(-len(rows) // POINTS) if len(rows) else 1
-    return rows[::-every][::-1].copy()
 
 
 # ── when weights part ───────────────────────────────────────────────────────────────────────────

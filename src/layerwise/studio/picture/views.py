@@ -15,6 +15,7 @@ from layerwise.training.compile import options
 from layerwise.training.padded import NARROW, STANDARD, Parameters, Shape
 from layerwise.training.padded.network import forward, layer
 
+EPOCHS = 1024  # of the curve that are sent
 GRID = 64  # points a side of the output's surface
 UNIT_STEP = 4  # of them every so many are taken for a unit's
 CLASS_LOSSES = 2  # losses below are of classes
@@ -82,16 +83,13 @@ def framed(
 ) -> bytes:
     """The frame of a session: its weights and its curve, what is drawn over the square, and what is said of it."""
     drawn = surfaces(now, shape, square)
-    course = curve.array()
-    rows = course.astype(np.float32)
-    every = -(-len(rows) // 1024) if len(rows) else 1
     sections = {
         "weights": np.asarray(now.weight),
         "biases": np.asarray(now.bias),
-        "curve": rows[::-every][::-1].copy() if len(rows) else np.zeros((0, 5), np.float32),
+        "curve": curve.array(EPOCHS).astype(np.float32),
         "surface": np.ascontiguousarray(drawn.outputs[:, :, :outputs]),
         "units": drawn.units[:, : max(STANDARD.width, int(np.asarray(shape.units).sum(axis=1).max()))],
         **scored(),
-        **spoken(course),
+        **spoken(curve.array()),
     }
     return frames.packed(revision, step, sections)
