@@ -48,7 +48,14 @@ class Page:
         return read
 
     def ask(self, do: str, **more: Any) -> dict[str, Any]:
-        """Send a command and wait for its answer."""
+        """Send a command and wait for its answer, and until training stands where it leads to."""
+        answer = self.ask_at_once(do, **more)
+        while answer["ok"] and answer["scene"]["way"] is not None:
+            answer = {**answer, "scene": self.ask_at_once("hello")["scene"]}
+        return answer
+
+    def ask_at_once(self, do: str, **more: Any) -> dict[str, Any]:
+        """Send a command and wait for its answer; where it leads to another step, that may be on its way."""
         self._number += 1
         self.socket.send(json.dumps({"id": self._number, "do": do, **more}))
         while True:
@@ -164,7 +171,8 @@ SETTLED = """async () => {
   const { state } = app;
   for (let tries = 2000; tries; tries--) {
     const { frame, scene } = state;
-    if (scene.playing || (frame?.revision === scene.revision && frame.step === scene.step && !state.fresh)) return;
+    const drawn = frame?.revision === scene.revision && frame.step === scene.step && !state.fresh;
+    if (!scene.way && (scene.playing || drawn)) return;
     await new Promise((done) => setTimeout(done, 10));
   }
   throw new Error('no frame of ' + state.scene.step);

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from layerwise.recipe import load, plain, to_toml
 from layerwise.studio import protocol
 from layerwise.studio.games.session import Session
+from layerwise.studio.games.way import SLICE, Pace
 from layerwise.studio.picture import frames
-from layerwise.studio.player import SLICE, Out, Pace, Player
+from layerwise.studio.player import Out, Player
 
 SMALL: dict[str, Any] = {
     "data": {"kind": "toy", "name": "moons", "n": 60},
@@ -52,12 +53,20 @@ class Desk:
                 self.answers[message["id"]] = message
         return out
 
-    def ask(self, do: str, **more: Any) -> dict[str, Any]:
+    def ask_at_once(self, do: str, **more: Any) -> dict[str, Any]:
+        """The answer; where it leads to another step, that may be on its way."""
         self.number += 1
         self.player.give(json.dumps({"id": self.number, "do": do, **more}))
         while self.number not in self.answers:
             self.take()
         return self.answers[self.number]
+
+    def ask(self, do: str, **more: Any) -> dict[str, Any]:
+        """The answer, once training stands where it leads to."""
+        answer = self.ask_at_once(do, **more)
+        while answer["ok"] and answer["scene"]["way"] is not None:
+            answer = {**answer, "scene": self.ask_at_once("hello")["scene"]}
+        return answer
 
     def step(self) -> int:
         return int(self.ask("hello")["scene"]["step"])

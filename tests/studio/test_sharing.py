@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from layerwise.errors import LayerwiseError, RecipeError
 from layerwise.recipe import load
+from layerwise.studio import player
 from layerwise.studio.games.session import DEFAULT, Session
+from layerwise.studio.games.way import Way
 from layerwise.studio.school import sharing
 
 SMALL: dict[str, Any] = {
@@ -36,8 +38,16 @@ def packed(said: Any) -> str:
 
 def opened(link: dict[str, Any]) -> Session:
     session = Session()
-    sharing.replay(session, sharing.read(link["state"], LAUNCHED), link["step"])
+    go(sharing.replay(session, sharing.read(link["state"], LAUNCHED), link["step"]))
     return session
+
+
+def go(way: Way) -> None:
+    """To the end of a way; raises why it ended before."""
+    while way.go(60.0):
+        pass
+    if way.halted:
+        raise way.halted
 
 
 def with_changes(session: Session) -> None:
@@ -181,7 +191,7 @@ def test_what_somebody_else_wrote_is_refused_in_words(text: str) -> None:
     session = Session()
     before = bits(session)
     with pytest.raises(LayerwiseError) as refused:
-        sharing.replay(session, sharing.read(text, LAUNCHED), 5)
+        go(sharing.replay(session, sharing.read(text, LAUNCHED), 5))
     assert "fault" not in str(refused.value)
     if "weight" not in refused.value.rule:
         assert bits(session) == before
@@ -197,7 +207,7 @@ def test_more_steps_than_are_replayed_are_refused() -> None:
 def test_changes_behind_the_step_are_left_out() -> None:
     session = Session()
     text = packed({"recipe": {}, "edits": [[4, {"train": {"l2": 0.1}}], [2**31 - 1, {"train": {"l2": 0.2}}]]})
-    sharing.replay(session, sharing.read(text, LAUNCHED), 6)
+    go(sharing.replay(session, sharing.read(text, LAUNCHED), 6))
     assert session.step == 6 and [step for step, _ in session.journal] == [4]
 
 
@@ -230,7 +240,7 @@ def test_a_page_comes_back_to_many_drawn_points_and_changes() -> None:
         for unit in range(3):
             session.type_weight(0, unit, None, 0.01 * (number + unit))
         session.set("train.l2", 0.001 * number)
-    state = sharing.kept(session)["kept"]
+    state = sharing.kept(session)
     again = opened(state)
     assert len(session.journal) > 200 and again.step == 60 and bits(again) == bits(session)
     assert len(state["state"]) > 1000
@@ -244,7 +254,7 @@ def test_a_history_whose_beginning_was_forgotten_is_shared_with_its_present_sett
     assert session.timeline.begin > 0
     link = sharing.link(session)
     assert link["step"] == 0 and link["note"] and opened(link).recipe == session.recipe
-    assert sharing.kept(session)["kept"] == {"state": link["state"], "step": 0, "most": 0}
+    assert sharing.kept(session) == {"state": link["state"], "step": 0, "most": 0}
 
 
 # ── over the line ───────────────────────────────────────────────────────────────────────────────
@@ -276,25 +286,35 @@ def test_a_page_shares_and_another_follows_paused(open_page: Callable[[], Any]) 
 
 def test_a_long_way_is_gone_in_parts_and_can_be_left(open_page: Callable[[], Any], monkeypatch: Any) -> None:
     """Whatever is asked for meanwhile is answered; what changes something ends the way where it stands."""
-    monkeypatch.setattr(sharing, "AT_ONCE", 10)
-    monkeypatch.setattr(sharing, "PART", 5)
+    monkeypatch.setattr(player, "AT_ONCE", 0.0)
+    monkeypatch.setattr(player, "SLICE", 0.0)
     session = Session(SMALL)
-    for number in range(1, 5):
-        session.advance(500)
+    for number in range(1, 6):
+        while session.step < 5000 * number:
+            session.advance(5000 * number - session.step)
         session.set("train.l2", 0.01 * number)
-    session.advance(500)
     link, there = sharing.link(session), bits(session)
-    again = opened(link)
-    assert again.way is not None and again.step == 10
-    while again.work():
-        pass
-    assert again.way is None and bits(again) == there
+    again = Session()
+    way = sharing.replay(again, sharing.read(link["state"], LAUNCHED), link["step"])
+    assert way.go(0.0) and 0 < again.step < 5000
+    go(way)
+    assert bits(again) == there
     page = open_page()
-    scene = page.ask("follow", state=link["state"], step=link["step"])["scene"]
-    assert scene["way"] == 2500 and not scene["playing"] and page.ask("hello")["ok"]
-    while page.ask("hello")["scene"]["way"]:
-        pass
-    assert page.step() == 2500 and any(event["event"] == "moved" for event in page.events)
-    page.ask("follow", state=link["state"], step=link["step"])
-    scene = page.ask("pause")["scene"]
-    assert scene["way"] is None and scene["step"] == page.step() < 2500
+    scene = page.ask_at_once("follow", state=link["state"], step=link["step"])["scene"]
+    assert scene["way"] == 25_000 and not scene["playing"] and page.ask_at_once("hello")["ok"]
+    assert page.ask("hello")["scene"]["step"] == 25_000 and any(event["event"] == "moved" for event in page.events)
+    page.ask_at_once("follow", state=link["state"], step=link["step"])
+    scene = page.ask_at_once("pause")["scene"]
+    assert scene["way"] is None and scene["step"] == page.step() < 25_000
+
+
+def test_a_link_that_stops_halfway_says_so(open_page: Callable[[], Any]) -> None:
+    """Its steps are trained up to the change that cannot be made; the answer comes first, then the words."""
+    page = open_page()
+    text = packed({"recipe": {}, "edits": [[30, {"train": {"l2": 0.1}}], [60, [0, 99, None, 1.0]]]})
+    answer = page.ask("follow", state=text, step=90)
+    assert answer["ok"]
+    (event,) = [event for event in page.events if event["event"] == "failed"]
+    assert event["scene"]["step"] == 60 and event["scene"]["way"] is None
+    assert "step 60 of 90" in event["error"]["rule"] and "unit 99" in event["error"]["received"]
+    assert page.ask("step")["scene"]["step"] == 61

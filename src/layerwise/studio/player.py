@@ -21,13 +21,14 @@ from layerwise.studio.games import coming
 from layerwise.studio.games.choice import Games
 from layerwise.studio.games.game import Game
 from layerwise.studio.games.session import Session
+from layerwise.studio.games.way import SLICE, Pace, Way, onward, there
 from layerwise.studio.picture import drawing
 from layerwise.studio.school import sharing
 from layerwise.studio.security import check_data
 
-SLICE = 0.025  # seconds of a call
 FRAME = 1 / 30  # seconds between two frames, at least
 TOGETHER = 8  # commands answered between two calls
+AT_ONCE = 0.05  # seconds of a way that are gone before a command is answered
 
 log = logging.getLogger(__name__)
 
@@ -37,18 +38,6 @@ class Out(NamedTuple):
 
     content: str | bytes | None
     settles: bool
-
-
-class Pace:
-    """How many batches make a call of so many seconds, learned from the calls before."""
-
-    def __init__(self, seconds: float = SLICE, least: int = 16) -> None:
-        self.batches, self._seconds, self._least = max(64, least), seconds, least
-
-    def learn(self, made: int, seconds: float) -> None:
-        """A call made so many batches in so many seconds; a single slow or quick one counts for a factor of 2."""
-        wanted = int(made * self._seconds / max(seconds, 1e-6))
-        self.batches = min(max(wanted, self.batches // 2, self._least), self.batches * 2, 1 << 20)
 
 
 class Player:
@@ -61,6 +50,7 @@ class Player:
         self._asked: queue.SimpleQueue[str | bytes | None] = queue.SimpleQueue()
         self._open, self._playing, self._busy = True, False, False
         self._pace = Pace()
+        self._way: Way | None = None  # that is being gone; playing waits for its end
         self._shown: tuple[Any, ...] | None = None  # the stamp of the last frame
         self._in_flight = False
         self._next_frame = self._next_call = 0.0
@@ -133,9 +123,11 @@ class Player:
             error, self._failed, self._in_flight = self._failed, None, False
             raise error
         self._offer_frame()
-        if self._playing and self._clock() >= self._next_call:
+        if self._way is not None:
+            self._go_way(self._way)
+        elif self._playing and self._clock() >= self._next_call:
             self._train()
-        self._work()
+        self._busy = self._way is not None or self._game.work()
 
     def _train(self) -> None:
         began = self._clock()
@@ -147,11 +139,14 @@ class Player:
             self._playing = False
             self._send(Out(p.ended(self._scene()), settles=False))
 
-    def _work(self) -> None:
-        """Do what a game has to do beside playing; a page on the way to where a link leads learns of changes."""
-        game, revision, going = self._game, self._game.revision, self._session.way
-        self._busy = game.work()
-        if game is self._session and (game.revision != revision or self._session.way is not going):
+    def _go_way(self, way: Way) -> None:
+        """Go on with a way, a little; the page learns of every change on it, and of its end."""
+        game, revision = self._game, self._game.revision
+        if way.halted or not way.go(SLICE):
+            self._way = None
+        if way.halted:
+            self._send(Out(p.failed(self._scene(), _cut_short(way, game.step)), settles=False))
+        elif self._way is None or game.revision != revision:
             self._send(Out(p.moved(self._scene()), settles=False))
 
     def _offer_frame(self) -> None:
@@ -222,8 +217,9 @@ class Player:
         session, game = self._session, self._game
         if game is not session and not isinstance(command, p.Everywhere):
             raise RecipeError("this is asked for in the playground", received="another view", remedy="go there first")
-        if not isinstance(command, p.Asking):
-            session.way = None
+        going = self._way
+        if not isinstance(command, p.Waiting):
+            self._way = None
         match command:
             case p.Sheet():
                 self._sheet(command)
@@ -243,11 +239,11 @@ class Player:
             case p.Pause():
                 self._playing = False
             case p.Forward():
-                self._forward(command.batches)
+                self._forward(command.batches, going)
             case p.Epochs():
-                self._epochs(command.count)
+                self._epochs(command.count, going)
             case p.Back():
-                self._seek(game.step - command.batches)
+                self._seek((min(going.aim, game.end) if going else game.step) - command.batches)
             case p.Seek():
                 self._seek(command.step)
             case p.Test(show=show):
@@ -263,7 +259,7 @@ class Player:
                 return p.answer(command.id, self._scene(), share=sharing.link(shared))
             case p.Follow():
                 self._go(p.Playground(id=command.id))
-                sharing.replay(session, sharing.read(command.state, self._launched), command.step)
+                self._set_out(sharing.replay(session, sharing.read(command.state, self._launched), command.step))
             case p.Set():
                 self._change(changed(self._coming.recipe or game.recipe, command.path, command.value))
             case p.Draw():
@@ -284,26 +280,27 @@ class Player:
         if self._game is not game:
             self._pace = Pace(self._game.slice, self._game.least)
 
-    def _forward(self, batches: int) -> None:
-        self._playing = False
+    def _forward(self, batches: int, going: Way | None) -> None:
         if batches > p.BATCHES:
             raise RecipeError(
                 f"one command trains up to {p.BATCHES:,} batches", received=f"{batches:,}", remedy="press play"
             )
-        left = batches
-        while left and (made := self._game.advance(left)):
-            left -= made
+        self._set_out(onward(self._game, batches, going))
 
-    def _epochs(self, count: int) -> None:
-        step, length = self._game.step, self._game.steps_per_epoch
+    def _epochs(self, count: int, going: Way | None) -> None:
+        step, length = going.aim if going else self._game.step, self._game.steps_per_epoch
         if count > 0:
-            self._forward((step // length + count) * length - step)
+            self._forward((step // length + count) * length - step, going)
         elif count < 0:
-            self._seek((-(-step // length) + count) * length)
+            self._seek((-(-min(step, self._game.end) // length) + count) * length)
 
     def _seek(self, step: int) -> None:
+        self._set_out(there(self._game, step))
+
+    def _set_out(self, way: Way) -> None:
+        """Go a way, as far as one may wait for it; the rest in pieces."""
         self._playing = False
-        self._game.seek(step)
+        self._way = way if way.go(AT_ONCE) or way.halted else None  # why it halted is told after the answer
 
     def _change(self, recipe: Recipe) -> None:
         check_data(recipe, self._launched)
@@ -331,7 +328,12 @@ class Player:
         self._aside.submit(self._guarded, id, lambda: p.answer(id, scene, **{name: listed(work())}))
 
     def _scene(self) -> dict[str, Any]:
-        own = {"playing": self._playing, "preparing": self._coming.words, **sharing.kept(self._session)}
+        own = {
+            "playing": self._playing,
+            "preparing": self._coming.words,
+            "way": self._way and self._way.aim,
+            "kept": sharing.kept(self._session),
+        }
         return {**self._game.scene(), **own}
 
 
@@ -339,6 +341,17 @@ def _fault(error: Exception) -> LayerwiseError:
     """A fault of ours, in words."""
     received = f"{type(error).__name__}: {error}".partition("\n")[0]
     return LayerwiseError("this is a fault in layerwise", received=received)
+
+
+def _cut_short(way: Way, step: int) -> LayerwiseError:
+    """Why a way ended before its end, in words."""
+    error = way.halted
+    reason = f"{error.rule}, received {error.received}" if error and error.received else str(error and error.rule)
+    return RecipeError(
+        f"the link leads to step {step:,} of {way.aim:,}, where its next change cannot be made",
+        received=reason,
+        remedy="go on from here",
+    )
 
 
 def changed(recipe: Recipe, path: str, value: Any) -> Recipe:

@@ -213,8 +213,8 @@ Known = (
 Games = Playground | Compare | Many | Race | Alone  # goes over to another game
 # What every game knows.
 Everywhere = Hello | Play | Pause | Forward | Epochs | Back | Seek | Reset | Set | NewRecipe | Share | Follow | Games
-# What asks only, and changes nothing.
-Asking = Hello | Share | Sheet | Distributions | Programs | Ask
+# What may be asked for on a way to a step, which goes on; all else ends it where it stands.
+Waiting = Hello | Play | Test | Plane | Share | Sheet | Distributions | Programs | Ask
 
 _decoder = msgspec.json.Decoder(Known)
 

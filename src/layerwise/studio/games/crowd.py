@@ -74,6 +74,10 @@ class Crowd:
         self._steps.seek(step)
         self.revision += self.recipe != before
 
+    def nearest(self, step: int) -> int:
+        """The step from which `step` is replayed."""
+        return self._steps.nearest(step)
+
     def opened(self, lane: int) -> Session:
         """One of them with its whole history, to be played with alone."""
         if lane >= LANES:
@@ -98,6 +102,11 @@ class Crowd:
     def step(self) -> int:
         """Batches done by each."""
         return self._steps.step
+
+    @property
+    def oldest(self) -> int:
+        """The first step that can be gone back to."""
+        return self._steps.oldest
 
     @property
     def end(self) -> int:

@@ -31,6 +31,11 @@ class Game(Protocol):
         ...
 
     @property
+    def oldest(self) -> int:
+        """The first step that can be gone back to: 0, unless so much was changed that the oldest was forgotten."""
+        ...
+
+    @property
     def end(self) -> int:
         """How far it has come."""
         ...
@@ -55,7 +60,11 @@ class Game(Protocol):
         ...
 
     def seek(self, step: int) -> None:
-        """Go to any step that was reached."""
+        """Go to any step that was reached; at once, however long that takes."""
+        ...
+
+    def nearest(self, step: int) -> int:
+        """The step up to `step` from which that is replayed."""
         ...
 
     def reset(self) -> None:

@@ -36,6 +36,11 @@ class Lockstep:
         return max(member.step for member in self.members)
 
     @property
+    def oldest(self) -> int:
+        """The first step that all can go back to."""
+        return max(member.oldest for member in self.members)
+
+    @property
     def status(self) -> str:
         """ "running" as long as one of them does, else what became of the first."""
         running = any(self.goes_on(member) for member in self.members)
@@ -55,8 +60,12 @@ class Lockstep:
 
     def seek(self, step: int) -> None:
         """Take all to a step that was reached; who halted before it stands where it halted."""
-        step = min(max(step, 0), self.end)
+        step = min(max(step, self.oldest), self.end)
         together(lambda member: member.seek(step), self.members)
+
+    def nearest(self, step: int) -> int:
+        """The step from which all who did not halt before replay `step`."""
+        return min((m.nearest(step) for m in self.members if m.end >= step), default=step)
 
     def edit(self, change: Callable[[Session], None], who: Sequence[Session]) -> None:
         """Change those of `who` that did not halt before; what lay ahead is left by all."""

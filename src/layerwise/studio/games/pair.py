@@ -70,6 +70,10 @@ class Pair:
         self._steps.seek(step)
         self.revision += self.a.recipe is not before
 
+    def nearest(self, step: int) -> int:
+        """The step from which `step` is replayed."""
+        return self._steps.nearest(step)
+
     def work(self) -> bool:
         """Catch up with watching, where its program was not ready."""
         return self._partings.look()
@@ -92,6 +96,11 @@ class Pair:
     def step(self) -> int:
         """Batches done by both."""
         return self._steps.step
+
+    @property
+    def oldest(self) -> int:
+        """The first step that can be gone back to."""
+        return self._steps.oldest
 
     @property
     def end(self) -> int:

@@ -99,6 +99,10 @@ class Race:
         """Show so many trials of those that were made."""
         self.step = min(max(step, 0), self.end)
 
+    def nearest(self, step: int) -> int:
+        """Trials are kept, not replayed."""
+        return step
+
     def opened(self, lane: int) -> Session:
         """A session with the settings of a trial; those of the first search come first."""
         method, trial = divmod(lane, TRIALS)
@@ -125,6 +129,11 @@ class Race:
     def recipe(self) -> Recipe:
         """What is searched for."""
         return self.base.recipe
+
+    @property
+    def oldest(self) -> int:
+        """None of the trials is forgotten."""
+        return 0
 
     @property
     def end(self) -> int:

@@ -4,7 +4,7 @@ The recipe is the state: every control of the page is a key of it. Changing one 
 padded program has it as an argument; other data, another seed or another initialization begin anew.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from functools import partial
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 
 from layerwise.data import load as load_data
 from layerwise.data.dataset import Classes, Dataset, Quantities, spread
-from layerwise.errors import LayerwiseError, RecipeError
+from layerwise.errors import RecipeError
 from layerwise.inspection import Activations, BackpropSheet, activations, backprop, initial
 from layerwise.inspection.samples import sample_of
 from layerwise.inspection.subjects import MOST_ROWS
@@ -55,8 +55,6 @@ class Session:
     touched: int  # how often the test part was looked at
     testing: bool  # whether it is looked at now
     slice, least, rest = 0.025, 16, 0.0
-    way: Iterator[int] | None = None  # to the step `aim` of a link, in little parts
-    aim = 0
 
     def __init__(
         self,
@@ -165,6 +163,10 @@ class Session:
         self.timeline.seek(step)
         self.revision += self._setup is not before
 
+    def nearest(self, step: int) -> int:
+        """The step from which `step` is replayed."""
+        return self.timeline.nearest(step)
+
     def go_back(self) -> None:
         """Return to the line of training that was left last."""
         self.timeline.go_back()
@@ -230,13 +232,8 @@ class Session:
         return twin
 
     def work(self) -> bool:
-        """Go on to where a link leads, a little; whether there is more of the way."""
-        try:
-            going = self.way is not None and next(self.way, None) is not None
-        except LayerwiseError:  # the link asks for what cannot be: it leads up to here
-            going = False
-        self.way = self.way if going else None
-        return going
+        """Nothing is to be done beside training."""
+        return False
 
     @property
     def widths(self) -> str:
@@ -249,6 +246,11 @@ class Session:
     def step(self) -> int:
         """Batches done."""
         return self.timeline.step
+
+    @property
+    def oldest(self) -> int:
+        """The first step that can be gone back to."""
+        return self.timeline.begin
 
     @property
     def end(self) -> int:

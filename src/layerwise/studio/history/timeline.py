@@ -208,12 +208,17 @@ class Timeline:
     def seek(self, step: int) -> None:
         """Go to any step from `begin` to `end`; the state is the very one that was there, bit by bit."""
         step = min(max(step, self.begin), self.end)
-        era = self._era(step)
-        place = bisect_right(era.steps(), step) - 1
-        self._stand(_device(era.kept[place]))
+        kept = self._kept(step)
+        if not self._leads_to(step, kept):
+            self._stand(_device(kept))
         while self.step < step:
             if not self._run(step - self.step):
                 break
+
+    def nearest(self, step: int) -> int:
+        """The step up to `step` from which `seek` replays: that of a state that was kept, or where training stands."""
+        kept = self._kept(step)
+        return self.step if self._leads_to(step, kept) else int(kept.now.step)
 
     def edit(self, arguments: Arguments | None = None, parameters: Parameters | None = None, memo: Any = None) -> None:
         """From this step on train with other `arguments`, or from other `parameters`; what lay ahead is left behind.
@@ -250,6 +255,7 @@ class Timeline:
         if self.left is not None:
             there, self.left = self.left, Line(self._eras, self.curve, self.end, self.left.at)
             self._eras, self.curve, self.end, _ = there
+            self._stand(_device(self._kept(self.end)))
             self.seek(self.end)
 
     def copy(self, memory: int = MEMORY) -> "Timeline":
@@ -278,6 +284,16 @@ class Timeline:
         """The era that a step belongs to; at its first step a change has been made already."""
         step = self.step if step is None else step
         return self._eras[bisect_right([era.first for era in self._eras], step) - 1]
+
+    def _kept(self, step: int) -> Host:
+        """The last state that was kept before a step, of the same era."""
+        era = self._era(step)
+        return era.kept[bisect_right(era.steps(), step) - 1]
+
+    def _leads_to(self, step: int, kept: Host) -> bool:
+        """Whether training stands between a kept state and a step that it leads to."""
+        between = int(kept.now.step) <= self.step <= step and self._era() is self._era(step)
+        return between and self.status == padded.RUNNING
 
     def _all(self) -> list[Era]:
         return [*self._eras, *(self.left.eras if self.left else ())]

@@ -27,6 +27,7 @@ from msgspec import Meta
 from layerwise.errors import RecipeError
 from layerwise.recipe import Recipe, load, plain
 from layerwise.studio.games.session import DEFAULT, Session
+from layerwise.studio.games.way import Way, onward
 from layerwise.studio.history.journal import Journal, Typed
 from layerwise.studio.security import UPLOAD, check_data, files_of
 
@@ -34,8 +35,6 @@ LETTERS, EDITS = 8192, 256  # of a link's state, and changes on the way
 MOST_LETTERS, MOST_EDITS = 64 << 10, 1024  # the same of what is read: a page comes back to more than it shares
 UNPACKED = 256 << 10  # bytes that it may unpack to
 STEPS = 10_000_000  # that are replayed
-PART = 2_000  # of them at a time, so that whatever is asked for meanwhile is answered
-AT_ONCE = 20_000  # before a link is answered
 
 Number = Annotated[int, Meta(ge=0, lt=1 << 31)]
 Place = Annotated[int, Meta(ge=0, lt=1 << 16)]
@@ -63,14 +62,10 @@ class Shared(NamedTuple):
 
 
 def kept(session: Session) -> dict[str, Any]:
-    """What a scene says: what the page `kept` to come back to it over another line (up
-    to step `most`), and on its `way` to which step."""
+    """What a page keeps to come back to where it stands over another line, up to step `most`."""
     if session.timeline.begin:
-        return {"kept": {"state": _written(session.recipe, session.start, []), "step": 0, "most": 0}, "way": None}
-    return {
-        "kept": {"state": written(session), "step": session.step, "most": STEPS},
-        "way": session.way and session.aim,
-    }
+        return {"state": _written(session.recipe, session.start, []), "step": 0, "most": 0}
+    return {"state": written(session), "step": session.step, "most": STEPS}
 
 
 def written(session: Session) -> str:
@@ -216,36 +211,25 @@ def _wrong(received: str) -> RecipeError:
     )
 
 
-def replay(session: Session, shared: Shared, step: int) -> None:
-    """Bring a session to a state: begin, train and change as was done, up to `step`. Raises `RecipeError`.
-
-    A long way is only begun here: the session's `work` goes on with it.
-    """
+def replay(session: Session, shared: Shared, step: int) -> Way:
+    """Begin a session anew, and the way to `step` of a state: to train and change as was done. Raises `RecipeError`."""
     if step > STEPS:
         raise RecipeError(
             f"a link leads to step {STEPS:,} at most", received=f"{step:,}", remedy="open it at an earlier step"
         )
     session.begin(shared.first, shared.start)
-    session.way, session.aim = _way(session, shared.journal, step), step
-    for _ in session.way:
-        if session.step >= AT_ONCE:
-            return
-    session.way = None
+    return Way(step, _way(session, shared.journal, step))
 
 
-def _way(session: Session, journal: Journal, step: int) -> Iterator[int]:
+def _way(session: Session, journal: Journal, step: int) -> Iterator[None]:
     """Go to a step part by part, changing what was changed; less far where training ends before."""
     for at, edit in journal:
         if at > step:
             break
-        yield from _advance(session, at)
+        yield from onward(session, at - session.step).pieces
         if isinstance(edit, Recipe):
             session.change(edit)
         else:
             session.type_weight(*edit)
-    yield from _advance(session, step)
-
-
-def _advance(session: Session, step: int) -> Iterator[int]:
-    while session.step < step and session.advance(min(PART, step - session.step)):
-        yield step
+        yield
+    yield from onward(session, step - session.step).pieces

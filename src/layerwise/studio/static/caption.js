@@ -34,7 +34,7 @@ function message(app) {
   if (scene.way) {
     return {
       strong: `Going to step ${count(scene.way)}.`,
-      rest: "Training is replayed as it was.",
+      rest: scene.way > state.end ? "Training goes on up to there." : "Training is replayed as it was.",
       busy: true,
       label: "Stop here",
       act: () => app.command("pause"),
