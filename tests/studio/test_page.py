@@ -70,6 +70,28 @@ def test_a_step_back_is_as_before(opened: Opened) -> None:
     page.until("state.step === 2")
 
 
+def test_the_bar_begins_with_the_oldest_step_that_can_be_gone_back_to(opened: Opened) -> None:
+    page = opened()
+    page.page.evaluate("async () => (await import('/static/main.js')).app.command('step', { batches: 10 })")
+    page.settle()
+    page.page.evaluate(
+        """async () => {
+          const { app } = await import('/static/main.js');
+          app.state.scene.oldest = 6;
+          app.changed();
+        }"""
+    )
+    bar = page.page.locator("#scrub")
+    page.page.wait_for_function("document.querySelector('#scrub').getAttribute('aria-valuemin') === '6'")
+    box = bar.bounding_box()
+    page.page.mouse.click(box["x"] + 0.5 * box["width"], box["y"] + box["height"] / 2)
+    page.until("state.step === 8")
+    page.page.evaluate("import('/static/main.js').then(({ app }) => { app.state.scene.oldest = 6; })")
+    page.page.focus("#play-pause")
+    page.press("Home")
+    assert page.state("state.step") == 6
+
+
 def test_a_weight_typed_in_shows_and_acts(opened: Opened) -> None:
     page = opened()
     page.press("ArrowRight")

@@ -125,3 +125,26 @@ def test_no_piece_of_a_large_network_keeps_the_page_waiting() -> None:
         waits.append(time.monotonic() - began)
     assert session.step == 290 and len(waits) > 5
     assert sorted(waits)[len(waits) // 2] < 0.1
+
+
+def test_the_page_is_told_the_oldest_step_that_it_can_go_back_to() -> None:
+    session = Session(SMALL, memory=200_000)
+    assert session.scene()["oldest"] == 0
+    for number in range(40):
+        trained(session, 2 * number + 2)
+        session.change(changed(session.recipe, "train.l2", 0.001 * (number + 1)))
+    oldest = session.scene()["oldest"]
+    assert 0 < oldest < 80
+    way = there(session, 0)
+    while way.go(0.0):
+        pass
+    assert way.aim == session.step == oldest
+    for game in (Pair(load(SMALL), {}), Crowd(load(SMALL), "start")):
+        assert game.scene()["oldest"] == 0
+    crowd = Crowd(load(SMALL), "start")
+    for number in range(30):
+        crowd.advance(2)
+        crowd.change(changed(crowd.recipe, "train.l2", 0.001 * (number + 1)))
+    assert crowd.scene()["oldest"] == max(member.timeline.begin for member in crowd.members) > 0
+    crowd.seek(0)
+    assert {member.step for member in crowd.members} == {crowd.oldest}

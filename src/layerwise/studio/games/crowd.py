@@ -141,6 +141,7 @@ class Crowd:
             "revision": self.revision,
             "status": self.status,
             "step": self.step,
+            "oldest": self.oldest,
             "end": self.end,
             "edits": [step for step in self.members[0].timeline.edits if step <= self.end],
             "ghost": [],

@@ -134,6 +134,7 @@ class Pair:
             "revision": self.revision,
             "status": self.status,
             "step": self.step,
+            "oldest": self.oldest,
             "end": self.end,
             "ghost": [],
             "other": self.other,

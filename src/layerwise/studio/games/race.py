@@ -165,6 +165,7 @@ class Race:
             "revision": self.revision,
             "status": self.status,
             "step": self.step,
+            "oldest": self.oldest,
             "end": self.end,
             "steps_per_epoch": 1,
             "edits": [],

@@ -284,6 +284,7 @@ class Session:
             "toml": to_toml(self.recipe),
             "status": self.status,
             "step": line.step,
+            "oldest": line.begin,
             "end": line.end,
             "edits": line.edits,
             "left": [line.left.at, line.left.end] if line.left else None,

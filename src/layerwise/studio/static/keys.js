@@ -39,7 +39,7 @@ function actions(app) {
     ArrowRight: press("batch-on"),
     "Shift+ArrowLeft": press("epoch-back"),
     "Shift+ArrowRight": press("epoch-on"),
-    Home: () => command("seek", { step: 0 }),
+    Home: () => command("seek", { step: state.scene.oldest }),
     End: () => command("seek", { step: state.end }),
     b: () => best(state) && command("seek", { step: best(state).step }),
     r: press("reset-run"),

@@ -56,7 +56,7 @@ function toolbar(bar) {
 // ── the scrub bar ───────────────────────────────────────────────────────────────────────────────
 
 async function seek(app, step) {
-  const aim = Math.min(app.state.end, Math.max(0, Math.round(step)));
+  const aim = Math.min(app.state.end, Math.max(app.state.scene.oldest, Math.round(step)));
   if (seeking !== null) {
     seeking = aim;
     return;
@@ -75,7 +75,8 @@ function scrub(app) {
   const { state } = app;
   const move = (event) => {
     const { left, width } = bar.getBoundingClientRect();
-    seek(app, Math.min(1, Math.max(0, (event.clientX - left) / width)) * state.end);
+    const { oldest } = state.scene;
+    seek(app, oldest + ((event.clientX - left) / width) * (state.end - oldest));
   };
   bar.addEventListener("pointerdown", (event) => {
     if (!state.scene) return;
@@ -87,7 +88,8 @@ function scrub(app) {
   bar.addEventListener("pointerup", () => (dragging = false));
   bar.addEventListener("pointercancel", () => (dragging = false));
   bar.addEventListener("keydown", (event) => {
-    const epoch = state.scene?.steps_per_epoch ?? 1;
+    if (!state.scene) return;
+    const epoch = state.scene.steps_per_epoch;
     const ways = {
       ArrowLeft: state.step - 1,
       ArrowDown: state.step - 1,
@@ -95,7 +97,7 @@ function scrub(app) {
       ArrowUp: state.step + 1,
       PageDown: state.step - epoch,
       PageUp: state.step + epoch,
-      Home: 0,
+      Home: state.scene.oldest,
       End: state.end,
     };
     if (!(event.key in ways)) return;
@@ -104,29 +106,31 @@ function scrub(app) {
   });
 }
 
-function percent(step, end) {
-  return `${end ? (100 * Math.min(step, end)) / end : 0}%`;
+// Where a step stands on the bar, which begins with the oldest one that can be gone back to.
+function percent(step, { scene, end }) {
+  const all = end - scene.oldest;
+  return `${all ? (100 * Math.min(Math.max(step - scene.oldest, 0), all)) / all : 0}%`;
 }
 
 // The line that was left: from where it was left to where it ended.
-function spur([at, last], end) {
+function spur([at, last], state) {
   const made = h("i", { class: "spur", title: `the line before, to step ${count(last)}` });
-  made.style.left = percent(at, end);
-  made.style.width = `calc(${percent(last, end)} - ${percent(at, end)})`;
+  made.style.left = percent(at, state);
+  made.style.width = `calc(${percent(last, state)} - ${percent(at, state)})`;
   return made;
 }
 
 function ticks(state) {
-  const { edits, left } = state.scene;
-  const said = `${edits.join()} ${left} ${state.end}`;
+  const { edits, left, oldest } = state.scene;
+  const said = `${edits.join()} ${left} ${oldest} ${state.end}`;
   if (said === drawn) return;
   drawn = said;
   const made = edits.map((step) => {
     const tick = h("i", { title: `${state.edits.get(step) ?? "something changed"}, step ${count(step)}` });
-    tick.style.left = percent(step, state.end);
+    tick.style.left = percent(step, state);
     return tick;
   });
-  if (left && left[0] < state.end) made.push(spur(left, state.end));
+  if (left && left[0] < state.end) made.push(spur(left, state));
   $("scrub")
     .querySelector(".ticks")
     .replaceChildren(...made);
@@ -153,22 +157,23 @@ export function paint({ state }) {
   put($("batch"), said.below[0]);
   put($("step"), said.below[1] ? `, ${said.below[1]}` : "");
   const bar = $("scrub");
-  bar.querySelector(".done").style.width = percent(step, end);
-  bar.querySelector(".thumb").style.left = percent(step, end);
+  bar.querySelector(".done").style.width = percent(step, state);
+  bar.querySelector(".thumb").style.left = percent(step, state);
   const peak = best(state);
   const ring = bar.querySelector(".ring");
-  ring.hidden = !peak;
-  if (peak) {
-    ring.style.left = percent(peak.step, end);
+  ring.hidden = !peak || peak.step < scene.oldest;
+  if (!ring.hidden) {
+    ring.style.left = percent(peak.step, state);
     ring.title = `best validation loss: epoch ${count(Math.floor(peak.step / per))}`;
   }
+  bar.setAttribute("aria-valuemin", scene.oldest);
   bar.setAttribute("aria-valuemax", end);
   bar.setAttribute("aria-valuenow", step);
   bar.setAttribute("aria-valuetext", scene.game === "playground" ? `epoch ${epoch}, batch ${step % per}` : `${said.word} ${epoch}`);
   ticks(state);
   for (const [id, off] of [
-    ["epoch-back", step === 0],
-    ["batch-back", step === 0],
+    ["epoch-back", step === scene.oldest],
+    ["batch-back", step === scene.oldest],
   ]) {
     $(id).setAttribute("aria-disabled", off);
   }
