@@ -1,6 +1,7 @@
 """Three searches on one surface: what they try, what it comes to, and the surface that they are on."""
 
 import math
+import time
 from typing import Any
 
 import msgspec
@@ -26,9 +27,15 @@ RECIPE: dict[str, Any] = {
 def run() -> Race:
     """A race that was run to its end, its surface not begun."""
     found = Race(load(RECIPE), "train.l2", 0)
-    while found.advance(1):
-        pass
+    while found.status == "running":
+        one_more(found)
     return found
+
+
+def one_more(found: Race) -> None:
+    """A trial of each search, to its end."""
+    while not found.advance(1):
+        pass
 
 
 def sections(found: Race) -> dict[str, np.ndarray]:
@@ -78,11 +85,11 @@ def test_time_goes_by_trials_and_the_same_draws_find_the_same(run: Race) -> None
     assert run.advance(5) == 1 and run.step == 11 and run.end == TRIALS
     again = Race(load(RECIPE), "train.l2", 0)
     for _ in range(14):
-        again.advance(1)
+        one_more(again)
     assert np.array_equal(sections(again)["trials"], whole[:, :14], equal_nan=True)
     again.redraw(1)
     assert again.step == again.end == 0 and said(again)["rule"] == "initial"
-    again.advance(1)
+    one_more(again)
     first = sections(again)["trials"][:, 0, :2]
     assert np.array_equal(first[0], whole[0, 0, :2]) and not np.array_equal(first[1], whole[1, 0, :2])
     run.seek(TRIALS)
@@ -92,7 +99,8 @@ def test_the_surface_is_what_its_settings_come_to(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(race, "LEVELS", 9)
     found = Race(load(RECIPE), "train.batch_size", 0)
     assert np.isnan(sections(found)["surface"]).all() and np.isnan(sections(found)["margins"]).all()
-    found.work()
+    while found._known < 4:
+        found.work()
     first = sections(found)["surface"]
     assert np.isfinite(first).sum() > 40  # coarse at first
     while found.work():
@@ -112,8 +120,24 @@ def test_the_surface_is_what_its_settings_come_to(monkeypatch: pytest.MonkeyPatc
     assert shown["surface"][row, column] == pytest.approx(math.log(loss / low) / math.log(high / low), abs=1e-4)
     assert np.isfinite(shown["margins"][0]).all()
     assert "explains" not in said(found)["rest"]  # before the first trial
-    found.advance(1)
+    one_more(found)
     assert "alone explains" in said(found)["rest"]
+
+
+def test_no_call_takes_long_however_long_a_trial_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A single row a batch, eleven thousand batches a trial: as many calls as it takes, and the same in the end."""
+    slow = {**RECIPE, "data": {**RECIPE["data"], "n": 800}, "train": {**RECIPE["train"], "batch_size": 1}}
+    monkeypatch.setattr(race, "SLICE", 0.001)
+    found = Race(load(slow), "train.l2", 0)
+    spent = {"advance": list[float](), "work": list[float]()}
+    while found.step < 1:
+        for name, call in (("advance", lambda: found.advance(1)), ("work", found.work)):
+            began = time.monotonic()
+            call()
+            spent[name].append(time.monotonic() - began)
+    assert len(spent["advance"]) > 2
+    assert all(sorted(each)[len(each) // 2] < 0.1 for each in spent.values())
+    assert alone(found, 0) == pytest.approx(sections(found)["trials"][0, 0, 2], rel=1e-6)
 
 
 def test_what_is_searched_is_chosen_and_refused_in_words() -> None:

@@ -131,11 +131,11 @@ class Player:
 
     def _train(self) -> None:
         began = self._clock()
-        self._next_call = began + self._game.rest
         made = self._game.advance(self._pace.batches)
-        if made:
+        if made > 0:
+            self._next_call = began + self._game.rest
             self._pace.learn(made, self._clock() - began)
-        if not made or self._game.status != "running":
+        if self._game.status != "running":
             self._playing = False
             self._send(Out(p.ended(self._scene()), settles=False))
 

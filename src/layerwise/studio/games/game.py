@@ -56,7 +56,7 @@ class Game(Protocol):
         ...
 
     def advance(self, steps: int) -> int:
-        """Go on for up to so many steps; how many were made."""
+        """Go on for up to so many steps; how many were made. None may be yet where a step takes long."""
         ...
 
     def seek(self, step: int) -> None:

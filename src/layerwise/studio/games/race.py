@@ -5,6 +5,7 @@ epochs; a step is a trial of each search. Meanwhile the true surface is trained,
 """
 
 import math
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice
@@ -19,8 +20,9 @@ from layerwise.inspection.samples import sample_of
 from layerwise.nets import noise
 from layerwise.recipe import Recipe
 from layerwise.recipe import records as r
-from layerwise.studio.games.lockstep import together
 from layerwise.studio.games.session import Session
+from layerwise.studio.games.trial import EPOCHS, Trial, go
+from layerwise.studio.games.way import SLICE
 from layerwise.studio.picture import frames
 from layerwise.studio.picture.speech import Saying, written
 from layerwise.tasks.constant import constant_loss
@@ -35,7 +37,6 @@ from layerwise.tuning.surface import Surface
 
 METHODS: dict[Method, str] = {"grid": "grid", "random": "random", "bayes": "Bayesian"}
 TRIALS = 36  # of each search: a grid of six by six
-EPOCHS = 20  # of a trial
 LEVELS = 24  # a side of the true surface
 COARSE = 8  # of them are skipped at first
 RATE = "train.learning_rate"
@@ -54,6 +55,15 @@ class Tried(NamedTuple):
 
     settings: Settings
     value: float
+
+
+class Spot(NamedTuple):
+    """A point of the true surface that is trained: its column and row, and how many beside it show it meanwhile."""
+
+    column: int
+    row: int
+    size: int
+    trial: Trial
 
 
 class Race:
@@ -84,14 +94,17 @@ class Race:
         self.revision += 1
 
     def advance(self, steps: int) -> int:
-        """One more trial of each search; how many were made."""
+        """One more trial of each search; how many were made, none as long as they are being trained."""
         if not steps or self.step == TRIALS:
             return 0
         if self.step == self.end:
-            chosen = [self._next(method) for method in METHODS]
-            values = together(self._trained, chosen)
-            for method, settings, value in zip(METHODS, chosen, values, strict=True):
-                self._tell(method, Tried(settings, value))
+            self._trying = self._trying or {method: self._trial(self._next(method)) for method in METHODS}
+            go(self._trying.values(), time.monotonic() + SLICE)
+            if not all(trial.over for trial in self._trying.values()):
+                return 0
+            for method, trial in self._trying.items():
+                self._tell(method, Tried(trial.settings, trial.value))
+            self._trying = {}
         self.step += 1
         return 1
 
@@ -112,16 +125,19 @@ class Race:
         return Session(self._space.recipe(found[method][trial].settings), like=self.base)
 
     def work(self) -> bool:
-        """Train some more points of the true surface."""
-        points = list(islice(self._coming, 4 * cores()))
-        if points:
-            settings = [{RATE: self._xs[i], self.against: self._ys[j]} for i, j, _ in points]
-            for (i, j, size), value in zip(points, together(self._trained, settings), strict=True):
-                self._surface[j, i] = value
-                block = self._shown[j : j + size, i : i + size]
-                block[...] = value
-        self._known += len(points)
-        return bool(points)
+        """Train some more points of the true surface, for a call's time."""
+        until = time.monotonic() + SLICE
+        while time.monotonic() < until:
+            self._spots += [self._spot(*place) for place in islice(self._coming, cores() - len(self._spots))]
+            if not self._spots:
+                return False
+            go([spot.trial for spot in self._spots], until)
+            for column, row, size, trial in (spot for spot in self._spots if spot.trial.over):
+                self._surface[row, column] = trial.value
+                self._shown[row : row + size, column : column + size] = trial.value
+                self._known += 1
+            self._spots = [spot for spot in self._spots if not spot.trial.over]
+        return True
 
     # ── where it stands ─────────────────────────────────────────────────────────────────────────
 
@@ -222,7 +238,7 @@ class Race:
         shape = len(self._ys), len(self._xs)
         self._surface: Float64[np.ndarray, "ys xs"] = np.full(shape, np.nan)
         self._shown, self._known = self._surface.copy(), 0
-        self._coming = _coarse_to_fine(*shape)
+        self._coming, self._spots = _coarse_to_fine(*shape), list[Spot]()
         self._line_up()
         self.revision += 1
 
@@ -235,7 +251,7 @@ class Race:
 
     def _line_up(self) -> None:
         """All three at their beginning."""
-        self.step = 0
+        self.step, self._trying = 0, dict[Method, Trial]()
         self._tried: dict[Method, list[Tried]] = {method: [] for method in METHODS}
         self._plans = {
             method: planned(self._space, method, TRIALS, self.draw) for method in METHODS if method != "bayes"
@@ -255,25 +271,19 @@ class Race:
             failed = not math.isfinite(tried.value)
             self._study.tell(self._asked, None if failed else tried.value, state=_failed() if failed else None)
 
-    def _trained(self, settings: Settings) -> float:
-        """The lowest validation loss of the recipe with these settings; the training loss where nothing is held out."""
+    def _spot(self, column: int, row: int, size: int) -> Spot:
+        settings = {RATE: self._xs[column], self.against: self._ys[row]}
+        return Spot(column, row, size, self._trial(settings))
+
+    def _trial(self, settings: Settings) -> Trial:
+        """The recipe with these settings, to be trained."""
         base = self.base
         recipe = resolve(self._space.recipe(settings), base.dataset).recipe
         train: Any = recipe.train
-        line = base.timeline.arguments
-        arguments = line._replace(
+        arguments = base.timeline.arguments._replace(
             settings=padded.settings(train, recipe.task, base.resolved.objective), seed=noise.key(recipe.seed)
         )
-        left = EPOCHS * -(-base.dataset.train.size // train.batch_size)
-        state, program = padded.fresh(self._first), padded.compiled(base.room)
-        while left > 0:
-            before = int(state.now.step)
-            state, _ = program(state, *arguments, np.int32(left))
-            if int(state.status) != padded.RUNNING or (made := int(state.now.step) - before) <= 0:
-                break
-            left -= made
-        value = float(state.best_value)
-        return value if int(state.status) != padded.DIVERGED and math.isfinite(value) else math.nan
+        return Trial(settings, self._first, arguments, base.room)
 
 
 def _failed() -> Any:

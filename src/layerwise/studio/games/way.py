@@ -76,8 +76,9 @@ def _trained(game: Game, batches: int, before: Way | None) -> Iterator[None]:
     while batches > 0:
         began = time.monotonic()
         made = game.advance(min(batches, pace.batches))
-        if made <= 0:
+        if made > 0:
+            pace.learn(made, time.monotonic() - began)
+            batches -= made
+        elif game.status != "running":
             return
-        pace.learn(made, time.monotonic() - began)
-        batches -= made
         yield
