@@ -6,33 +6,6 @@ import pytest
 from layerwise.inspection.evaluations import Decisions, Values, calibration, curve
 from layerwise.plots import runs as plots
 from layerwise.tasks.intervals import Interval
-from layerwise.training.events import Epoch
-
-
-def epochs(losses: list[float], best: int) -> list[Epoch]:
-    return [
-        Epoch(
-            seconds=0.0, epoch=n, step=n, loss=loss / 2, validation={"loss": loss}, best=n == best, learning_rate=0.1
-        )
-        for n, loss in enumerate(losses, start=1)
-    ]  # fmt: skip
-
-
-def test_a_course_shows_every_epoch_and_the_one_that_was_kept() -> None:
-    figure = plots.course(epochs([2.0, 1.5, 1.6, 1.7], best=2), "loss")
-    training, validation = figure.data
-    assert list(validation.y) == [2.0, 1.5, 1.6, 1.7] and list(training.y) == [1.0, 0.75, 0.8, 0.85]
-    assert figure.layout.shapes[0].x0 == 2 and "kept: epoch 2" in figure.layout.annotations[0].text
-    assert figure.layout.yaxis.type is None
-
-
-def test_losses_that_fall_far_have_a_logarithmic_axis() -> None:
-    assert plots.course(epochs([2.0, 0.2, 0.02], best=3), "loss").layout.yaxis.type == "log"
-
-
-def test_nothing_trained_is_said() -> None:
-    figure = plots.course([], "loss")
-    assert not figure.data and "Nothing was trained" in figure.layout.annotations[0].text
 
 
 def test_rivals_stand_by_their_worth_and_the_far_worst_is_written_at_the_side() -> None:

@@ -261,7 +261,8 @@ def test_a_run_tells_what_it_came_to(served: Any, trained: str) -> None:
     row = next(row for row in page["rows"] if row["name"] == trained)
     assert row["status"] == "finished" and row["length"] == "3 epochs" and len(row["curve"]) == 3
     status, found = served.ask("GET", f"/api/runs/{trained}")
-    assert status == 200 and found["part"] == "test" and found["model"] and found["course"]["epochs"] == [1, 2, 3]
+    assert status == 200 and found["part"] == "test" and found["model"]
+    assert [each["heading"] for each in found["charts"]["figures"]] == ["Loss", "Accuracy"]
     assert "the network" in found["rivals"]["names"] and len(found["rivals"]["names"]) > 4
     assert all(0 <= place <= 1 for places in found["rivals"]["places"] for place in places)
     first = next(line for line in found["scores"] if line["part"] == "test")["cells"][0]
@@ -329,7 +330,7 @@ def test_runs_side_by_side(served: Any, trained: str) -> None:
             pass
     status, found = served.ask("GET", f"/api/compare?name={trained}&name=moons-1")
     assert status == 200 and found["names"] == [trained, "moons-1"] and not found["alike"]
-    assert found["settings"]["train.epochs"] == ["3", "2"] and len(found["courses"]) == 2
+    assert found["settings"]["train.epochs"] == ["3", "2"] and len(found["charts"]["figures"]) == 1
     assert not any(cell and cell["best"] for line in found["scores"] for cell in line["cells"])
     for query in ("", f"name={trained}", "name=a&name=b", "&".join(f"name=r{i}" for i in range(50))):
         refused(served.ask("GET", f"/api/compare?{query}"))

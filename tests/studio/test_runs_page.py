@@ -17,6 +17,7 @@ MARKUP = "<img src=x onerror=alert(1)>"
 TABLE = f'"{MARKUP}",width,kind\n' + "".join(
     f"{4 + i % 7 * 0.5},{2 + i % 5 * 0.3},{'rose' if i % 7 > 3 else MARKUP}\n" for i in range(80)
 )
+DRAWN = "#one-run .place-of-figure"  # by Plotly
 GO = "(view) => import('/static/main.js').then(({ app }) => app.view(view))"
 
 
@@ -131,7 +132,9 @@ def test_sorted_compared_deleted_and_brought_back(workspace: Workspace, opened: 
     page.page.click("#runs-said button:has-text('Compare')")
     page.page.wait_for_selector("h1:has-text('2 runs side by side')")
     rows = page.page.locator(".told:has(h2:text('Settings')) tbody tr")
-    assert rows.all_inner_texts() == ["seed\t0\t7"] and page.page.locator(".chart-of-runs path").count() == 2
+    assert rows.all_inner_texts() == ["seed\t0\t7"]
+    assert page.page.get_attribute(DRAWN, "aria-label").startswith("Loss: A ends at")
+    page.page.wait_for_selector(f"{DRAWN} .scatterlayer .trace >> nth=1", state="attached")
     assert grave(page) == []
     page.page.click(".back")
     page.page.click("#runs-said button:has-text('Delete')")
@@ -149,10 +152,21 @@ def test_sorted_compared_deleted_and_brought_back(workspace: Workspace, opened: 
 def test_a_run_its_report_and_its_network_to_play_with(workspace: Workspace, opened: Opened, one: Path) -> None:
     copies(one, workspace, ["moons-1"])
     page = opened()
+    assert not any("plotly" in address for address in page.asked)  # what plays goes without
     shown(page, run="moons-1")
     page.page.wait_for_selector(".told:has(h2:text('Diagnosis')) summary")
     assert "Trained for 6 epochs" in page.page.inner_text(".run-head")
-    assert page.page.locator(".beside .own").count() == 1 and page.page.locator(".chart-of-runs .best").count() == 2
+    assert page.page.locator(".beside .own").count() == 1
+    page.page.wait_for_selector(f"{DRAWN} .main-svg", state="attached")
+    line = f"{DRAWN} .scatterlayer .trace:last-child path"
+    ink = page.page.eval_on_selector(line, "(path) => getComputedStyle(path).stroke")
+    page.page.click("#theme")  # a figure has the page's colors
+    page.page.wait_for_function(
+        "([line, ink]) => getComputedStyle(document.querySelector(line)).stroke !== ink", arg=[line, ink]
+    )
+    page.page.hover(f"{DRAWN} .nsewdrag >> nth=0")
+    page.page.wait_for_selector(f"{DRAWN} .hoverlayer .legend", state="attached")
+    assert page.page.locator(DRAWN).count() == 2 and "kept: epoch 6" in page.page.text_content(DRAWN)
     assert grave(page) == []
     with page.context.expect_page() as tab:
         page.page.click("#run-report")
@@ -229,5 +243,5 @@ def test_it_fits(workspace: Workspace, opened: Opened, one: Path, width: int, he
     page.page.wait_for_selector(".run-row[data-name='b']")
     assert page.page.evaluate("document.documentElement.scrollWidth") <= width
     page.page.click(".run-row[data-name='b'] a")
-    page.page.wait_for_selector(".chart-of-runs")
+    page.page.wait_for_selector(f"{DRAWN} .main-svg", state="attached")
     assert page.page.evaluate("document.documentElement.scrollWidth") <= width

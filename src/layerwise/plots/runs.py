@@ -1,4 +1,4 @@
-"""The figures of one run: its course, how it compares, and where it errs."""
+"""The figures of one run: how it compares, and where it errs."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,69 +11,12 @@ from layerwise.plots import style
 from layerwise.plots.style import EDGE, FILL, INK, INK2, INK3, LINE, PAPER, RAMP
 from layerwise.progress import wording
 from layerwise.tasks.intervals import Interval
-from layerwise.training.events import AnyEvent, Epoch
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-MOST_EPOCHS = 2000  # that are drawn; more are thinned evenly
 MOST_NUMBERS = 12  # classes up to which a confusion matrix shows its counts
 MOST_VALUES = 2000  # points of predicted against true values
-
-
-def course(events: Sequence[AnyEvent], monitor: str) -> "Figure":
-    """A quantity over the epochs: the loss on the training and the validation part, or a metric on the latter.
-
-    A vertical line stands at the epoch whose weights were kept.
-    """
-    epochs = [event for event in events if isinstance(event, Epoch)]
-    name = wording.label(monitor)
-    if not epochs:
-        return style.say(style.blank(), "Nothing was trained: there are no epochs to draw.")
-    shown = epochs[:: -(-len(epochs) // MOST_EPOCHS)]
-    lines: dict[str, list[float]] = {}
-    if monitor == "loss":
-        lines["training"] = [event.loss for event in shown]
-    held = [event.validation.get(monitor, np.nan) for event in shown]
-    if np.isfinite(held).any():
-        lines["validation"] = held
-    figure = style.blank(
-        title={"text": name},
-        xaxis={"title": {"text": "epoch"}, "range": [0, 1.02 * epochs[-1].epoch]},
-        yaxis={**_axis([value for values in lines.values() for value in values]), "title": {"text": name}},
-    )
-    for part, values in lines.items():
-        figure.add_trace(_line([float(event.epoch) for event in shown], values, part, part == "training"))
-    if best := [event for event in epochs if event.best]:
-        _mark(figure, best[-1].epoch, f"kept: epoch {best[-1].epoch:,}", right=best[-1].epoch > epochs[-1].epoch / 2)
-    return figure
-
-
-def _axis(values: Sequence[float]) -> dict[str, Any]:
-    """Logarithmic where the values differ much; it leaves none out, so that a curve is seen as it was."""
-    known = [value for value in values if np.isfinite(value)]
-    if not known or min(known) <= 0 or max(known) < style.LOGARITHMIC * min(known):
-        return {}
-    ticks = style.log_ticks(min(known), max(known), fine=150.0)
-    return {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
-
-
-def _line(x: Sequence[float], y: Sequence[float], name: str, pale: bool) -> Any:
-    import plotly.graph_objects as go
-
-    line = {"color": INK3 if pale else INK, "width": 1.75 if pale else 2.25, "dash": "dot" if pale else "solid"}
-    hover = f"{name}: %{{y:.4g}} after epoch %{{x}}<extra></extra>"
-    mode = "lines+markers" if len(x) < 3 else "lines"
-    return go.Scatter(x=np.array(x), y=np.array(y), mode=mode, name=name, line=line, hovertemplate=hover)
-
-
-def _mark(figure: "Figure", x: int, words: str, *, right: bool) -> None:
-    """A vertical line with words beside it."""
-    figure.add_vline(x=x, line={"color": EDGE, "width": 1, "dash": "dash"})
-    figure.add_annotation(
-        x=x, y=1, yref="paper", yanchor="bottom", xanchor="right" if right else "left", xshift=8 if right else -8,
-        text=words, showarrow=False, font={"size": 12, "color": INK2},
-    )  # fmt: skip
 
 
 def rivals(own: Interval, baselines: Mapping[str, Interval], metric: str) -> "Figure":

@@ -84,6 +84,13 @@ def blank(height: int = HEIGHT, **layout: Any) -> "Figure":
     return go.Figure(layout={"template": template, "height": height, **layout})
 
 
+def untitled(figure: "Figure") -> "Figure":
+    """The figure for a page that has the heading itself: without a title, and no more room above than it needs."""
+    legend = figure.layout.showlegend is not False and sum(trace.showlegend is not False for trace in figure.data) > 1
+    figure.update_layout(title={"text": ""}, margin={"t": 40 if legend else 24})
+    return figure
+
+
 def color_bar(values: Sequence[float], texts: Sequence[str], title: str, length: float) -> dict[str, Any]:
     """What the colors of a surface mean, in a bar below it, `length` of the figure's width; Plotly's settings."""
     font = {"size": 12, "color": INK2}

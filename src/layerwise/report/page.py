@@ -84,10 +84,7 @@ class Figures:
     def add(self, figure: "Figure", heading: str, caption: str = "", *, wide: bool = False, least: int = 0) -> Html:
         """A place for a figure under its heading; narrower than `least` pixels it scrolls."""
         name = f"figure-{len(self._specs) + 1}"
-        legend = (
-            figure.layout.showlegend is not False and sum(trace.showlegend is not False for trace in figure.data) > 1
-        )
-        figure.update_layout(title={"text": ""}, margin={"t": 40 if legend else 14})
+        style.untitled(figure)
         self._specs[name] = json.loads(figure.to_json())
         words = tag("figcaption", tag("h3", text(heading)), text(caption))
         drawn = tag("div", id=name, role="img", aria_label=f"{heading}. {caption}", style=f"min-width:{least}px")

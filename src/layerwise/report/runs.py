@@ -14,6 +14,7 @@ from layerwise.inspection.diagnoses import diagnose
 from layerwise.inspection.evaluations import Decisions, Mistake
 from layerwise.inspection.subjects import Subject, subject
 from layerwise.inspection.summaries import summary_of
+from layerwise.plots import courses
 from layerwise.plots import runs as plots
 from layerwise.plots.architecture import architecture
 from layerwise.progress import wording
@@ -139,11 +140,11 @@ def _course(found: Subject, figures: Figures) -> list[Html]:
     monitor = found.recipe.train.monitor if isinstance(found.recipe.train, r.Train) else "loss"
     other = monitor if monitor != "loss" else next((name for name in epochs[-1].validation if name != "loss"), "")
     kept = "The dashed line is the epoch whose weights were kept."
-    drawn = [figures.add(plots.course(found.events, "loss"), "Loss", kept)]
+    drawn = [figures.add(courses.course(found.events, "loss"), "Loss", kept)]
     if other in epochs[-1].validation:
         label = wording.label(other)
         heading = f"{label[0].upper()}{label[1:]} on the validation part"
-        drawn.append(figures.add(plots.course(found.events, other), heading))
+        drawn.append(figures.add(courses.course(found.events, other), heading))
     aside = "The training loss is the mean over an epoch, while the weights change; the validation loss is after it."
     return [section("Training", aside, tag("div", *drawn, kind="figures"))]
 

@@ -19,7 +19,7 @@ from layerwise.errors import DataError, LayerwiseError, RecipeError, RunError, S
 from layerwise.recipe import Recipe, to_toml
 from layerwise.recipe.reading import builtin
 from layerwise.studio import security
-from layerwise.studio.desk import forms, results, uploads
+from layerwise.studio.desk import charts, forms, results, uploads
 from layerwise.studio.desk.jobs import Jobs
 from layerwise.studio.desk.shelf import PAGE, SORTS, Shelf
 from layerwise.studio.desk.workspace import Workspace
@@ -89,6 +89,7 @@ class Api:
             ("DELETE", "/api/jobs/{name}"): self._stop,
             ("GET", "/api/lessons"): self._lessons,
             ("GET", "/reports/{name}"): self._show_report,
+            ("GET", charts.address()): self._plotly,
         }
         for (method, path), handler in routes.items():
             app.add_api_route(path, _answered(handler), methods=[method])
@@ -151,6 +152,11 @@ class Api:
             return path.read_bytes()
 
         return Response(await self._aside(content), media_type=security.FORMS[".html"])
+
+    async def _plotly(self, request: Request) -> Response:
+        """What draws figures, from its own package."""
+        content = await self._aside(charts.script().read_bytes)
+        return Response(content, media_type=security.FORMS[".js"], headers={"cache-control": charts.KEPT})
 
     async def _trash(self, request: Request) -> Response:
         return _json({"count": len(await self._aside(self.workspace.trashed))})

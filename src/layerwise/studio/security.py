@@ -151,7 +151,9 @@ class Guard:
 
         async def guarded(message: dict[str, Any]) -> None:
             if message["type"] in ("http.response.start", "websocket.http.response.start"):
-                message = {**message, "headers": [*message["headers"], *more]}
+                own = [name.lower() for name, _ in message["headers"]]  # how long it is kept, if it says so
+                added = [each for each in more if each[0] != b"cache-control" or each[0] not in own]
+                message = {**message, "headers": [*message["headers"], *added]}
             await send(message)
 
         access = self._access

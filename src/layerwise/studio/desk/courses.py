@@ -3,14 +3,12 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from layerwise.training.events import Epoch, RolledBack
 
 SMALL = 40  # points of a curve in the list
-POINTS = 400  # of a curve on its own
 LOG_BYTES = 8 << 20  # of a log that is read; of a longer one, its beginning and its end
 
 _DECODER = msgspec.json.Decoder(Epoch | RolledBack)
@@ -61,25 +59,6 @@ def small(folder: Path, kind: str) -> list[float]:
     return [values[at] for at in spread(len(values), SMALL) if math.isfinite(values[at])]
 
 
-def course(folder: Path, kind: str) -> dict[str, Any]:
-    """The curves of a run by epoch: training and validation loss, and the other validation figures.
-
-    `best` is the epoch whose weights were kept, None where there was none.
-    """
-    every = epochs(log_of(folder, kind))
-    best = next((epoch.epoch for epoch in reversed(every) if epoch.best), None)
-    chosen = {*spread(len(every), POINTS), *(at for at, epoch in enumerate(every) if epoch.epoch == best)}
-    shown = [every[at] for at in sorted(chosen)]
-    names = dict.fromkeys(name for epoch in shown for name in epoch.validation)
-    return {
-        "epochs": [epoch.epoch for epoch in shown],
-        "train": {"loss": [_number(epoch.loss) for epoch in shown]},
-        "validation": {name: [_number(epoch.validation.get(name)) for epoch in shown] for name in names},
-        "learning_rate": [_number(epoch.learning_rate) for epoch in shown],
-        "best": best,
-    }
-
-
 def spread(count: int, most: int) -> Sequence[int]:
     """Up to `most` of `count` places, evenly, the first and the last among them.
 
@@ -89,7 +68,3 @@ def spread(count: int, most: int) -> Sequence[int]:
     if count <= most:
         return list(range(count))
     return [round(at * (count - 1) / (most - 1)) for at in range(most)]
-
-
-def _number(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None

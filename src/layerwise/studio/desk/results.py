@@ -11,7 +11,7 @@ from layerwise.inspection import diagnose, subject
 from layerwise.progress import wording
 from layerwise.recipe import Recipe, load, to_toml
 from layerwise.recipe import records as r
-from layerwise.studio.desk import courses, shelf
+from layerwise.studio.desk import charts, shelf
 from layerwise.studio.desk.workspace import Workspace
 from layerwise.studio.security import files_of
 from layerwise.tasks.intervals import Interval
@@ -37,7 +37,7 @@ def details(workspace: Workspace, name: str) -> dict[str, Any]:
     return {
         "row": shelf.row(folder, (folder / "recipe.toml").stat().st_mtime),
         "ending": _ending(record),
-        "course": courses.course(folder, record.kind),
+        "charts": charts.of_run(folder, record),
         "part": part,
         "scores": scores({"the network": record.metrics}, "the network"),
         "rivals": _rivals(record.metrics, baselines, part),
@@ -186,7 +186,7 @@ def compared(workspace: Workspace, names: Sequence[str]) -> dict[str, Any]:
         "settings": differences([record.settings for record in records.values()]),
         "scores": lines,
         "alike": alike,
-        "courses": [courses.course(folders[name], record.kind) for name, record in records.items()],
+        "charts": charts.side_by_side(folders, records),
     }
 
 

@@ -1,8 +1,8 @@
 // One run of the workspace: what it came to, its curves, diagnosis and recipe; or several side by side.
 
 import { ask, part, sentences } from "./api.js";
-import { chart } from "./chart.js";
 import { $, h, put, svg } from "./dom.js";
+import { figures as drawn, redraw } from "./plot.js";
 import { form } from "./form.js";
 
 let app = null;
@@ -16,7 +16,7 @@ export function setup(all, acts) {
 
 // Show the run of this name, or several with "/" between them; "" for none.
 export async function show(names) {
-  if (names === now) return;
+  if (names === now) return redraw();
   now = names;
   const box = $("one-run");
   if (!names) {
@@ -56,7 +56,7 @@ function section(heading, aside, ...content) {
 // ── one run ─────────────────────────────────────────────────────────────────────────────────────
 
 function one(found) {
-  const { row, scores, rivals, remarks, course, toml } = found;
+  const { row, scores, rivals, remarks, charts, toml } = found;
   const made = [head(found)];
   if (found.part) made.push(section("Result", partWords(found.part), headline(scores, found.part), ...told(remarks)));
   if (rivals.names.length > 1) {
@@ -64,7 +64,7 @@ function one(found) {
       section("Beside classical models", `On the ${found.part} part, best first; 95 % intervals.`, beside(rivals)),
     );
   }
-  if (course.epochs.length > 1) made.push(section("Curves", bestWords(course), ...curves(course)));
+  if (charts.figures.length) made.push(section("Curves", charts.about, ...drawn(charts)));
   if (scores.length) made.push(section("All figures", "With 95 % intervals.", figures(scores)));
   if (found.model) {
     made.push(section("Predict", "From raw values, as they stood in the table.", form(row.name)));
@@ -175,22 +175,6 @@ function beside({ names, lines, label, places }) {
   );
 }
 
-function bestWords({ best }) {
-  return best === null ? "" : `The dotted line is epoch ${best}, whose weights were kept.`;
-}
-
-function curves({ epochs, train, validation, best }) {
-  const lines = [{ name: "training", epochs, values: train.loss, thin: true }];
-  if (validation.loss) lines.push({ name: "validation", epochs, values: validation.loss });
-  const others = Object.entries(validation).filter(([name]) => name !== "loss");
-  return [
-    chart("Loss", lines, best),
-    ...others
-      .slice(0, 1)
-      .map(([name, values]) => chart(name.replaceAll("_", " "), [{ name: "validation", epochs, values }], best)),
-  ];
-}
-
 function figures(scores) {
   const parts = [...new Set(scores.map((line) => line.part))];
   const labels = [...new Set(scores.map((line) => line.label))];
@@ -264,20 +248,13 @@ function recipe(toml) {
 
 const LETTERS = "ABCDEFGHIJKL";
 
-function compared({ names, settings, scores, alike, courses, rows }) {
+function compared({ names, settings, scores, alike, charts, rows }) {
   const titles = names.map((name, i) => `${LETTERS[i]} ${name}`);
   const differing = Object.entries(settings).map(([key, values]) => [
     key,
     ...values.map((value) => h("td", {}, value)),
   ]);
   const cells = (line) => line.cells.map((cell) => h("td", {}, ...shownIn(cell)));
-  const lines = courses
-    .map((course, i) => ({
-      name: LETTERS[i],
-      epochs: course.epochs,
-      values: course.validation.loss ?? course.train.loss,
-    }))
-    .filter((line) => line.epochs.length > 1);
   const note = alike ? "★ the best of a line" : "They were not scored on the same rows, so none is marked as the best.";
   const lengths = [
     ["status", ...rows.map((row) => h("td", {}, row.status.replaceAll("_", " ")))],
@@ -291,8 +268,8 @@ function compared({ names, settings, scores, alike, courses, rows }) {
       "Those in which they differ.",
       differing.length ? table(["", ...titles], differing) : h("p", { class: "soft" }, "They have the same settings."),
     ),
-    ...(lines.length
-      ? [section("Curves", "Validation loss; where there is none, training loss.", chart("Loss", lines, null))]
+    ...(charts.figures.length
+      ? [section("Curves", charts.about, ...drawn(charts))]
       : []),
     section(
       "Scores",
