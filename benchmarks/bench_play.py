@@ -1,11 +1,12 @@
 """The Studio: how soon it is there, how fast it plays, and its padded program against the plain one.
 
-    python benchmarks/bench_play.py
+    python benchmarks/bench_play.py [studio|controls|many|curves|programs ...]
 
 A process of `layerwise play` and a client on a socket, as a page is: seconds from the command to the page,
 to the first frame and to the first answer, with what is compiled kept on disk; then examples a second at
 the default network while every frame is acknowledged; then how
-long controls take; then steps of 32 such networks at once.
+long controls take; then steps of 32 such networks at once; then, in Chromium, one painting of the curves by
+the page's own canvas and by Plotly.
 
 The programs alone: TensorFlow Playground's default network 2-4-2-1, tanh, batch 10, plain SGD, 250 rows to
 train on and 250 to validate on, each epoch evaluated on both. The padded program has room for six layers of
@@ -21,6 +22,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -187,12 +189,81 @@ def many() -> None:
             print(f"  {rate / 1e6:5.2f} million lane-steps a second at {frames / lasted:4.1f} frames a second")
 
 
+EPOCHS, PAINTINGS = 500, 100
+PAINTING = """async ([epochs, paintings, script]) => {
+  const { app } = await import("/static/main.js");
+  const own = await import("/static/curves.js");
+  const arrived = (element) => new Promise((done) => (element.onload = done, document.head.append(element)));
+  const made = (name, settings) => Object.assign(document.createElement(name), settings);
+  await arrived(made("link", { id: "plotly.js-style-global", rel: "stylesheet", href: "/static/plot.css" }));
+  await arrived(made("script", { src: script }));
+  const { state } = app;
+  const per = state.scene.steps_per_epoch;
+  const canvas = document.querySelector("#curves canvas");
+  const { width, height } = canvas.getBoundingClientRect();
+  const place = document.body.appendChild(made("div", {}));
+  const row = (i, k) => [per * (i + 1), 0.5 / (1 + i / 40) + 0.01 * Math.sin(i + k), 0.9, 0.6 / (1 + i / 50), 0.9];
+  const lines = (k) => Array.from({ length: epochs }, (_, i) => row(i, k));
+  const axis = { showgrid: false, zeroline: false, fixedrange: true };
+  const layout = { width, height, margin: { l: 40, r: 60, t: 20, b: 20 }, showlegend: false, xaxis: axis, yaxis: axis };
+  const ways = {
+    canvas: (rows) => {
+      state.frame = { ...state.frame, curve: { shape: [epochs, 5], values: Float32Array.from(rows.flat()) } };
+      state.step = state.end = per * epochs;
+      own.paint(app);
+      canvas.getContext("2d").getImageData(0, 0, 1, 1); // waits until it is painted
+    },
+    Plotly: (rows) => {
+      const x = rows.map(([step]) => step);
+      const line = (column, width) => ({ x, y: rows.map((one) => one[column]), mode: "lines", line: { width } });
+      Plotly.react(place, [line(1, 1.2), line(3, 1.8)], layout, { staticPlot: true });
+      place.getBoundingClientRect();
+    },
+  };
+  const taken = { canvas: [], Plotly: [] };
+  for (let k = 0; k < paintings; k++) {
+    for (const [name, way] of Object.entries(ways)) {
+      const rows = lines(k);
+      const began = performance.now();
+      way(rows);
+      taken[name].push(performance.now() - began);
+    }
+    await new Promise(requestAnimationFrame);
+  }
+  return taken;
+}"""
+
+
+def curves() -> None:
+    """How long the page takes for two curves, on its own canvas and by Plotly, in a real browser."""
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+    from browser import MISSING, PROGRAM
+
+    if PROGRAM is None:
+        print(f"\nno curves are painted: {MISSING}")
+        return
+    from playwright.sync_api import sync_playwright
+
+    from layerwise.studio.desk.charts import address
+
+    with served() as where, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=PROGRAM, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1400, "height": 900})
+        page.goto(where)
+        page.wait_for_selector(".place canvas")
+        taken = page.evaluate(PAINTING, [EPOCHS, PAINTINGS, address()])
+        browser.close()
+    print(f"\nmilliseconds to paint two curves of {EPOCHS} epochs")
+    for name, times in taken.items():
+        found = np.array(times[5:])  # the first ones compile
+        print(f"  {name:<44} median {np.median(found):6.2f}, 95 % within {np.quantile(found, 0.95):6.2f}")
+
+
 def main() -> None:
-    """The Studio and its controls, many networks at once, then the programs."""
-    studio()
-    controls()
-    many()
-    programs()
+    """The Studio and its controls, many networks at once, the curves, then the programs; or those that are named."""
+    parts = {"studio": studio, "controls": controls, "many": many, "curves": curves, "programs": programs}
+    for name in sys.argv[1:] or parts:
+        parts[name]()
 
 
 def programs() -> None:
