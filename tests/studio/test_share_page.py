@@ -64,6 +64,7 @@ def test_a_cut_line_comes_back_to_the_same_step(opened: Opened) -> None:
     page.settle()
     played(page)
     there = page.state(f"[state.step, {WEIGHTS}]")
+    page.until("state.kept?.revision === state.scene.revision")
     lines[0].close()  # the session is gone with its line
     page.page.wait_for_selector("#caption p:has-text('The line to the server is cut.')")
     page.until(f"state.online && state.frame?.step === {there[0]}")

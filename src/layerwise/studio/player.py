@@ -257,6 +257,9 @@ class Player:
             case p.Share():
                 shared = session if game is session else Session(game.recipe, like=session)
                 return p.answer(command.id, self._scene(), share=sharing.link(shared))
+            case p.Keep():
+                kept = {**sharing.kept(session), "revision": game.revision}
+                return p.answer(command.id, self._scene(), kept=kept)
             case p.Follow():
                 self._go(p.Playground(id=command.id))
                 self._set_out(sharing.replay(session, sharing.read(command.state, self._launched), command.step))
@@ -332,7 +335,6 @@ class Player:
             "playing": self._playing,
             "preparing": self._coming.words,
             "way": self._way and self._way.aim,
-            "kept": sharing.kept(self._session),
         }
         return {**self._game.scene(), **own}
 

@@ -77,6 +77,10 @@ class Share(Command, tag="share"):
     """Asks for a link's content: the state and the step."""
 
 
+class Keep(Command, tag="keep"):
+    """Asks for what leads back to where the playground stands, should the line be cut."""
+
+
 class Follow(Command, tag="follow"):
     """Goes to the state and step of a link."""
 
@@ -201,6 +205,7 @@ Known = (
     | Test
     | Return
     | Share
+    | Keep
     | Follow
     | Playground
     | Compare
@@ -212,9 +217,11 @@ Known = (
 
 Games = Playground | Compare | Many | Race | Alone  # goes over to another game
 # What every game knows.
-Everywhere = Hello | Play | Pause | Forward | Epochs | Back | Seek | Reset | Set | NewRecipe | Share | Follow | Games
+Everywhere = (
+    Hello | Play | Pause | Forward | Epochs | Back | Seek | Reset | Set | NewRecipe | Share | Keep | Follow | Games
+)
 # What may be asked for on a way to a step, which goes on; all else ends it where it stands.
-Waiting = Hello | Play | Test | Plane | Share | Sheet | Distributions | Programs | Ask
+Waiting = Hello | Play | Test | Plane | Share | Keep | Sheet | Distributions | Programs | Ask
 
 _decoder = msgspec.json.Decoder(Known)
 

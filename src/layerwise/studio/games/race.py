@@ -70,6 +70,8 @@ class Race:
     """Three searches over the learning rate and one more setting, `against`; `draw` is the seed of what they draw."""
 
     slice, least, rest = 0.025, 16, 0.12  # so that one sees the trials come
+    _trying: dict[Method, Trial]  # one of each search, under way
+    _spots: list[Spot]  # of the surface, under way
 
     def __init__(self, recipe: Recipe, against: str, draw: int, like: Session | None = None) -> None:
         """Begin; rows that are those of `like` are shared with it."""
@@ -238,7 +240,8 @@ class Race:
         shape = len(self._ys), len(self._xs)
         self._surface: Float64[np.ndarray, "ys xs"] = np.full(shape, np.nan)
         self._shown, self._known = self._surface.copy(), 0
-        self._coming, self._spots = _coarse_to_fine(*shape), list[Spot]()
+        self._coming = _coarse_to_fine(*shape)
+        self._spots = []
         self._line_up()
         self.revision += 1
 
@@ -251,7 +254,8 @@ class Race:
 
     def _line_up(self) -> None:
         """All three at their beginning."""
-        self.step, self._trying = 0, dict[Method, Trial]()
+        self.step = 0
+        self._trying = {}
         self._tried: dict[Method, list[Tried]] = {method: [] for method in METHODS}
         self._plans = {
             method: planned(self._space, method, TRIALS, self.draw) for method in METHODS if method != "bayes"

@@ -75,14 +75,15 @@ def written(session: Session) -> str:
 
 def _written(first: Recipe, start: int | None, journal: Journal) -> str:
     edits: list[Any] = []
-    before = first
+    begun = before = plain(first)
     for step, edit in journal:
         if isinstance(edit, Recipe):
-            edits.append((step, difference(plain(edit), plain(before))))
-            before = edit
+            now = plain(edit)
+            edits.append((step, difference(now, before)))
+            before = now
         else:
             edits.append((step, tuple(edit)))
-    text = msgspec.json.encode(_State(difference(plain(first), _begun()), start, edits))
+    text = msgspec.json.encode(_State(difference(begun, _begun()), start, edits))
     return base64.urlsafe_b64encode(zlib.compress(text, 9)).decode().rstrip("=")
 
 

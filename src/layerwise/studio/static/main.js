@@ -31,6 +31,8 @@ const PARTS = [pages, own, train, time, settings, network, output, pen, figures,
 const ALONE = new Set([network, output, pen, figures, curves, drawer]); // show the playground's one network
 const VIEW = { other: '{"train.l2":0.003}', vary: "start", against: "train.l2", draw: "0", page: "playground", theme: "", present: false, discrete: false, validation: true, figure: "loss", drawer: "", lesson: "", run: "", find: "", sort: "when" };
 
+const KEEPING = 1000; // ms
+
 export const state = {
   scene: null,
   frame: null,
@@ -47,6 +49,7 @@ export const state = {
   selected: null, // { layer, unit }
   edits: new Map(), // step -> what was changed there, in words
   drawing: false, // points, by hand
+  kept: null, // what leads back to here: { state, step, most, revision }
   undo: [], // how the last changes are taken back, newest last
   view: { ...VIEW, ...fromAddress() },
 };
@@ -133,6 +136,19 @@ function layers() {
   return (state.scene.recipe.network.hidden ?? []).length + 1;
 }
 
+// What leads back to here, should the line be cut: asked for after a change, at most once a second.
+let keeping = 0;
+
+function keep() {
+  keeping ||= setTimeout(async () => {
+    const answer = await wire.ask("keep").catch(() => null);
+    keeping = 0;
+    if (!answer) return;
+    state.kept = answer.kept;
+    if (answer.kept.revision !== state.scene.revision) keep();
+  }, KEEPING);
+}
+
 // ── what comes from the server ──────────────────────────────────────────────────────────────────
 
 function take(scene) {
@@ -142,6 +158,7 @@ function take(scene) {
     state.sheet = null;
   }
   Object.assign(state, { scene, step: scene.step, end: scene.end });
+  if (scene.revision !== state.kept?.revision) keep();
   if (!scene.playing) state.preparing = false;
   if (state.row !== null && ![...scene.points.train, ...scene.points.validation].some(([row]) => row === state.row)) {
     state.row = null;
@@ -266,7 +283,8 @@ const wire = new Wire({
   up: async (again) => {
     state.online = true;
     // A new line is a new session: it goes to where this page stands, or to where its address leads.
-    const before = again && state.scene?.kept;
+    const before = again && state.kept;
+    if (state.kept) state.kept.revision = -1; // of the line before
     if (before && state.view.page !== "compare" && state.view.page !== "many") before.step = state.step <= before.most ? state.step : 0;
     state.frame = null;
     const answer = before ? await share.follow(app, before) : await follow();
