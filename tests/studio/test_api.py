@@ -6,6 +6,7 @@ import io
 import json
 import os
 import socket
+import threading
 import time
 import tomllib
 from pathlib import Path
@@ -353,3 +354,49 @@ def test_the_playgrounds_recipe_gets_an_end(served: Any) -> None:
     assert status == 200 and "epochs = 500" in found["toml"] and "patience = 50" in found["toml"]
     assert len(found["notes"]) == 2
     assert "digits" in {each["name"] for each in served.ask("GET", "/api/recipes")[1]}
+
+
+def test_a_job_that_was_interrupted_is_gone_on_with_but_not_with_files_elsewhere(
+    served: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What lies in a workspace may have been written by anybody."""
+    folder = served.studio.workspace.jobs
+    folder.mkdir(exist_ok=True)
+    (folder / "left-1.toml").write_text('data = { kind = "toy", name = "moons", n = 60 }\ntrain = { epochs = 2 }')
+    (folder / "evil-1.toml").write_text('data = { kind = "table", path = "/etc/passwd", target = "x" }')
+    status = {job["name"]: job["status"] for job in served.ask("GET", "/api/jobs")[1]}
+    assert status == {"left-1": "interrupted", "evil-1": "interrupted"}
+    assert "passwd" in refused(served.ask("POST", "/api/jobs/evil-1"))["received"]
+    refused(served.ask("POST", "/api/jobs/none-1"))
+    assert served.ask("DELETE", "/api/jobs/evil-1")[0] == 200 and not (folder / "evil-1.toml").exists()
+    assert served.ask("POST", "/api/jobs/left-1") == (200, {})
+    while (job := served.ask("GET", "/api/jobs")[1][0])["status"] in ("waiting", "training"):
+        time.sleep(0.05)
+    assert (job["name"], job["status"]) == ("left-1", "done")
+    assert served.ask("DELETE", "/api/jobs/left-1")[0] == 200 and served.ask("GET", "/api/jobs")[1] == []
+
+
+def test_a_table_that_is_long_to_read_keeps_nobody_waiting(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two are read; the lists, which come from other threads, are answered meanwhile."""
+    go_on, begun = threading.Event(), threading.Semaphore(0)
+
+    def slow(self: Uploads, *_: Any) -> str:
+        begun.release()
+        assert go_on.wait(30)
+        return ""
+
+    monkeypatch.setattr(Uploads, "play", slow)
+    body = {"target": "y", "left_out": []}
+    asking = [
+        threading.Thread(target=served.ask, args=("POST", "/api/uploads/0123456789abcdef.csv/play", body))
+        for _ in range(3)
+    ]
+    try:
+        for each in asking:
+            each.start()
+        assert begun.acquire(timeout=30)
+        assert served.ask("GET", "/api/jobs")[0] == 200 and served.ask("GET", "/api/runs")[0] == 200
+    finally:
+        go_on.set()
+        for each in asking:
+            each.join(30)

@@ -1,6 +1,11 @@
 """Training for real: processes that train, wait for their turn, are stopped, fail in words, and end with the server."""
 
+import os
+import subprocess
+import sys
+import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +13,7 @@ from typing import Any
 import pytest
 
 from layerwise.errors import RunError
-from layerwise.recipe import Recipe, load
+from layerwise.recipe import Recipe, load, to_toml
 from layerwise.studio.desk import jobs as studio_jobs
 from layerwise.studio.desk.jobs import Jobs
 from layerwise.studio.desk.workspace import Workspace
@@ -131,5 +136,131 @@ def test_a_job_writes_below_runs(jobs: Jobs, workspace: Workspace, name: str) ->
 def test_nothing_of_a_recipe_stands_on_the_command_line(workspace: Workspace) -> None:
     recipe = load({**LONG, "data": {"kind": "toy", "name": "spiral"}})
     words = studio_jobs.command(recipe, workspace.jobs / "a.toml", workspace.runs / "a")
-    assert words[1:4] == ["-m", "layerwise", "train"]
+    assert words[1:4] == ["-m", "layerwise.studio.desk.attended", "train"]
     assert words[4:] == [str(workspace.jobs / "a.toml"), "--out", str(workspace.runs / "a"), "--json", "--quiet"]
+
+
+# ── when the server is gone ─────────────────────────────────────────────────────────────────────
+
+SERVER = """
+import sys
+from pathlib import Path
+from layerwise.recipe import load
+from layerwise.studio.desk.jobs import Jobs
+from layerwise.studio.desk.workspace import Workspace
+
+jobs = Jobs(Workspace(Path(sys.argv[1])))
+job = jobs.start(load(sys.argv[2]), "moons")
+print(job.process.pid, flush=True)
+sys.stdin.read()
+"""
+
+
+def gone(process: int) -> bool:
+    """Whether a process of nobody's is over: whoever was its parent is, too."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    status = Path(f"/proc/{process}/stat")  # where nobody waits for it, it stays as a zombie
+    return status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+@pytest.fixture
+def orphan(workspace: Workspace, tmp_path: Path) -> str:
+    """A job that trained when its server was killed, and has ended since."""
+    recipe = tmp_path / "moons.toml"
+    recipe.write_text(to_toml(load({**LONG, "train": {"epochs": 10_000_000, "patience": 0}})))
+    words = [sys.executable, "-c", SERVER, str(workspace.root), str(recipe)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        process = int(server.stdout.readline())
+        log = workspace.runs / "moons-1" / "events.jsonl"
+        until(lambda: log.exists() and log.stat().st_size > 2000)
+        other = Jobs(workspace)
+        assert other.all() == []  # it is somebody else's
+        server.kill()
+    until(lambda: gone(process))
+    return "moons-1"
+
+
+def test_a_job_ends_in_order_when_its_server_is_killed_and_is_gone_on_with(workspace: Workspace, orphan: str) -> None:
+    record = read(workspace.runs / orphan)
+    assert record.status == "interrupted" and "accuracy" in record.metrics["test"]
+    epochs = record.epochs
+    jobs = Jobs(workspace)
+    try:
+        (known,) = jobs.all()
+        assert (known["name"], known["status"], known["kept"]) == (orphan, "interrupted", True)
+        assert not jobs.at_work(orphan)
+        jobs.resume(orphan)
+        assert state(jobs, orphan)["status"] == "training"
+        seen = until(lambda: (found := state(jobs, orphan)).get("at") and found)
+        assert int(seen["at"].split()[1].replace(",", "")) >= 1
+        until(lambda: (workspace.runs / orphan / "events.jsonl").stat().st_size > 4000)
+        jobs.stop(orphan)
+        until(lambda: not jobs.at_work(orphan))
+        assert read(workspace.runs / orphan).epochs >= epochs and list(workspace.jobs.iterdir()) == []
+        with pytest.raises(RunError, match="was interrupted"):
+            jobs.resume(orphan)
+    finally:
+        jobs.close()
+
+
+def test_what_waited_or_trained_when_the_server_closed_is_there_again(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(studio_jobs, "AT_ONCE", 0)
+    jobs = Jobs(workspace)
+    names = [jobs.start(short(), "moons").name for _ in range(2)]
+    jobs.close()
+    (workspace.jobs / "broken-1.toml").write_text("layerwise = 99")
+    (workspace.jobs / "linked-1.toml").symlink_to("/etc/passwd")
+    again = Jobs(workspace)
+    assert {job["name"]: job["status"] for job in again.all()} == dict.fromkeys(names, "interrupted")
+    again.dismiss(names[0])
+    assert [job["name"] for job in again.all()] == names[1:] and again.recipe(names[1]) == short()
+    monkeypatch.setattr(studio_jobs, "AT_ONCE", 1)
+    again.resume(names[1])
+    until(lambda: state(again, names[1])["status"] == "done")
+    assert read(workspace.runs / names[1]).status == "finished"
+    again.close()
+    assert Jobs(workspace).all() == []
+
+
+def test_what_a_process_says_is_bounded(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    loud = "import sys; [sys.stderr.write('x' * 65536) for _ in range(800)]; sys.exit('error: the very end')"
+    monkeypatch.setattr(studio_jobs, "command", lambda *_: [sys.executable, "-c", loud])
+    tracemalloc.start()
+    try:
+        name = jobs.start(short(), "moons").name
+        until(lambda: state(jobs, name)["status"] == "failed")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert state(jobs, name)["error"].endswith("the very end") and peak < 8 << 20
+    assert len(state(jobs, name)["error"]) <= studio_jobs.WORDS
+
+
+def test_logs_are_read_while_others_ask(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow disk holds up who reads from it, not who stops a job."""
+    name = jobs.start(load(LONG), "moons").name
+    reading, go_on = threading.Event(), threading.Event()
+    slow = studio_jobs.Follower._news
+
+    def news(self: Any) -> Any:
+        reading.set()
+        assert go_on.wait(30)
+        return slow(self)
+
+    monkeypatch.setattr(studio_jobs.Follower, "_news", news)
+    asking = threading.Thread(target=jobs.all)
+    asking.start()
+    assert reading.wait(30)
+    stopping = threading.Thread(target=jobs.stop, args=(name,))
+    stopping.start()
+    stopping.join(30)
+    held_up = stopping.is_alive()
+    go_on.set()
+    asking.join(30)
+    assert not held_up

@@ -86,6 +86,7 @@ class Api:
             ("POST", "/api/recipes"): self._serious,
             ("GET", "/api/jobs"): self._list_jobs,
             ("POST", "/api/jobs"): self._start,
+            ("POST", "/api/jobs/{name}"): self._resume,
             ("DELETE", "/api/jobs/{name}"): self._stop,
             ("GET", "/api/lessons"): self._lessons,
             ("GET", "/reports/{name}"): self._show_report,
@@ -116,12 +117,12 @@ class Api:
         if not self._warmed:  # so that the first search need not read thousands of folders
             self._warmed = True
             threading.Thread(target=self._shelf.warm, name="layerwise-shelf", daemon=True).start()
-        return _json(page._asdict() | {"trash": len(self.workspace.trashed())})
+        return _json(page._asdict() | {"trash": len(await self._aside(self.workspace.trashed))})
 
     async def _run(self, request: Request) -> Response:
         name = request.path_params["name"]
-        found = await self._aside(lambda: results.details(self.workspace, name))
-        return _json({**found, "at_work": self.jobs.at_work(name)})
+        found = await self._aside(lambda: results.details(self.workspace, name) | {"at_work": self.jobs.at_work(name)})
+        return _json(found)
 
     async def _compare(self, request: Request) -> Response:
         names = request.query_params.getlist("name")
@@ -129,9 +130,16 @@ class Api:
 
     async def _delete(self, request: Request) -> Response:
         name = request.path_params["name"]
-        if self.jobs.at_work(name):
-            raise RunError("a run is deleted once it is over", received=f"{name}, which trains", remedy="stop it first")
-        return _json({"ticket": await self._aside(lambda: self.workspace.discard(name))})
+
+        def discard() -> str:
+            if self.jobs.at_work(name):
+                received = f"{name}, which trains"
+                raise RunError("a run is deleted once it is over", received=received, remedy="stop it first")
+            ticket = self.workspace.discard(name)
+            self.jobs.dismiss(name)
+            return ticket
+
+        return _json({"ticket": await self._aside(discard)})
 
     async def _diagnosis(self, request: Request) -> Response:
         name = request.path_params["name"]
@@ -194,7 +202,7 @@ class Api:
     async def _upload(self, request: Request) -> Response:
         name = request.query_params.get("name", "table")[:1000]
         incoming = await self._taken(request)
-        return _json(uploads.payload(await self._aside(lambda: self._uploads.keep(incoming, name))))
+        return _json(uploads.payload(await self._aside(lambda: self._uploads.keep(incoming, name), slow=True)))
 
     async def _taken(self, request: Request) -> Path:
         """The table that is sent, in a file; refused at once where it says that it is too large."""
@@ -219,12 +227,13 @@ class Api:
 
     async def _recipe(self, request: Request) -> Response:
         name, asked = request.path_params["name"], await _body(request, _Aim)
-        toml = await self._aside(lambda: self._uploads.recipe(name, asked.target, asked.left_out))
+        toml = await self._aside(lambda: self._uploads.recipe(name, asked.target, asked.left_out), slow=True)
         return _json({"toml": toml})
 
     async def _play(self, request: Request) -> Response:
         name, asked = request.path_params["name"], await _body(request, _Aim)
-        return _json({"toml": await self._aside(lambda: self._uploads.play(name, asked.target, asked.left_out))})
+        toml = await self._aside(lambda: self._uploads.play(name, asked.target, asked.left_out), slow=True)
+        return _json({"toml": toml})
 
     async def _recipes(self, request: Request) -> Response:
         return _json([{"name": name, "toml": toml} for name, toml in builtin().items()])
@@ -252,6 +261,17 @@ class Api:
             return self.jobs.start(recipe, asked.name).name
 
         return _json({"name": await self._aside(begin)})
+
+    async def _resume(self, request: Request) -> Response:
+        """Go on with a job that ended with its server; its data are checked as those of a new one."""
+        name = request.path_params["name"]
+
+        def go_on() -> None:
+            security.check_training(self.workspace.relative(self.jobs.recipe(name)), self._launched)
+            self.jobs.resume(name)
+
+        await self._aside(go_on)
+        return _json({})
 
     async def _stop(self, request: Request) -> Response:
         """Stop a job; one that is over is forgotten, its run stays."""

@@ -1,7 +1,9 @@
 """Training for real: each job a process of its own, the command line's, that ends in order when it is told to.
 
 What a page learns of a job is read from the log that the run writes anyway, so a page may come and go,
-and nothing of the user's data stands on a command line but paths.
+and nothing of the user's data stands on a command line but paths. A job ends in order, too, when its server is
+gone (see `attended`). Its recipe stays in the workspace until it is over, locked by the server and by the
+process: one that nobody locks was interrupted, and the next server may go on with it.
 """
 
 import contextlib
@@ -11,121 +13,45 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import msgspec
+from typing import IO, Any
 
 from layerwise import files
-from layerwise.errors import RunError
-from layerwise.progress import wording
-from layerwise.progress.board import Board
-from layerwise.recipe import Recipe, to_toml
-from layerwise.recipe import records as r
+from layerwise.errors import LayerwiseError, RunError
+from layerwise.recipe import Recipe, load, to_toml
+from layerwise.studio.desk.follower import Follower, searches
 from layerwise.studio.desk.workspace import Workspace, checked_name
-from layerwise.training.events import AnyEvent, Scoring
 from layerwise.training.folder import new_folder
-from layerwise.tuning.events import AnyStudyEvent, Searching, StudyStarted
+from layerwise.tuning.listing import read
 
 AT_ONCE = 1 if (os.cpu_count() or 1) < 4 else 2
 QUEUE = 20  # that wait
 REMEMBERED = 20  # that are over
 PATIENCE = 20.0  # seconds in which jobs may save their best weights when the server ends
-READ = 4 << 20  # bytes of a log at once
 WORDS = 2_000  # of what a process said last
+LEFT = 100  # jobs of Studios that are gone
 ACTIVE = ("waiting", "training", "stopping")
 
 
 @dataclass
 class Job:
-    """A run that a page began. `status` is "waiting", "training", "stopping", "done", "stopped" or "failed"."""
+    """A run that a page began; `left` is the file of its recipe, open and locked while it is not over.
+
+    `status` is "waiting", "training", "stopping", "done", "stopped", "failed", or "interrupted" by a server's end.
+    """
 
     name: str
     recipe: Recipe
     folder: Path
     status: str = "waiting"
     error: str = ""
-    process: "subprocess.Popen[str] | None" = None
-    follower: "Follower" = field(init=False)
+    process: "subprocess.Popen[bytes] | None" = None
+    left: IO[bytes] | None = None
+    follower: Follower = field(init=False)
 
     def __post_init__(self) -> None:
-        self.follower = Follower(self)
-
-
-class Follower:
-    """Reads a job's log as it grows, and tells where the job stands."""
-
-    def __init__(self, job: Job) -> None:
-        self._job = job
-        self._board = Board(job.name)
-        self._search: tuple[int, int, str, float | None] | None = None  # done, trials, monitor, best
-        self._log, self._offset = Path(), 0
-        self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
-            AnyStudyEvent if searches(job.recipe) else AnyEvent
-        )
-        self._board.follow(job.recipe)
-
-    def progress(self) -> dict[str, Any]:
-        """Where it stands: the phase in words, the share that is done, figures ready to read."""
-        for event in self._news():
-            self._hear(event)
-        if self._search is not None:
-            over, trials, monitor, best = self._search
-            figures = [("best " + wording.label(monitor), _shown(monitor, best))] if best is not None else []
-            words = f"trial {over:,} of {trials:,}"
-            return {"phase": self._board.phase, "share": over / max(trials, 1), "at": words, "figures": figures}
-        board = self._board
-        if board.started is None or board.progress is None:
-            return {"phase": board.phase, "share": 0.0, "at": "", "figures": []}
-        total = board.started.epochs
-        done = board.progress.epoch
-        figures = [("training loss", wording.loss(board.progress.loss))]
-        if board.last is not None:
-            figures += [
-                (f"validation {wording.label(name)}", _shown(name, value))
-                for name, value in list(board.last.validation.items())[:2]
-            ]
-        left = board.left if board.phase == "training" else None
-        return {
-            "phase": board.phase,
-            "share": min(1.0, done / max(total, 1)),
-            "at": f"epoch {min(int(done) + 1, total):,} of {total:,}",
-            "figures": figures,
-            "left": wording.clock(left) if left is not None else "",
-            "curve": [value for value in (board.watched or board.losses)[-200:] if abs(value) < 1e30],
-        }
-
-    def _hear(self, event: Any) -> None:
-        match event:
-            case StudyStarted(done=done, trials=trials, monitor=monitor):
-                self._search, self._board.phase = (done, trials, monitor, None), "searching"
-            case Searching(done=done, best=best) if self._search is not None:
-                self._search = (done, self._search[1], self._search[2], best)
-            case Scoring() if self._search is not None:
-                self._board.phase = "scoring the winner and the baselines"
-            case _ if not searches(self._job.recipe):
-                self._board.hear(event)
-
-    def _news(self) -> Iterator[Any]:
-        """The events that were logged since; of a cross-validation those of the fold at hand."""
-        folder = self._job.folder
-        folds = sorted(folder.glob("fold-*"), key=lambda path: (len(path.name), path.name)) if folder.is_dir() else []
-        log = (folds[-1] if folds else folder) / "events.jsonl"
-        if log != self._log:
-            self._log, self._offset = log, 0
-        try:
-            with log.open("rb") as file:
-                file.seek(self._offset)
-                content = file.read(READ)
-        except OSError:
-            return
-        whole = content[: content.rfind(b"\n") + 1]
-        self._offset += len(whole)
-        for line in whole.splitlines():
-            with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError):
-                yield self._decoder.decode(line)
+        self.follower = Follower(self.name, self.recipe, self.folder)
 
 
 class Jobs:
@@ -149,9 +75,28 @@ class Jobs:
             files.make_folder(self._workspace.within(self._workspace.jobs))
             folder = self._folder(checked_name(name))
             job = Job(folder.name, located, folder)
-            self._jobs.append(job)
+            self._jobs.append(job)  # before its recipe can be found
+            try:
+                job.left = self._noted(job)
+            except LayerwiseError:
+                self._jobs.remove(job)
+                raise
             self._turn()
             return job
+
+    def resume(self, name: str) -> None:
+        """Go on with a job that was interrupted, from what it saved last. Raises `RunError`."""
+        with self._lock:
+            job = self._interrupted(name)
+            job.status, job.follower = "waiting", Follower(job.name, job.recipe, job.folder)
+            self._turn()
+
+    def recipe(self, name: str) -> Recipe:
+        """What a job that was interrupted would go on with. Raises `LayerwiseError`."""
+        with self._lock:
+            job = self._interrupted(name)
+        own = job.folder / "recipe.toml"
+        return load(self._workspace.within(own)) if own.is_file() else job.recipe
 
     def stop(self, name: str) -> None:
         """End a job: one that trains keeps its best weights, scored and saved; a second time it ends at once."""
@@ -161,6 +106,7 @@ class Jobs:
                 raise RunError("a job that is stopped is not over", received=name[:80], remedy="load the page again")
             if job.status == "waiting":
                 job.status = "stopped"
+                self._forget(job)
             else:
                 job.status = "stopping"
                 _interrupt(job)
@@ -168,12 +114,16 @@ class Jobs:
     def dismiss(self, name: str) -> None:
         """Forget a job that is over; its run stays."""
         with self._lock:
-            self._jobs = [job for job in self._jobs if job.name != name or job.status in ACTIVE]
+            for job in [each for each in self._jobs if each.name == name and each.status not in ACTIVE]:
+                self._jobs.remove(job)
+                self._forget(job)
 
     def all(self) -> list[dict[str, Any]]:
-        """Every job as pages get it, the newest first."""
+        """Every job as pages get it, the newest first; those that a server has left are among them."""
+        self._find()
         with self._lock:
-            return [_payload(job) for job in reversed(self._jobs)]
+            known = self._jobs[::-1]
+        return [_payload(job) for job in known]  # read from their logs, while others go on
 
     def at_work(self, name: str) -> bool:
         """Whether a job of this name is not over."""
@@ -181,7 +131,10 @@ class Jobs:
             return any(job.name == name and job.status in ACTIVE for job in self._jobs)
 
     def close(self) -> None:
-        """End all jobs in order, each with its best weights saved; who takes too long is ended anyway."""
+        """End all jobs in order, each with its best weights saved; who takes too long is ended anyway.
+
+        Their recipes stay, so that they can be gone on with.
+        """
         with self._lock:
             self._closed = True
             for job in self._jobs:
@@ -203,6 +156,9 @@ class Jobs:
                 assert job.process is not None
                 if job.process.poll() is None:
                     job.process.kill()
+            for job in self._jobs:
+                if job.left is not None:
+                    job.left.close()
 
     # ── inside ──────────────────────────────────────────────────────────────────────────────────
 
@@ -215,9 +171,64 @@ class Jobs:
             found = self._workspace.runs / f"{name}-{number}"
         return self._workspace.within(found)
 
+    def _interrupted(self, name: str) -> Job:
+        job = next((each for each in self._jobs if each.name == name and each.status == "interrupted"), None)
+        if job is None:
+            raise RunError(
+                "a job is gone on with that was interrupted", received=name[:80], remedy="load the page again"
+            )
+        return job
+
+    def _path(self, name: str) -> Path:
+        return self._workspace.within(self._workspace.jobs / f"{name}.toml")
+
+    def _noted(self, job: Job) -> IO[bytes]:
+        """Write down what a job trains; the file, locked."""
+        path = self._path(job.name)
+        files.write(path, to_toml(job.recipe).encode())
+        with files.storing(path):
+            left = path.open("rb")
+        files.lock(left)
+        return left
+
+    def _forget(self, job: Job) -> None:
+        """A job is over: nothing is to be gone on with."""
+        if job.left is not None:
+            with contextlib.suppress(OSError, LayerwiseError):
+                self._path(job.name).unlink()
+            job.left.close()
+            job.left = None
+
+    def _find(self) -> None:
+        """Look for jobs of servers that are gone, and take them over."""
+        found = sorted(self._workspace.jobs.glob("*.toml"))[:LEFT]
+        with self._lock:
+            known = {job.name for job in self._jobs}
+        for path in found:
+            if path.stem not in known and (job := self._taken(path)) is not None:
+                with self._lock:
+                    self._jobs.insert(0, job)
+
+    def _taken(self, path: Path) -> Job | None:
+        """The job whose recipe this is, unless somebody is at it, or it is over."""
+        try:
+            folder = self._workspace.within(self._workspace.runs / checked_name(path.stem))
+            recipe = load(self._workspace.within(path))
+            left = path.open("rb")
+        except (OSError, LayerwiseError):
+            return None
+        if not files.lock(left):
+            left.close()
+            return None
+        job = Job(path.stem, recipe, folder, "interrupted", left=left)
+        if (folder / "recipe.toml").is_file() and read(folder).status not in ("unfinished", "interrupted"):
+            self._forget(job)
+            return None
+        return job
+
     def _turn(self) -> None:
         """Begin what waits, as far as there is room; forget what has long been over."""
-        over = [job for job in self._jobs if job.status not in ACTIVE]
+        over = [job for job in self._jobs if job.status not in (*ACTIVE, "interrupted")]
         for job in over[:-REMEMBERED]:
             self._jobs.remove(job)
         for job in self._jobs:
@@ -227,30 +238,33 @@ class Jobs:
                 self._begin(job)
 
     def _begin(self, job: Job) -> None:
-        path = self._workspace.within(self._workspace.jobs / f"{job.name}.toml")
+        keep = [job.left.fileno()] if job.left is not None and sys.platform != "win32" else []
         try:
-            files.write(path, to_toml(job.recipe).encode())
             job.process = subprocess.Popen(
-                command(job.recipe, path, job.folder),
+                command(job.recipe, self._path(job.name), job.folder),
                 cwd=self._workspace.root,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,  # ends with this server, however that comes about
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
-                text=True,
-                errors="replace",
+                pass_fds=keep,  # the lock
                 start_new_session=True,  # a Ctrl-C on the terminal is the server's, which then tells the jobs
             )
         except OSError as error:
             job.status, job.error = "failed", str(error)
+            self._forget(job)
             return
         job.status = "training"
-        threading.Thread(target=self._attend, args=(job, path), name="layerwise-job", daemon=True).start()
+        threading.Thread(target=self._attend, args=(job,), name="layerwise-job", daemon=True).start()
 
-    def _attend(self, job: Job, path: Path) -> None:
+    def _attend(self, job: Job) -> None:
         """Wait for a job's end, and begin the next."""
-        assert job.process is not None
-        _, said = job.process.communicate()
-        code = job.process.returncode
+        assert job.process is not None and job.process.stderr is not None and job.process.stdin is not None
+        said = b""
+        while more := job.process.stderr.read1(1 << 16):  # type: ignore[attr-defined]
+            said = (said + more)[-4 * WORDS :]  # however much it says
+        code = job.process.wait()
+        job.process.stdin.close()
+        job.process.stderr.close()
         with self._lock:
             if code == 0:
                 job.status = "done"
@@ -258,21 +272,21 @@ class Jobs:
                 job.status = "stopped"
             else:
                 job.status = "failed"
-                job.error = said.strip().removeprefix("error: ")[-WORDS:] or f"the process ended with code {code}"
-            with contextlib.suppress(OSError):
-                path.unlink()
+                words = said.decode(errors="replace").strip().removeprefix("error: ")
+                job.error = words[-WORDS:] or f"the process ended with code {code}"
+            if not self._closed:
+                self._forget(job)
             self._turn()
 
 
 def command(recipe: Recipe, path: Path, folder: Path) -> list[str]:
-    """The words that train a recipe file into a folder, or search where it says what to search."""
-    verb = "tune" if searches(recipe) else "train"
-    return [sys.executable, "-m", "layerwise", verb, str(path), "--out", str(folder), "--json", "--quiet"]
-
-
-def searches(recipe: Recipe) -> bool:
-    """Whether the recipe asks for a search."""
-    return isinstance(recipe.search, r.Search)
+    """The words that train a recipe file into a folder, or search where it says what to search; or go on with it."""
+    attended = [sys.executable, "-m", "layerwise.studio.desk.attended"]
+    if (folder / "recipe.toml").is_file():
+        verb = ["tune", "--resume"] if searches(recipe) else ["resume"]
+        return [*attended, *verb, str(folder), "--json", "--quiet"]
+    verb = ["tune"] if searches(recipe) else ["train"]
+    return [*attended, *verb, str(path), "--out", str(folder), "--json", "--quiet"]
 
 
 def _interrupt(job: Job) -> None:
@@ -287,7 +301,3 @@ def _interrupt(job: Job) -> None:
 def _payload(job: Job) -> dict[str, Any]:
     known = {"name": job.name, "status": job.status, "error": job.error, "kept": (job.folder / "metrics.json").exists()}
     return known | (job.follower.progress() if job.status in ("training", "stopping") else {})
-
-
-def _shown(metric: str, value: float) -> str:
-    return wording.figure(value, wording.decimals(metric, value))

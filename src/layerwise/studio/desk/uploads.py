@@ -1,5 +1,6 @@
 """Tables that pages send: taken in with limits, kept under a name that follows from their content, looked at."""
 
+import asyncio
 import hashlib
 import os
 import re
@@ -57,7 +58,7 @@ class Uploads:
                     size += len(chunk)
                     if size > BYTES:
                         raise too_large(size)
-                    file.write(chunk)
+                    await asyncio.to_thread(file.write, chunk)
         except BaseException:
             path.unlink(missing_ok=True)
             raise

@@ -74,6 +74,12 @@ export async function stop(name) {
   await look();
 }
 
+// Go on with a job that ended with its server.
+export async function goOn(name) {
+  await ask("POST", `jobs/${part(name)}`);
+  await look();
+}
+
 export async function start(toml, name, again = "") {
   const begun = await ask("POST", "jobs", { toml, name, again });
   await look();

@@ -2,13 +2,13 @@
 
 import { sentences } from "./api.js";
 import { $, h, put } from "./dom.js";
-import { jobs, stop } from "./train.js";
+import { goOn, jobs, stop } from "./train.js";
 
 const ACTIVE = ["waiting", "training", "stopping"];
 const lines = new Map(); // name -> the parts of its line, kept so that nothing moves under the pointer
 
 export function draw(say) {
-  const wanted = jobs.all.filter((job) => ACTIVE.includes(job.status) || job.error);
+  const wanted = jobs.all.filter((job) => ACTIVE.includes(job.status) || job.error || job.status === "interrupted");
   for (const [name, { line }] of lines) {
     if (wanted.some((job) => job.name === name)) continue;
     line.remove();
@@ -27,6 +27,7 @@ function made(name, say) {
     at: h("span", { class: "at" }),
     figures: h("span", { class: "figures-now" }),
     left: h("span", { class: "left" }),
+    on: h("button", { onclick: () => goOn(name).catch((problem) => say(sentences(problem))) }, "Go on"),
     button: h("button", { onclick: () => stop(name).catch((problem) => say(sentences(problem))) }),
   };
   parts.line = h("div", { class: "job", "data-job": name }, h("b", { class: "name" }, name), ...Object.values(parts));
@@ -34,11 +35,18 @@ function made(name, say) {
   return parts;
 }
 
-function show({ line, bar, at, figures, left, button }, job) {
+function show({ line, bar, at, figures, left, on, button }, job) {
+  on.hidden = job.status !== "interrupted";
+  on.setAttribute("aria-label", `Go on with ${job.name}`);
   line.dataset.status = job.status;
   bar.hidden = job.status !== "training";
   bar.value = job.share ?? 0;
-  const words = { waiting: "waits for its turn", stopping: "stopping; its best weights are kept", failed: job.error };
+  const words = {
+    waiting: "waits for its turn",
+    stopping: "stopping; its best weights are kept",
+    failed: job.error,
+    interrupted: "interrupted when its Studio ended",
+  };
   put(at, words[job.status] ?? (job.at && job.phase === "training" ? job.at : job.phase));
   put(left, job.left ? `${job.left} left` : "");
   const known = job.status === "training" ? (job.figures ?? []) : [];
@@ -49,7 +57,7 @@ function show({ line, bar, at, figures, left, button }, job) {
     put(figures.children[i].firstChild, name);
     put(figures.children[i].lastChild, value);
   });
-  const act = { failed: "OK", stopping: "Stop now" }[job.status] ?? "Stop";
+  const act = { failed: "OK", interrupted: "Forget", stopping: "Stop now" }[job.status] ?? "Stop";
   put(button, act);
   button.setAttribute("aria-label", `${act === "OK" ? "Forget" : act} ${job.name}`);
 }
