@@ -69,6 +69,28 @@ def test_a_figure_is_drawn_on(opened: Opened) -> None:
     assert page.state("state.scene.recipe.data.kind") == "toy" and page.state("state.error") is None
 
 
+def test_that_training_begins_anew_is_said_once(opened: Opened) -> None:
+    page = opened()
+    sheet = Sheet(page)
+    said = page.page.locator("#caption p")
+    sheet.click(0.95, 0.93)
+    assert "anew" not in said.inner_text()  # nothing was trained
+    page.click("#epoch-on")
+    sheet.click(0.9, 0.9)
+    page.page.wait_for_selector("#caption p:has-text('Training began anew.')")
+    assert page.state("[state.step, state.end]") == [0, 0]
+    page.click("#epoch-on")
+    page.until("state.told === null")
+    sheet.click(0.85, 0.93)
+    assert page.state("[state.step, state.told]") == [0, None]
+    page.click("#epoch-on")
+    page.page.press("#pen", "Escape")
+    page.click('[data-toy="circle"]')
+    page.click("#epoch-on")
+    Sheet(page)  # taken up again: the figure's points become drawn ones
+    page.page.wait_for_selector("#caption p:has-text('Training began anew.')")
+
+
 def test_a_drawing_from_nothing_is_learned(opened: Opened) -> None:
     page = opened()
     sheet = Sheet(page)

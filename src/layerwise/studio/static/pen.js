@@ -1,6 +1,7 @@
 // Drawing points by hand, over the output. They are kept here as they are drawn, and sent as the recipe's data when
 // a gesture ends; what the network has not seen yet is veiled.
 
+import { tell } from "./caption.js";
 import { token } from "./color.js";
 import { $, count, h, plainNumber, put } from "./dom.js";
 import { draft, kindOf } from "./draft.js";
@@ -22,6 +23,7 @@ let known = ""; // the points as the server said them last
 let sending = 0;
 let gesture = null; // { kind, index, last, changed, timer }
 let cursor = null; // of the keyboard: [x1, x2]
+let told = false; // that training began anew, since the pen was taken
 
 // ── in and out ──────────────────────────────────────────────────────────────────────────────────
 
@@ -35,7 +37,8 @@ export function ways(app) {
 
 async function start(app) {
   const { kind } = app.state.scene.recipe.data;
-  if (kind === "toy" && !(await app.change("draw"))) return;
+  told = false;
+  if (kind === "toy" && !(await changed(app, "draw"))) return;
   if (kind !== "toy" && kind !== "points") Object.assign(draft, { points: [], classes: ["A", "B"], target: 0 });
   app.state.drawing = true;
   app.redraw();
@@ -48,6 +51,17 @@ export function stop(app) {
   gesture = cursor = null;
   app.redraw();
   $("draw")?.focus({ preventScroll: true });
+}
+
+// Change the data, and say once where that cost what was trained so far.
+async function changed(app, what, more) {
+  const trained = app.state.step > 0;
+  const answer = await app.change(what, more);
+  if (answer && trained && !told) {
+    told = true;
+    tell(app, "Training began anew.", "Other points are other data: it begins with the first weights again, here and with every change.");
+  }
+  return answer;
 }
 
 // Go over to what the server has, unless something drawn here is on its way, or being drawn.
@@ -83,7 +97,7 @@ async function send(app) {
   sending++;
   if (task.kind !== "auto" && data.kind !== "points") await app.command("set", { path: "task", value: "auto" });
   const sent = JSON.stringify([value.points, value.classes]);
-  if (await app.change("set", { path: "data", value })) known = sent;
+  if (await changed(app, "set", { path: "data", value })) known = sent;
   sending--;
   adopt(app.state);
   app.changed();
