@@ -33,7 +33,8 @@ def same(a: Session, b: Session) -> bool:
 def sections(pair: Pair) -> dict[str, np.ndarray]:
     while pair.work():
         pass
-    return frames.unpacked(pair.frame()())[2]
+    since, apart = pair._partings.shown(pair.step, *(one.timeline.parameters for one in (pair.a, pair.b)))
+    return {**frames.unpacked(pair.frame()())[2], "since": since, "apart": apart}
 
 
 def distances(a: Session, b: Session) -> np.ndarray:
@@ -70,6 +71,10 @@ def test_the_step_at_which_weights_part_is_the_first() -> None:
     assert np.array_equal(found["since"], wanted) and (wanted > 0).sum() > 3
     assert found["apart"] == pytest.approx(distances(a, b))
     assert len(set(wanted[wanted > 0].tolist())) > 2
+    told = found["parted"]
+    assert 3 < len(told) <= 12 and set(told[:, 0]) <= {0, 1, 2}
+    gaps = [found["apart"][-1 if layer == 2 else layer, unit, source] for layer, unit, source, _ in told]
+    assert gaps == sorted(gaps, reverse=True) and gaps[0] == found["apart"][wanted >= 0].max()
     pair.seek(int(np.median(wanted[wanted > 0])))
     assert np.array_equal(sections(pair)["since"], np.where(wanted <= pair.step, wanted, -1))
 

@@ -40,7 +40,7 @@ def test_two_are_compared_edited_and_taken_back(opened: Opened) -> None:
     page.settle()
     assert page.state(SETTINGS) == '{"train.l2":0.5}'
     page.page.evaluate("async () => (await import('/static/main.js')).app.command('step', { batches: 400 })")
-    page.until("[...state.frame.since.values].some((step) => step > 0)")
+    page.until("state.frame.parted.shape[0] > 0")
     page.page.wait_for_selector(".parted button")
     assert "epoch" in page.page.inner_text(".parted button >> nth=0")
     page.page.hover(".parted button >> nth=0")

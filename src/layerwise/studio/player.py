@@ -23,6 +23,7 @@ from layerwise.studio.games.game import Game
 from layerwise.studio.games.session import Session
 from layerwise.studio.games.way import SLICE, Pace, Way, onward, there
 from layerwise.studio.picture import drawing
+from layerwise.studio.picture.numbers import numbers
 from layerwise.studio.school import sharing
 from layerwise.studio.security import check_data
 
@@ -323,7 +324,8 @@ class Player:
         rows = len(session.dataset.x)
         if command.row >= rows:
             raise RecipeError(f"the rows of the data are 0 to {rows - 1:,}", received=str(command.row))
-        self._later(command.id, "sheet", session.sheet(command.row))
+        sheet = session.sheet(command.row)
+        self._later(command.id, "sheet", lambda: numbers(sheet()))
 
     def _later(self, id: int, name: str, work: Callable[[], Any]) -> None:
         """Answer with what `work` gives under a name; it is done aside, while training goes on."""

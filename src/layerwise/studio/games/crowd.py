@@ -4,13 +4,15 @@ Each is a session of its own, on the same rows, trained exactly as it would be a
 and which compute the same, is told as `layerwise.inspection.basins` does.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable
 from functools import partial
+from operator import itemgetter
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
-from jaxtyping import Int32
+from jaxtyping import Float32, Float64, Int32
 
 from layerwise.errors import RecipeError
 from layerwise.inspection.basins import Minima, gathered
@@ -23,7 +25,8 @@ from layerwise.studio.games.session import Session
 from layerwise.studio.history.timeline import MEMORY
 from layerwise.studio.picture import frames
 from layerwise.studio.picture.lanes import SMALL, losses_of, outputs_of
-from layerwise.studio.picture.speech import Saying, written
+from layerwise.studio.picture.shades import shades
+from layerwise.studio.picture.speech import WINDOW, Saying, flat, written
 from layerwise.tasks.objective import Objective, training_weights
 from layerwise.training import padded
 from layerwise.training.padded import Parameters
@@ -153,12 +156,15 @@ class Crowd:
         """Every one's surface, losses and basin.
 
         losses (float32, 32 x 4)   training loss and figure, validation loss and figure; NaN where no rows are held out
-        basins (int32, 32 x 2)     which compute the same; 0 good, 1 stuck, 2 halted without a finite loss
+        order (int32, 32)          the lanes, the lowest loss first
+        basins (int32, 32 x 2)     which compute the same; 0 good, 1 stuck, 2 halted without a finite loss, 3 worse
+                                   than the good ones, and still learning
         """
         now = [member.timeline.parameters for member in self.members]
         halted = np.array([not self._steps.goes_on(m) and m.status != "finished" for m in self.members])
+        courses = [_recent(member, self.step) for member in self.members]
         view = _View(self.revision, self.step, self.vary, self._subject(), _values(self))
-        return partial(_framed, view, now, halted)
+        return partial(_framed, view, now, halted, courses)
 
     def _subject(self) -> "_Subject":
         base = self.base
@@ -236,7 +242,14 @@ def _values(crowd: Crowd) -> list[float]:
     return _rates(crowd.recipe) if crowd.vary == "rate" else []
 
 
-def _framed(view: _View, now: list[Parameters], halted: Any) -> bytes:
+def _recent(member: Session, step: int) -> Float64[np.ndarray, " epochs"]:
+    """The training losses of the last epochs before a step, as many as `flat` looks at."""
+    rows = member.timeline.curve.rows
+    at = bisect_right(rows, step, key=itemgetter(0))
+    return np.array([loss for _, loss, *_ in rows[max(0, at - 2 * WINDOW) : at]], np.float64)
+
+
+def _framed(view: _View, now: list[Parameters], halted: Any, courses: list[Float64[np.ndarray, " _"]]) -> bytes:
     subject = view.subject
     outputs = subject.objective.outputs
     surfaces = outputs_of(now, subject.shape, subject.square)[:, :, :outputs]
@@ -246,38 +259,51 @@ def _framed(view: _View, now: list[Parameters], halted: Any) -> bytes:
     found = gathered(
         subject.objective, subject.sample, list(said), losses=rows[:, 0], validation=rows[:, 2], scores=rows[:, 1]
     )
-    basins: Int32[np.ndarray, "32 2"] = np.column_stack([found.basin, np.where(halted, 2, found.stuck)]).astype(
-        np.int32
-    )
-    shape = (LANES, SMALL, SMALL, outputs)
+    # Who is young is above the bound, too: stuck is who has stopped falling there.
+    ended = np.array([flat(course, found.constant) for course in courses])
+    states = np.where(halted, 2, np.where(found.stuck, np.where(ended, 1, 3), 0))
+    basins: Int32[np.ndarray, "32 2"] = np.column_stack([found.basin, states]).astype(np.int32)
+    surface = np.ascontiguousarray(surfaces).reshape(LANES, SMALL, SMALL, outputs)
     return frames.packed(
         view.revision,
         view.step,
         {
-            "surface": np.ascontiguousarray(surfaces).reshape(shape),
+            "surface": surface,
+            "shades": shades(subject.objective.kind, surface),
             "losses": losses,
+            "order": _order(losses),
             "basins": basins,
-            "caption": written(_said(view, found, losses, halted)),
+            "caption": written(_said(view, found, losses, halted, ended)),
         },
     )
 
 
-def _said(view: _View, found: Minima, losses: Any, halted: Any) -> Saying:
+def _order(losses: Float32[np.ndarray, "32 4"]) -> Int32[np.ndarray, " 32"]:
+    """The lanes from the lowest loss up: on the validation part, where there is one."""
+    column = losses[:, 2] if np.isfinite(losses[:, 2]).any() else losses[:, 0]
+    return np.argsort(np.where(np.isfinite(column), column, np.inf), kind="stable").astype(np.int32)
+
+
+def _said(view: _View, found: Minima, losses: Any, halted: Any, ended: Any) -> Saying:
     """What is to be said of them: where they ended, in words."""
     if not view.step:
         what = "initial weights of one network" if view.vary == "start" else "learning rates from the same weights"
         return Saying("initial", f"{LANES} {what}.", "Guess how many will end in a good minimum, then press play.")
     if view.vary == "rate":
         return _of_rates(view, losses, halted)
-    stuck = np.isfinite(found.losses) & found.stuck
-    good = int((~found.stuck).sum())
+    good, behind = int((~found.stuck).sum()), np.isfinite(found.losses) & found.stuck
     if not good:
         return Saying("young", "None has learned much yet.", "Their training losses are about a constant answer's.")
+    stuck, learning = behind & ended, int((behind & ~ended & ~halted).sum())
+    if not ended.any():
+        return Saying("young", "They are still learning.", "Who is stuck shows where a loss stops falling.")
     functions = len(set(found.basin[~found.stuck].tolist()))
     alike = "the same" if functions == 1 else f"{functions} different functions"
     rest = f"On the training points the good ones compute {alike}."
+    if learning:
+        rest = f"{learning} {'is' if learning == 1 else 'are'} still learning. {rest}"
     if not stuck.any():
-        return Saying("minima", f"{good} in good minima, none is stuck.", rest)
+        return Saying("minima", f"{good} in good minima, none is stuck{' yet' if learning else ''}.", rest)
     return Saying("minima", f"{good} in good minima, {int(stuck.sum())} stuck at {_about(found.losses[stuck])}.", rest)
 
 

@@ -21,12 +21,16 @@ from layerwise.studio.games.lockstep import Lockstep
 from layerwise.studio.games.session import Session
 from layerwise.studio.history.timeline import Arguments, Curve
 from layerwise.studio.picture import frames, views
+from layerwise.studio.picture.marks import marks
+from layerwise.studio.picture.shades import shades, small
 from layerwise.studio.picture.speech import Saying, written
+from layerwise.tasks.objective import Objective
 from layerwise.training import padded
 from layerwise.training.compile import options
 from layerwise.training.padded import Parameters
 
 APART = 0.1  # two weights further apart than this have parted
+MARKED = 12  # weights that are farthest apart and named
 OTHERS = 12  # keys that B may differ in
 SHARED = ("seed", "data", "search", "layerwise", "task.kind")  # what both have in common
 POINTS = 512  # of a curve that are sent
@@ -144,14 +148,18 @@ class Pair:
         }
 
     def frame(self) -> Callable[[], bytes]:
-        """Both networks and their surfaces, both curves, and how far their weights are apart, and since when."""
+        """Both networks and their surfaces, both curves, and which weights are farthest apart, and since when.
+
+        parted (int32, weights x 4)   layer, unit, source (-1 of a bias), step; the farthest first, up to `MARKED`
+        """
         shown = []
         for member in self._steps.members:
             curve = member.timeline.curve.until(self.end)
             shown.append((member.timeline.parameters, member.timeline.arguments.shape, member.square.inputs, curve))
-        outputs = self.a.resolved.objective.outputs
+        objective = self.a.resolved.objective
         since, now = self._partings.shown(self.step, shown[0][0], shown[1][0])
-        return partial(_framed, self.revision, self.step, shown, outputs, since, now, self._said(since))
+        parted = farthest(since, now, len(self.a.network.layers) - 1)
+        return partial(_framed, self.revision, self.step, shown, objective, parted, self._said(since))
 
     def _said(self, since: Int32[np.ndarray, "layers units columns"]) -> Saying:
         """What is to be said of the two."""
@@ -235,12 +243,12 @@ def _framed(
     revision: int,
     step: int,
     shown: list[tuple[Parameters, padded.Shape, Any, Curve]],
-    outputs: int,
-    since: Int32[np.ndarray, "layers units columns"],
-    now: Float32[np.ndarray, "layers units columns"],
+    objective: Objective,
+    parted: Int32[np.ndarray, "parted 4"],
     said: Saying,
 ) -> bytes:
     drawn = [views.surfaces(parameters, shape, square) for parameters, shape, square, _ in shown]
+    surface = np.stack([np.ascontiguousarray(one.outputs[:, :, : objective.outputs]) for one in drawn])
     a, b = (curve.array(POINTS).astype(np.float32) for *_, curve in shown)
     return frames.packed(
         revision,
@@ -250,13 +258,27 @@ def _framed(
             "biases": np.stack([parameters.bias for parameters, *_ in shown]),
             "curve": a,
             "other": b,
-            "surface": np.stack([np.ascontiguousarray(one.outputs[:, :, :outputs]) for one in drawn]),
+            "marks": np.stack([marks(curve, step) for *_, curve in shown]),
+            "surface": surface,
+            "shades": shades(objective.kind, surface),
+            "outs": np.stack([small(objective.kind, one) for one in surface]),
             "units": np.stack([one.units for one in drawn]),
-            "since": since,
-            "apart": now,
+            "parted": parted,
             "caption": written(said),
         },
     )
+
+
+def farthest(
+    since: Int32[np.ndarray, "layers units columns"], apart: Float32[np.ndarray, "layers units columns"], hidden: int
+) -> Int32[np.ndarray, "parted 4"]:
+    """The weights that parted and are farthest apart now, with their step, in a network of so many hidden layers."""
+    places = np.argwhere(since >= 0)
+    found = places[np.argsort(-apart[tuple(places.T)], kind="stable")][:MARKED]
+    steps = since[tuple(found.T)]
+    layer = np.where(found[:, 0] == len(since) - 1, hidden, found[:, 0])
+    source = np.where(found[:, 2] == since.shape[2] - 1, -1, found[:, 2])
+    return np.column_stack([layer, found[:, 1], source, steps]).astype(np.int32)
 
 
 # ── when weights part ───────────────────────────────────────────────────────────────────────────

@@ -25,6 +25,7 @@ from layerwise.studio.history.journal import Edit, Journal, Setup, Typed, with_e
 from layerwise.studio.history.timeline import MEMORY, Arguments, Timeline, carried, parameters_with
 from layerwise.studio.picture import asking, drawing, plane, scores, speech, views
 from layerwise.studio.picture.program import programs
+from layerwise.studio.picture.still import still
 from layerwise.tasks.objective import training_weights
 from layerwise.training import padded
 from layerwise.training.resolve import Resolved, resolve
@@ -299,11 +300,11 @@ class Session:
                 "held": self.square.held,
                 "columns": list(self.dataset.encoder.names),
             },
-            "typical": self._typical(),
             "rows": {part: len(self.dataset.part(part)) for part in ("train", "validation")},
             "notes": list(self.resolved.notes),
             "reach": self.reach,
             "points": self._points(),
+            **still(self.network, self.dataset, line.parameters),
             "tested": {"rows": len(self.dataset.test), "times": self.touched, "shown": self.testing},
             "kind": self.resolved.objective.kind,
             "ghost": line.ghost.array(GHOST).tolist(),
@@ -315,8 +316,8 @@ class Session:
         It may be called on another thread, while training goes on here.
         """
         line = self.timeline
-        outputs, now = self.resolved.objective.outputs, line.parameters
-        parts = (now, line.arguments.shape, self.square.inputs, outputs, line.curve.copy())
+        now = line.parameters
+        parts = (now, line.arguments.shape, self.square.inputs, self.resolved.objective, line.curve.copy())
         spoken = speech.sections(self.status, line, now, self._setup, self.dataset)
         return partial(views.framed, self.revision, line.step, *parts, self._scores(now), spoken)
 
@@ -413,13 +414,6 @@ class Session:
         if isinstance(edit, Recipe) and step == 0 and not here and edit.network == self.first.network:
             return ()  # before anything happened another setting is the beginning itself
         return with_edit(here, edit)
-
-    def _typical(self) -> list[float]:
-        """The mean of the training rows where there are too many inputs to have a picture each."""
-        if self.dataset.encoder.width <= drawing.PICTURED:
-            return []
-        found: list[float] = self.dataset.x[self.dataset.train].mean(axis=0).round(3).astype(float).tolist()
-        return found
 
     def _names(self) -> list[str]:
         target = self.dataset.target

@@ -10,6 +10,8 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass, field, replace
+from functools import reduce
+from math import isfinite, isnan
 from typing import Any, NamedTuple
 
 import jax
@@ -66,6 +68,7 @@ class Curve:
     every: int = 1
     seen: int = 0
     last: float = -1.0  # the step of the last epoch, kept or not
+    best: Row | None = None  # with the lowest loss on the validation part, else in training; kept or not
 
     def add(self, row: Row) -> None:
         """Append an epoch, unless it is known from a first time; thin where there are too many."""
@@ -74,6 +77,7 @@ class Curve:
         if self.seen % self.every == 0:
             self.rows.append(row)
         self.seen, self.last = self.seen + 1, row[0]
+        self.best = _better(self.best, row)
         if len(self.rows) > self.room:
             self.rows, self.every = self.rows[::2], 2 * self.every
 
@@ -89,7 +93,15 @@ class Curve:
     def until(self, step: int) -> "Curve":
         """The part up to a step."""
         rows = self.rows[: bisect_right([row[0] for row in self.rows], step)]
-        return Curve(rows, self.room, self.every, len(rows) * self.every, rows[-1][0] if rows else -1.0)
+        best = self.best if self.best and self.best[0] <= step else reduce(_better, rows, None)
+        return Curve(rows, self.room, self.every, len(rows) * self.every, rows[-1][0] if rows else -1.0, best)
+
+
+def _better(best: Row | None, row: Row) -> Row | None:
+    loss = row[1] if isnan(row[3]) else row[3]
+    if not isfinite(loss):
+        return best
+    return row if best is None or loss < (best[1] if isnan(best[3]) else best[3]) else best
 
 
 class Line(NamedTuple):

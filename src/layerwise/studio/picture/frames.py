@@ -15,10 +15,12 @@ import numpy as np
 VERSION = 1
 KINDS = (
     *("weights", "biases", "curve", "surface", "units", "confusion", "fit", "score", "caption", "health"),
-    *("other", "since", "apart"),  # of two side by side
+    "other",  # of two side by side
     *("losses", "basins"),  # of many
     *("trials", "best", "margins"),  # of a race of searches
     "dropped",
+    *("marks", "shades", "outs"),  # epochs that are spoken of; what is drawn of outputs
+    *("parted", "order", "leaders"),  # of two, of many, of a race
 )
 TYPES: dict[str, tuple[int, str]] = {"float32": (1, "<f4"), "int32": (2, "<i4"), "uint8": (3, "u1")}
 HEADER, SECTION = struct.Struct("<2sBBII"), struct.Struct("<BBBB")

@@ -35,8 +35,9 @@ def programs(toml: str, epochs: int) -> dict[str, str]:
     <BLANKLINE>
     """
     recipe = load(tomllib.loads(toml))
-    if isinstance(recipe.train, r.Train):
-        recipe = msgspec.structs.replace(recipe, train=msgspec.structs.replace(recipe.train, epochs=max(1, epochs)))
+    train = r.Train() if recipe.train == "auto" else recipe.train
+    if isinstance(train, r.Train):
+        recipe = msgspec.structs.replace(recipe, train=msgspec.structs.replace(train, epochs=max(1, epochs)))
     return {"command": _command(recipe), "python": _python(recipe)}
 
 

@@ -342,12 +342,17 @@ def nothing_learned(moment: Moment) -> Saying | None:
     return Saying("under-fitting", "Hardly learning.", rest, acts)
 
 
+def flat(losses: Float64[np.ndarray, " epochs"], trivial: float) -> bool:
+    """Whether losses, one an epoch, have stopped falling; before two windows of epochs there is no evidence of it."""
+    if len(losses) < 2 * WINDOW:
+        return False
+    before, now = float(np.median(losses[-2 * WINDOW : -WINDOW])), float(np.median(losses[-WINDOW:]))
+    return before - now <= FALLING * trivial
+
+
 def plateau(moment: Moment) -> Saying | None:
     """The training loss is not small, and does not fall any more."""
-    if len(moment.curve) < 2 * WINDOW or moment.now(TRAIN) < LEARNED * moment.trivial:
-        return None
-    before = float(np.median(moment.curve[-2 * WINDOW : -WINDOW, TRAIN]))
-    if before - float(np.median(moment.curve[-WINDOW:, TRAIN])) > FALLING * moment.trivial:
+    if moment.now(TRAIN) < LEARNED * moment.trivial or not flat(moment.curve[:, TRAIN], moment.trivial):
         return None
     epochs = moment.epoch(moment.curve[-1, 0] - moment.curve[-2 * WINDOW, 0])
     rest = f"The training loss has stayed at {moment.now(TRAIN):.2g} for {_count(epochs)} epochs."

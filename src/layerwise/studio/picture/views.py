@@ -11,6 +11,9 @@ from jaxtyping import Array, Float, Float32, Float64
 
 from layerwise.studio.history.timeline import Curve
 from layerwise.studio.picture import frames, scores
+from layerwise.studio.picture.marks import marks
+from layerwise.studio.picture.shades import shades, small
+from layerwise.tasks.objective import Objective
 from layerwise.training.compile import options
 from layerwise.training.padded import NARROW, STANDARD, Parameters, Shape
 from layerwise.training.padded.network import forward, layer
@@ -76,18 +79,22 @@ def framed(
     now: Parameters,
     shape: Shape,
     square: Any,
-    outputs: int,
+    objective: Objective,
     curve: Curve,
     scored: Callable[[], scores.Sections],
     spoken: Callable[[Float64[np.ndarray, "epochs 5"]], scores.Sections],
 ) -> bytes:
     """The frame of a session: its weights and its curve, what is drawn over the square, and what is said of it."""
     drawn = surfaces(now, shape, square)
+    surface = np.ascontiguousarray(drawn.outputs[:, :, : objective.outputs])
     sections = {
         "weights": np.asarray(now.weight),
         "biases": np.asarray(now.bias),
         "curve": curve.array(EPOCHS).astype(np.float32),
-        "surface": np.ascontiguousarray(drawn.outputs[:, :, :outputs]),
+        "marks": marks(curve, step),
+        "surface": surface,
+        "shades": shades(objective.kind, surface),
+        "outs": small(objective.kind, surface),
         "units": drawn.units[:, : max(STANDARD.width, int(np.asarray(shape.units).sum(axis=1).max()))],
         **scored(),
         **spoken(curve.array()),

@@ -1,13 +1,13 @@
 // Two settings side by side, from one seed: both networks, both surfaces, one chart, and the weights that parted.
 
 import { token } from "./color.js";
+import { best, latest } from "./curve.js";
 import { $, count, h, put, short } from "./dom.js";
 import { beginning, editor, SETTINGS, wordsOf } from "./differences.js";
 import { index, Mini } from "./mini.js";
-import { boundary, scatter, surface } from "./surface.js";
+import { boundary, part, scatter, surface } from "./surface.js";
 
 const SIDES = ["A", "B"];
-const MARKED = 12; // weights that parted farthest
 
 let sides = []; // { header, figure, mini, canvas, points }
 let chart, list;
@@ -104,7 +104,7 @@ function output(state, { canvas, points }, which) {
   const [side] = sized(canvas, true);
   if (!side) return;
   const [, n, , outputs] = frame.surface.shape;
-  const field = { n, outputs, values: frame.surface.values.subarray(which * n * n * outputs, (which + 1) * n * n * outputs) };
+  const field = { n, outputs, values: part(frame.surface, which), shades: part(frame.shades, which) };
   const pen = canvas.getContext("2d");
   surface(pen, side, scene, field, view.discrete);
   if (scene.kind !== "quantities") boundary(pen, side, scene, field);
@@ -117,21 +117,21 @@ function output(state, { canvas, points }, which) {
   pen.drawImage(points, 0, 0);
 }
 
-// A curve's rows as columns, and where training stands in it.
-function read(section, step, column) {
+// A curve's rows as columns; where training stands in it, and its best epoch.
+function read(state, section, which) {
+  const held = state.scene.points.validation.length > 0;
+  const column = held ? 3 : 1;
   const rows = [];
   for (let row = 0; row < section.shape[0]; row++) {
     const value = section.values[5 * row + column];
     if (Number.isFinite(value)) rows.push([section.values[5 * row], value, section.values[5 * row + column + 1]]);
   }
-  const now = rows.filter(([at]) => at <= step).at(-1) ?? null;
-  const best = rows.reduce((found, row) => (!found || row[1] < found[1] ? row : found), null);
-  return { rows, now, best };
+  const told = (one) => one && (held ? [one.step, one.validation, one.figure] : [one.step, one.train, one.trainFigure]);
+  return { rows, now: told(latest(state, which)), best: told(best(state, which)) };
 }
 
-function curves({ frame, step, scene }) {
-  const held = scene.points.validation.length > 0;
-  return [frame.curve, frame.other].map((section) => read(section, step, held ? 3 : 1));
+function curves(state) {
+  return [state.frame.curve, state.frame.other].map((section, which) => read(state, section, which));
 }
 
 // The next round number.
@@ -238,19 +238,11 @@ function figures({ scene }, lines) {
 
 // ── the weights that parted ─────────────────────────────────────────────────────────────────────
 
-function farthest({ frame, scene }) {
-  const { since, apart } = frame;
-  const [, units, columns] = since.shape;
-  const last = since.shape[0] - 1;
-  const hidden = scene.recipe.network.hidden ?? [];
-  const found = [];
-  since.values.forEach((step, i) => {
-    if (step < 0) return;
-    const [place, unit, column] = [Math.floor(i / (units * columns)), Math.floor(i / columns) % units, i % columns];
-    const layer = place === last ? hidden.length : place;
-    found.push({ layer, unit, source: column === columns - 1 ? null : column, step, apart: apart.values[i] });
+function farthest({ frame: { parted } }) {
+  return Array.from({ length: parted.shape[0] }, (_, i) => {
+    const [layer, unit, source, step] = parted.values.subarray(4 * i, 4 * i + 4);
+    return { layer, unit, source: source < 0 ? null : source, step };
   });
-  return found.sort((a, b) => b.apart - a.apart).slice(0, MARKED);
 }
 
 function unitName({ scene }, layer, unit) {

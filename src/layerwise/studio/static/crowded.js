@@ -1,45 +1,14 @@
 // Networks too large to be drawn in full: the strongest units and links stand for all, and many inputs are one block.
+// Which they are, the server says; they are taken when the network is laid out, so that nothing moves while it trains.
 
 import { h } from "./dom.js";
 import { signed } from "./color.js";
-import { weightAt } from "./shape.js";
 
-const INPUTS = 12; // drawn one by one
-const UNITS = 12; // of a layer that are drawn, where there are more
-const LINKS = 200;
 const NAMED = 9; // inputs whose names a block tells
 
-const numbers = (count) => Array.from({ length: count }, (_, i) => i);
-
-export function isBlock(inputs) {
-  return inputs.length > INPUTS;
-}
-
-// How much a unit does: what it sends on, in sum.
-function strength(state, column, unit, next) {
-  return numbers(next).reduce((sum, target) => sum + Math.abs(weightAt(state, column, target, unit)), 0);
-}
-
-// The numbers of the units to draw in each column; outputs are drawn all. They are chosen when the network is laid
-// out, so that nothing moves while it trains.
-export function shown(state, counts, inputs) {
-  return counts.map((count, column) => {
-    if (column === 0) return isBlock(inputs) ? [0] : numbers(count);
-    if (count <= UNITS || column === counts.length - 1) return numbers(count);
-    const all = numbers(count);
-    if (!state.frame || state.frame.revision !== state.scene.revision) return all.slice(0, UNITS);
-    const sizes = all.map((unit) => strength(state, column, unit, counts[column + 1]));
-    const strongest = all.toSorted((a, b) => sizes[b] - sizes[a]).slice(0, UNITS);
-    return strongest.sort((a, b) => a - b);
-  });
-}
-
-// The strongest of the pairs [layer, unit, source] that might be drawn as links.
-export function strongest(state, pairs) {
-  if (pairs.length <= LINKS || !state.frame || state.frame.revision !== state.scene.revision)
-    return pairs.slice(0, LINKS);
-  const size = new Map(pairs.map((pair) => [pair, Math.abs(weightAt(state, ...pair))]));
-  return pairs.toSorted((a, b) => size.get(b) - size.get(a)).slice(0, LINKS);
+// Whether the inputs are one block, instead of one by one.
+export function isBlock({ drawn, inputs }) {
+  return drawn.units[0].length < inputs.length;
 }
 
 // What is left out, in words for under the heads.

@@ -134,7 +134,7 @@ function ghost(state, plot) {
 
 function peak(state, plot, rem) {
   const found = best(state);
-  if (!found) return;
+  if (!Number.isFinite(found?.validation)) return;
   const x = plot.x(found.step);
   pen.setLineDash([2, 2]);
   pen.lineWidth = 1;
@@ -221,7 +221,8 @@ export function paint({ state }) {
   grid(plot, rem, `${count(epochs)} epoch${epochs === 1 ? "" : "s"}`);
   ghost(state, plot);
   const now = latest(state);
-  const cursor = now ? now.row + 1 : 0;
+  let cursor = 0;
+  while (cursor < plot.lines.rows && plot.lines.step(cursor) <= state.step) cursor++;
   pen.lineJoin = "round";
   for (const [from, to, alpha] of [
     [Math.max(0, cursor - 1), plot.lines.rows, 0.3],

@@ -106,7 +106,7 @@ function incoming(app, sheet, layer, unit) {
     names[k],
     short(f),
     short(it.weight[unit][k]),
-    short(f * it.weight[unit][k]),
+    short(it.forward[unit][k]),
   ]);
   rows.push(["bias", "", short(it.bias[unit]), short(it.bias[unit])]);
   const heading = layer === sheet.layers.length - 1 ? "Into the output" : `Into layer ${layer + 1}, unit ${unit + 1}`;
@@ -124,7 +124,7 @@ function error(sheet, layer, unit) {
         `unit ${i + 1}`,
         short(delta),
         short(next.weight[i][unit]),
-        short(delta * next.weight[i][unit]),
+        short(it.backward[unit][i]),
       ])
     : [];
   const sums = [
@@ -143,23 +143,18 @@ function error(sheet, layer, unit) {
 function learns(app, sheet, layer, unit) {
   const it = sheet.layers[layer];
   const names = layer ? it.inputs[0].map((_, k) => `unit ${k + 1}`) : app.state.scene.inputs;
-  const off = (checked, ...at) => {
-    const of = (values) => at.reduce((found, k) => found[k], values);
-    return Math.abs(of(checked.worked) - of(checked.automatic))
-      .toExponential(0)
-      .replaceAll("-", "−");
-  };
-  const rows = it.weight[unit].map((u, k) => [
+  const off = (size) => (size === null ? "–" : size.toExponential(0).replaceAll("-", "−"));
+  const rows = it.weight[unit].map((_, k) => [
     names[k],
     short(it.weight_gradient.worked[unit][k], 4),
-    short(it.new_weight[unit][k] - u, 4),
-    off(it.weight_gradient, unit, k),
+    short(it.step[unit][k], 4),
+    off(it.off[unit][k]),
   ]);
   rows.push([
     "bias",
     short(it.bias_gradient.worked[unit], 4),
-    short(it.new_bias[unit] - it.bias[unit], 4),
-    off(it.bias_gradient, unit),
+    short(it.bias_step[unit], 4),
+    off(it.bias_off[unit]),
   ]);
   return table("What each weight learns", ["weight", "∂E/∂u", "step", "off by"], rows);
 }

@@ -5,10 +5,10 @@ import { token } from "./color.js";
 import { $, h, put, short } from "./dom.js";
 import { open } from "./games.js";
 import * as search from "./search.js";
-import { boundary, scatter, surface } from "./surface.js";
+import { boundary, part, scatter, surface } from "./surface.js";
 
 const MODES = { start: "initial weights", rate: "learning rate", search: "search" };
-const STATES = ["in a good minimum", "stuck", "halted"];
+const STATES = ["in a good minimum", "stuck", "halted", "still learning"];
 
 let tabs, title, dots, grid;
 let lanes = []; // { button, canvas, loss, name }
@@ -101,10 +101,9 @@ function lossesOf({ frame, scene }) {
   return lanes.map((_, lane) => frame.losses.values[4 * lane + column]);
 }
 
-function sort(state, losses) {
+function sort(state) {
   if (state.scene.playing) return;
-  const rank = (lane) => (Number.isFinite(losses[lane]) ? losses[lane] : Infinity);
-  const wanted = lanes.map((_, lane) => lane).sort((a, b) => rank(a) - rank(b) || a - b);
+  const wanted = [...state.frame.order.values];
   if (wanted.join() === order.join()) return;
   order = wanted;
   const held = document.activeElement;
@@ -136,8 +135,7 @@ function picture(state, lane, side) {
   const { canvas } = lanes[lane];
   if (canvas.width !== side) Object.assign(canvas, { width: side, height: side });
   const [, n, , outputs] = frame.surface.shape;
-  const size = n * n * outputs;
-  const field = { n, outputs, values: frame.surface.values.subarray(lane * size, (lane + 1) * size) };
+  const field = { n, outputs, values: part(frame.surface, lane), shades: part(frame.shades, lane) };
   const pen = canvas.getContext("2d");
   surface(pen, side, scene, field, view.discrete);
   if (scene.kind !== "quantities") boundary(pen, side, scene, field);
@@ -271,7 +269,7 @@ export function paint(app) {
   if (state.scene.game === "race") search.paint(app);
   if (state.scene.game !== "many" || !state.frame.losses || !lanes.length) return;
   const losses = lossesOf(state);
-  sort(state, losses);
+  sort(state);
   const side = Math.round(lanes[0].canvas.clientWidth * (window.devicePixelRatio || 1));
   if (!side) return;
   pointsAt(state, side);

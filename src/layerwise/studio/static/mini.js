@@ -85,15 +85,9 @@ export class Mini {
       return;
     }
     if (item.layer === this.layers - 1) {
-      const { shape, values } = frame.surface;
-      const [, n, , outputs] = shape;
-      const by = n / SIDE;
-      const from = which * n * n * outputs;
-      const scale = this.scene.kind === "quantities" ? 2 : 4;
-      fill(item, (at) => {
-        const [row, column] = [Math.floor(at / SIDE), at % SIDE];
-        return values[from + ((row * by + by / 2) * n + column * by + by / 2) * outputs + item.unit] / scale;
-      });
+      const { shape, values } = frame.outs;
+      const from = (which * shape[1] + item.unit) * SIDE * SIDE;
+      fill(item, (at) => values[from + at]);
       return;
     }
     const values = frame.units.values;

@@ -3,7 +3,7 @@
 
 import { $, h, put, short, svg } from "./dom.js";
 import { signed } from "./color.js";
-import { example, isBlock, namesOf, paintPicture, pictureSide, shown, strongest, told } from "./crowded.js";
+import { example, isBlock, namesOf, paintPicture, pictureSide, told } from "./crowded.js";
 import { editUnit, editWeight, linkName } from "./editing.js";
 import { chips, cross, isWide, removable, toggle, unused, written } from "./features.js";
 import { heads } from "./heads.js";
@@ -164,12 +164,12 @@ function build(app) {
   const { inputs, hidden, activations, outputs } = shapeOf(app.state.scene);
   const counts = [inputs.length, ...hidden, outputs];
   const waiting = unused(app.state.scene).length;
-  const picked = shown(app.state, counts, inputs);
+  const { units: picked, links: strongest } = app.state.scene.drawn;
   const seen = picked.map((units) => units.length);
   const { width, height, size, at, rem, narrow, chipsAt, tight } = geometry(board, seen, { inputs, waiting });
   const drawing = svg("svg", { class: "links", width, height, "aria-hidden": "true" });
   const [lines, hits] = [svg("g"), svg("g")];
-  const block = isBlock(inputs);
+  const block = isBlock(app.state.scene);
   columns = picked.map((units, column) =>
     units.map((unit, row) =>
       block && !column
@@ -178,13 +178,8 @@ function build(app) {
     ),
   );
   whole = counts;
-  const pairs = [];
-  for (let column = block ? 2 : 1; column < counts.length; column++) {
-    for (const unit of picked[column]) for (const source of picked[column - 1]) pairs.push([column - 1, unit, source]);
-  }
   const rows = picked.map((units) => new Map(units.map((unit, row) => [unit, row])));
-  const drawn = strongest(app.state, pairs);
-  links = drawn.map(([layer, unit, source]) => {
+  links = strongest.map(([layer, unit, source]) => {
     const ends = [at(layer, rows[layer].get(source)), at(layer + 1, rows[layer + 1].get(unit))];
     return link(app, layer, unit, source, curve(...ends, size / 2 + 0.2 * rem));
   });
@@ -199,7 +194,7 @@ function build(app) {
     );
   }
   const all = counts.slice(block ? 2 : 1).reduce((sum, count, i) => sum + count * counts[i + (block ? 1 : 0)], 0);
-  const words = told(counts, picked, all, drawn.length);
+  const words = told(counts, picked, all, links.length);
   lines.append(...links.map((item) => item.path));
   hits.append(...links.map((item) => item.hit));
   out = svg("path", { class: "out" });
@@ -289,27 +284,9 @@ function paintHidden(state, item, kind) {
 }
 
 function paintOutput(state, item) {
-  const { surface } = state.frame;
-  const [, side, outputs] = surface.shape;
-  const by = side / SIDE;
-  const scale = state.scene.kind === "quantities" ? 2 : 4; // log-odds of 4 are 98 %
-  // Softmax looks at how far an output is above the others. The mean over a patch keeps steep boundaries smooth.
-  const others = (at) => {
-    if (state.scene.kind !== "classes") return 0;
-    let sum = 0;
-    for (let o = 0; o < outputs; o++) sum += surface.values[at + o];
-    return sum / outputs;
-  };
-  fill(item, (row, column) => {
-    let sum = 0;
-    for (let y = 0; y < by; y++) {
-      for (let x = 0; x < by; x++) {
-        const at = ((row * by + y) * side + column * by + x) * outputs;
-        sum += Math.max(-1, Math.min(1, (surface.values[at + item.unit] - others(at)) / scale)) || 0;
-      }
-    }
-    return sum / (by * by);
-  });
+  const { values } = state.frame.outs;
+  const from = item.unit * SIDE * SIDE;
+  fill(item, (row, column) => values[from + row * SIDE + column]);
 }
 
 function paintLink(state, { path, layer, unit, source }) {

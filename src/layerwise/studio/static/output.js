@@ -2,7 +2,7 @@
 
 import { token } from "./color.js";
 import { latest } from "./curve.js";
-import { $, h, put } from "./dom.js";
+import { $, count, h, put } from "./dom.js";
 import { boundary, scatter, spot, surface } from "./surface.js";
 import { colorsOf, mark } from "./toys.js";
 
@@ -159,10 +159,8 @@ export function scene(app) {
   $("show-test").checked = scene.tested.shown;
   for (const box of $("output").querySelectorAll("[data-view]")) box.checked = view[box.dataset.view];
   $("legend").replaceChildren(...legend(state));
-  const hidden = scene.recipe.network.hidden ?? [];
-  const widths = [scene.inputs.length, ...hidden, scene.kind === "binary" ? 1 : scene.names.length];
-  const parameters = widths.slice(1).reduce((sum, width, i) => sum + width * (widths[i] + 1), 0);
-  put($("architecture"), `${widths.join(widths.length > 5 ? "–" : " – ")}, ${parameters} parameters`);
+  const { widths, parameters } = scene.architecture;
+  put($("architecture"), `${widths.join(widths.length > 5 ? "–" : " – ")}, ${count(parameters)} parameters`);
 }
 
 export function paint({ state }) {
@@ -170,7 +168,7 @@ export function paint({ state }) {
   if (!side) return;
   const { scene, view } = state;
   const { shape, values } = state.frame.surface;
-  const field = { n: shape[0], outputs: shape[2], values };
+  const field = { n: shape[0], outputs: shape[2], values, shades: state.frame.shades.values };
   surface(pen, side, scene, field, view.discrete);
   if (scene.kind !== "quantities") boundary(pen, side, scene, field);
   const wanted = `${scene.revision} ${view.validation} ${side} ${token("--ink")}`;

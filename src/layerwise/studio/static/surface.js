@@ -1,5 +1,6 @@
 // A square of both inputs: what a network says over it, its boundary, and the points. The same on every view, in
-// any size. A field is { n, outputs, values }: n by n points from low to high x2, so many outputs each.
+// any size. A field is { n, outputs, values, shades }: n by n points from low to high x2, so many outputs each, and
+// the class that each point is taken for with a degree.
 
 import { ofClass, signed, token } from "./color.js";
 import { colorsOf, mark } from "./toys.js";
@@ -18,23 +19,17 @@ function paper(n) {
   return scratch.get(n);
 }
 
-// The greatest of a cell's outputs, its number, and how sure softmax is of it beyond chance, from 0 to 1.
-function winner(values, at, outputs) {
-  let k = 0;
-  for (let o = 1; o < outputs; o++) if (values[at + o] > values[at + k]) k = o;
-  let sum = 0;
-  for (let o = 0; o < outputs; o++) sum += Math.exp(values[at + o] - values[at + k]);
-  return [k, (1 / sum - 1 / outputs) / (1 - 1 / outputs)];
+// The class that a point is taken for, and how sure that is, as a color; degree 0 is neither.
+function colored(scene, shades, at, discrete) {
+  const [taken, degree] = [shades[2 * at], shades[2 * at + 1]];
+  const size = discrete && degree ? 1 : degree / 255;
+  return scene.kind === "classes" ? ofClass(taken, size) : signed(taken ? size : -size);
 }
 
-function colored(scene, values, at, outputs, discrete) {
-  if (scene.kind === "classes") {
-    const [k, sure] = winner(values, at, outputs);
-    return ofClass(k, discrete ? 1 : sure);
-  }
-  const z = values[at];
-  if (discrete) return signed(Math.sign(z));
-  return signed(scene.kind === "binary" ? Math.tanh(z / 2) : z / 2); // tanh(z/2) is 2 p - 1
+// Of a section that holds several of one size, the values of one.
+export function part({ shape, values }, which) {
+  const size = values.length / shape[0];
+  return values.subarray(which * size, (which + 1) * size);
 }
 
 // Any n by n field as pixels, over a square of `side` pixels; `color(at)` is the pixel of a point.
@@ -49,8 +44,8 @@ export function raster(pen, side, n, color, smooth = true) {
   return canvas;
 }
 
-export function surface(pen, side, scene, { n, outputs, values }, discrete) {
-  const color = (at) => colored(scene, values, at * outputs, outputs, discrete);
+export function surface(pen, side, scene, { n, shades }, discrete) {
+  const color = (at) => colored(scene, shades, at, discrete);
   const canvas = raster(pen, side, n, color, !discrete);
   // The outermost samples lie on the square's edge, so half a cell hangs over.
   const cell = side / (n - 1);
@@ -116,21 +111,13 @@ export function spot(side, { reach }, x1, x2) {
   return [(0.5 + x1 / (2 * reach)) * side, (0.5 - x2 / (2 * reach)) * side];
 }
 
-// A quantity as far from its mean as the colors reach: training has its targets standardized.
-function standard(scene) {
-  const values = scene.points.train.map(([, , , y]) => y);
-  const mean = values.reduce((a, b) => a + b, 0) / (values.length || 1);
-  const spread = Math.sqrt(values.reduce((a, b) => a + (b - mean) ** 2, 0) / (values.length || 1));
-  return { mean, spread: spread || 1 };
-}
-
 // Points [row, x1, x2, y], each with whether it is hollow.
 export function scatter(pen, side, scene, list, size = 1) {
   const colors = colorsOf(scene.kind);
   const ground = token("--raised");
   const unit = (size * side) / 320;
   const r = unit * (list.length > 260 ? 3.1 : 4.2);
-  const { mean, spread } = scene.kind === "quantities" ? standard(scene) : {};
+  const [mean, spread] = scene.spread ?? [];
   for (const [[, x1, x2, y], hollow] of list) {
     const quantity = scene.kind === "quantities";
     const color = quantity ? colors[y < mean ? 0 : 1] : colors[y % colors.length];

@@ -161,7 +161,7 @@ export function paint({ state }) {
   bar.querySelector(".thumb").style.left = percent(step, state);
   const peak = best(state);
   const ring = bar.querySelector(".ring");
-  ring.hidden = !peak || peak.step < scene.oldest;
+  ring.hidden = !Number.isFinite(peak?.validation) || peak.step < scene.oldest;
   if (!ring.hidden) {
     ring.style.left = percent(peak.step, state);
     ring.title = `best validation loss: epoch ${count(Math.floor(peak.step / per))}`;

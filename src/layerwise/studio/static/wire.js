@@ -2,10 +2,12 @@
 
 const KINDS = [
   ...["weights", "biases", "curve", "surface", "units", "confusion", "fit", "score", "caption", "health"],
-  ...["other", "since", "apart"], // of two side by side
+  "other", // of two side by side
   ...["losses", "basins"], // of many
   ...["trials", "best", "margins"], // of a race of searches
   "dropped",
+  ...["marks", "shades", "outs"], // epochs that are spoken of; what is drawn of outputs
+  ...["parted", "order", "leaders"], // of two, of many, of a race
 ];
 const ARRAYS = { 1: Float32Array, 2: Int32Array, 3: Uint8Array };
 const VERSION = 1;
