@@ -121,13 +121,32 @@ def test_good_and_bad_minima_are_those_of_inspection() -> None:
     ]
     networks = [padded.unpack(member.timeline.parameters, member.network) for member in crowd.members]
     wanted = minima(networks, base.resolved.objective, *samples)
-    assert np.array_equal(found["basins"][:, 1], wanted.stuck) and 0 < wanted.stuck.sum() < LANES
+    assert np.array_equal(found["basins"][:, 1] > 0, wanted.stuck) and 0 < wanted.stuck.sum() < LANES
     assert found["losses"][:, 0] == pytest.approx(wanted.losses, rel=1e-4)
     assert found["losses"][:, 2] == pytest.approx(wanted.validation, rel=1e-4)
     assert np.array_equal(found["basins"][:, 0], wanted.basin)
-    good, stuck = int((~wanted.stuck).sum()), int(wanted.stuck.sum())
+    good, stuck = int((~wanted.stuck).sum()), int((found["basins"][:, 1] == 1).sum())
+    assert stuck > 0
     assert said(crowd)["strong"].startswith(f"{good} in good minima, {stuck} stuck at ")
     assert basins.STUCK == 0.1  # what the sentence means
+
+
+def test_stuck_is_said_only_of_who_has_stopped_falling() -> None:
+    """A young network is above the bound, too; so is a slow one while it falls."""
+    crowd = Crowd(recipe(learning_rate=0.5), "start")
+    crowd.advance(3 * crowd.steps_per_epoch)
+    young = sections(crowd)["basins"][:, 1]
+    assert set(young.tolist()) == {0, 3}
+    assert said(crowd)["rule"] == "young" and "stuck" not in said(crowd)["strong"]
+    while crowd.step < 300 * crowd.steps_per_epoch:
+        crowd.advance(300 * crowd.steps_per_epoch - crowd.step)
+    states = sections(crowd)["basins"][:, 1]
+    assert (states == 1).any() and "stuck at" in said(crowd)["strong"]
+    for lane in np.flatnonzero(states == 1):
+        losses = crowd.members[lane].timeline.curve.array()[-40:, 1]
+        assert np.median(losses[:20]) - np.median(losses[20:]) < 0.05
+    crowd.seek(3 * crowd.steps_per_epoch)  # as it was then, whatever is known of later
+    assert np.array_equal(sections(crowd)["basins"][:, 1], young)
 
 
 def test_one_that_halts_stays_and_the_others_go_on() -> None:
