@@ -107,6 +107,7 @@ def test_the_strongest_units_and_links_are_drawn() -> None:
         for unit in found["units"][layer + 1]
         for source in found["units"][layer]
     }
+    assert found["of"] == 30 * 16 + 16 * 4
     assert len(every) == UNITS * UNITS + UNITS * 4 and len(links) == min(LINKS, len(every))
     assert links == sorted(every, key=lambda link: -every[link])[:LINKS]
 

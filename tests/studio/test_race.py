@@ -13,8 +13,8 @@ from layerwise.recipe import load
 from layerwise.studio.games import race
 from layerwise.studio.games.race import EPOCHS, TRIALS, Race
 from layerwise.studio.games.session import Session
+from layerwise.studio.games.settings import changed
 from layerwise.studio.picture import frames
-from layerwise.studio.player import changed
 
 RECIPE: dict[str, Any] = {
     "data": {"kind": "toy", "name": "moons", "n": 40, "split": {"kind": "random", "validation": 0.3}},
@@ -72,6 +72,7 @@ def test_budgets_are_equal_and_the_best_so_far_only_falls(run: Race) -> None:
     for search in range(3):
         values = found["trials"][search, :, 2]
         assert found["best"][search, -1] == np.nanmin(values)
+        assert found["leaders"][search] == np.nanargmin(values)
         assert (np.diff(found["best"][search][np.isfinite(found["best"][search])]) <= 0).all()
     winner = int(np.argmin(found["best"][:, -1]))
     assert said(run)["strong"].lower().startswith(("the grid", "random", "bayesian")[winner])

@@ -204,6 +204,7 @@ class Race:
         margins (float32, 2 x levels)       the same of the mean over the other axis; NaN until all is known
         trials (float32, 3 x trials x 3)    where each search's trials stand on both axes, from 0 to 1, and their loss
         best (float32, 3 x trials)          the lowest loss of each search so far
+        leaders (int32, 3)                  the number of the trial that it is of; -1 where there is none
         losses (float32, 2)                 what 0 and 1 stand for
         """
         tried = {method: found[: self.step] for method, found in self._tried.items()}
@@ -331,6 +332,7 @@ def _framed(
         "margins": _height(margins, low, high),
         "trials": trials.reshape(len(tried), step, 3).astype(np.float32),
         "best": best.reshape(len(tried), step).astype(np.float32),
+        "leaders": np.array([_leader(found) for found in tried.values()], np.int32),
         "losses": np.array([low, high], np.float32),
         "caption": written(_said(tried, whole, complete)),
     }
@@ -355,6 +357,12 @@ def _share(value: float | int, axis: SearchedAxis) -> float:
     if axis.scale == "log":
         return math.log(value / axis.low) / math.log(axis.high / axis.low)
     return (value - axis.low) / (axis.high - axis.low)
+
+
+def _leader(found: list[Tried]) -> int:
+    """The number of the best trial; -1 where there is none."""
+    known = [(trial.value, number) for number, trial in enumerate(found) if math.isfinite(trial.value)]
+    return min(known)[1] if known else -1
 
 
 def _best_so_far(found: list[Tried]) -> list[float]:

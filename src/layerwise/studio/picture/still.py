@@ -1,5 +1,6 @@
 """What the page is told of a network and its data beside what changes many times a second."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ def still(network: MLP, dataset: Dataset, now: Parameters) -> dict[str, Any]:
     architecture   the layers' widths, inputs first, and the number of parameters
     spread         of a quantity: mean and standard deviation of the training part, in its own unit; else None
     typical        the mean of the training rows where inputs are too many to have a picture each, else nothing
-    drawn          which units of each column are drawn, and which links, as layer, unit, source: the strongest
+    drawn          which units of each column are drawn, and which links, as layer, unit, source: the strongest `of` all
     """
     widths = [dataset.encoder.width, *(len(layer.bias) for layer in network.layers)]
     parameters = sum(layer.weight.size + layer.bias.size for layer in network.layers)
@@ -62,7 +63,7 @@ def drawn(widths: list[int], sizes: list[np.ndarray]) -> dict[str, Any]:
     that they are drawn as one block, without links of their own.
 
     >>> drawn([1, 2, 1], [np.array([[0.1], [2.0]]), np.array([[1.0, 3.0]])])
-    {'units': [[0], [0, 1], [0]], 'links': [[1, 0, 1], [0, 1, 0], [1, 0, 0], [0, 0, 0]]}
+    {'units': [[0], [0, 1], [0]], 'links': [[1, 0, 1], [0, 1, 0], [1, 0, 0], [0, 0, 0]], 'of': 4}
     """
     block = widths[0] > PICTURED
     units = [[0] if block else list(range(widths[0]))]
@@ -81,4 +82,5 @@ def drawn(widths: list[int], sizes: list[np.ndarray]) -> dict[str, Any]:
         for source in units[layer]
     ]
     links.sort(key=lambda link: -link[0])
-    return {"units": units, "links": [list(place) for _, *place in links[:LINKS]]}
+    every = sum(a * b for a, b in pairwise(widths[first:]))
+    return {"units": units, "links": [list(place) for _, *place in links[:LINKS]], "of": every}

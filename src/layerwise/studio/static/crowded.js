@@ -16,8 +16,7 @@ export function told(counts, picked, links, drawn) {
   const layers = picked.map((units, column) =>
     column && units.length < counts[column] ? `${units.length} of ${counts[column]} shown` : "",
   );
-  const hidden = links - drawn;
-  return { layers, links: hidden > 0 ? `${drawn} of ${links} links shown` : "" };
+  return { layers, links: links > drawn ? `${drawn} of ${links} links shown` : "" };
 }
 
 // ── many inputs ─────────────────────────────────────────────────────────────────────────────────

@@ -164,7 +164,7 @@ function build(app) {
   const { inputs, hidden, activations, outputs } = shapeOf(app.state.scene);
   const counts = [inputs.length, ...hidden, outputs];
   const waiting = unused(app.state.scene).length;
-  const { units: picked, links: strongest } = app.state.scene.drawn;
+  const { units: picked, links: strongest, of } = app.state.scene.drawn;
   const seen = picked.map((units) => units.length);
   const { width, height, size, at, rem, narrow, chipsAt, tight } = geometry(board, seen, { inputs, waiting });
   const drawing = svg("svg", { class: "links", width, height, "aria-hidden": "true" });
@@ -193,8 +193,7 @@ function build(app) {
       ),
     );
   }
-  const all = counts.slice(block ? 2 : 1).reduce((sum, count, i) => sum + count * counts[i + (block ? 1 : 0)], 0);
-  const words = told(counts, picked, all, links.length);
+  const words = told(counts, picked, of, links.length);
   lines.append(...links.map((item) => item.path));
   hits.append(...links.map((item) => item.hit));
   out = svg("path", { class: "out" });

@@ -15,7 +15,7 @@ const NAMES = {
 };
 const DASHES = [[], [6, 4], [2, 3]];
 const EDGE = 0.13; // of a panel is left for the marks on both axes
-const PAD = 0.02; // and so much on the other two sides, where trials stand on the edge
+const PAD = 0.032; // and so much on the other two sides, where trials stand on the edge
 
 let panels = []; // { heading, canvas, best }
 let against, draw, chart, box;
@@ -132,8 +132,6 @@ function trials(pen, side, frame, search) {
   const made = frame.trials.shape[1];
   const unit = side / 320;
   const list = Array.from({ length: made }, (_, trial) => frame.trials.values.subarray(3 * (search * made + trial), 3 * (search * made + trial) + 3));
-  let best = null;
-  for (const one of list) if (Number.isFinite(one[2]) && (!best || one[2] < best[2])) best = one;
   list.forEach((one, trial) => {
     pen.beginPath();
     pen.arc(x(one[0]), y(one[1]), 3.6 * unit, 0, 2 * Math.PI);
@@ -143,6 +141,7 @@ function trials(pen, side, frame, search) {
     pen.strokeStyle = token(trial === made - 1 ? "--raised" : "--ink");
     pen.stroke();
   });
+  const best = list[frame.leaders.values[search]];
   if (!best) return;
   for (const [r, color, width] of [[7.5, "--raised", 4.5], [7.5, "--ink", 2]]) {
     pen.beginPath();
