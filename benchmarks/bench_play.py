@@ -168,7 +168,8 @@ def controls() -> None:
 def many() -> None:
     """32 networks at once, and their frames, as the player calls them but without a socket."""
     from layerwise.studio.games.crowd import LANES, Crowd
-    from layerwise.studio.player import FRAME, Pace
+    from layerwise.studio.games.way import Pace
+    from layerwise.studio.player import FRAME
 
     crowd, pace = Crowd(load(RECIPE), "start"), Pace(Crowd.slice, Crowd.least)
     crowd.advance(16)

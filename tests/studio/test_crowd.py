@@ -13,9 +13,9 @@ from layerwise.inspection.samples import sample_of
 from layerwise.recipe import Recipe, load
 from layerwise.studio.games.crowd import LANES, Crowd
 from layerwise.studio.games.session import Session
+from layerwise.studio.games.settings import changed
 from layerwise.studio.history.timeline import MEMORY
 from layerwise.studio.picture import frames
-from layerwise.studio.player import changed
 from layerwise.tasks.objective import training_weights
 from layerwise.training import padded
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from layerwise.studio.games.session import Session
+from layerwise.studio.games.settings import changed
 from layerwise.training.padded.dropout import left_out
 
 RECIPE: dict[str, Any] = {
@@ -43,12 +44,12 @@ def test_a_unit_that_was_left_out_learned_nothing(seed: int) -> None:
 
 def test_of_a_batch_it_is_a_share_and_the_last_batch_counts_its_own_rows() -> None:
     session = Session(RECIPE)
-    session.set("train.batch_size", 32)
+    session.change(changed(session.recipe, "train.batch_size", 32))
     assert not told(session).any(), "no step was made"
     session.advance(1)
     assert (told(session)[0, :5] * 32 % 1 == 0).all() and 0.2 < told(session)[0, :5].mean() < 0.6
     session.advance(1)  # 28 rows are left of 60
     np.testing.assert_allclose(told(session)[0, :5] * 28 % 1, 0, atol=1e-4)
-    session.set("train.dropout", 0.0)
+    session.change(changed(session.recipe, "train.dropout", 0.0))
     session.advance(1)
     assert not told(session).any()

@@ -8,6 +8,7 @@ import pytest
 
 from layerwise.recipe import Recipe, plain
 from layerwise.studio.games.session import Session
+from layerwise.studio.games.settings import changed
 from layerwise.studio.history.journal import Typed
 
 SMALL: dict[str, Any] = {
@@ -32,10 +33,10 @@ def holds(session: Session) -> tuple[float, list[int]]:
 
 
 def test_the_recipe_is_the_one_of_the_step(session: Session) -> None:
-    session.set("train.learning_rate", 0.1)
+    session.change(changed(session.recipe, "train.learning_rate", 0.1))
     session.advance(20)
-    session.set("train.learning_rate", 0.5)
-    session.set("network.hidden", [4])
+    session.change(changed(session.recipe, "train.learning_rate", 0.5))
+    session.change(changed(session.recipe, "network.hidden", [4]))
     session.advance(10)
     revision = session.revision
     session.seek(10)
@@ -44,13 +45,13 @@ def test_the_recipe_is_the_one_of_the_step(session: Session) -> None:
     session.seek(20)
     assert holds(session) == (0.5, [4])
     session.seek(10)
-    session.set("train.l2", 0.1)  # on a branch, from what held there
+    session.change(changed(session.recipe, "train.l2", 0.1))  # on a branch, from what held there
     assert holds(session) == (0.1, [3, 2]) and session.timeline.edits == [10]
 
 
 def test_the_line_that_was_left_is_returned_to(session: Session) -> None:
     session.advance(20)
-    session.set("train.learning_rate", 0.5)
+    session.change(changed(session.recipe, "train.learning_rate", 0.5))
     session.advance(20)
     old, curve = bits(session), session.timeline.curve.array()
     session.seek(10)
@@ -79,7 +80,7 @@ def test_two_lines_are_kept_in_the_memory_of_one() -> None:
         session.advance(1)
     old = bits(session)
     session.seek(5)
-    session.set("train.learning_rate", 0.5)
+    session.change(changed(session.recipe, "train.learning_rate", 0.5))
     for _ in range(60):
         session.advance(1)
         assert session.timeline.nbytes <= 400_000
@@ -88,16 +89,16 @@ def test_two_lines_are_kept_in_the_memory_of_one() -> None:
 
 
 def test_the_journal_has_all_that_was_changed_until_now(session: Session) -> None:
-    session.set("train.learning_rate", 0.2)  # before the first step: the beginning itself
+    session.change(changed(session.recipe, "train.learning_rate", 0.2))  # before the first step: the beginning itself
     assert session.journal == [] and session.first == session.recipe
-    session.set("network.hidden", [4, 2])
+    session.change(changed(session.recipe, "network.hidden", [4, 2]))
     session.advance(10)
     session.type_weight(0, 1, None, 0.5)
     for value in (0.01, 0.02, 0.03):
-        session.set("train.l2", value)
+        session.change(changed(session.recipe, "train.l2", value))
     session.advance(10)
-    session.set("train.optimizer", "adam")
-    session.set("train.optimizer", "sgd")
+    session.change(changed(session.recipe, "train.optimizer", "adam"))
+    session.change(changed(session.recipe, "train.optimizer", "sgd"))
     assert [step for step, _ in session.journal] == [0, 10, 10, 20, 20]
     assert session.journal[1][1] == Typed(0, 1, None, 0.5)
     assert isinstance(session.journal[2][1], Recipe)

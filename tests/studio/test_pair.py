@@ -11,8 +11,8 @@ from layerwise.errors import RecipeError
 from layerwise.recipe import Recipe, load
 from layerwise.studio.games.pair import APART, Pair
 from layerwise.studio.games.session import Session
+from layerwise.studio.games.settings import changed
 from layerwise.studio.picture import frames
-from layerwise.studio.player import changed
 
 RECIPE: dict[str, Any] = {
     "data": {"kind": "toy", "name": "moons", "n": 60, "split": {"kind": "random", "validation": 0.3}},

@@ -8,6 +8,7 @@ import pytest
 from layerwise.errors import LayerwiseError
 from layerwise.recipe import records as r
 from layerwise.studio.games.session import Session
+from layerwise.studio.games.settings import changed
 from layerwise.studio.picture import drawing, frames
 from layerwise.training import padded
 from layerwise.training.forward import Forward
@@ -22,7 +23,7 @@ SMALL: dict[str, Any] = {
 def test_features_are_the_inputs_and_the_points_stay_where_they_are() -> None:
     session = Session(SMALL)
     before = session.scene()
-    session.set("data.features", ["x2", "x1*x2", "sin(3*x1)"])
+    session.change(changed(session.recipe, "data.features", ["x2", "x1*x2", "sin(3*x1)"]))
     after = session.scene()
     assert after["inputs"] == ["x2", "x1*x2", "sin(3*x1)"] and before["inputs"] == ["x1", "x2"]
     assert after["points"] == before["points"] and after["reach"] == before["reach"]
@@ -40,7 +41,7 @@ def test_all_features_fit_in_and_nothing_compiles() -> None:
     session.advance(5)
     session.frame()()
     before = padded.compiled()._cache_size()
-    session.set("data.features", list(get_args(r.Feature)))
+    session.change(changed(session.recipe, "data.features", list(get_args(r.Feature))))
     session.advance(5)
     session.frame()()
     assert padded.compiled()._cache_size() == before and session.timeline.step == 5
@@ -48,7 +49,7 @@ def test_all_features_fit_in_and_nothing_compiles() -> None:
 
 def test_pictures_are_the_features_over_the_square() -> None:
     session = Session(SMALL)
-    session.set("data.features", list(get_args(r.Feature)))
+    session.change(changed(session.recipe, "data.features", list(get_args(r.Feature))))
     shown = [np.array(each).reshape(16, 16) for each in session.scene()["pictures"]]
     ends = np.linspace(-session.reach, session.reach, 64)[2::4]
     x1, x2 = np.meshgrid(ends, ends)
@@ -59,8 +60,8 @@ def test_pictures_are_the_features_over_the_square() -> None:
 @pytest.mark.parametrize("name", get_args(r.ToyName))
 def test_a_figure_becomes_drawn_points_in_their_parts(name: str) -> None:
     session = Session(SMALL)
-    session.set("data.name", name)
-    session.set("data.features", ["x1", "x2^2"])
+    session.change(changed(session.recipe, "data.name", name))
+    session.change(changed(session.recipe, "data.features", ["x1", "x2^2"]))
     made, before = session.dataset, session.scene()
     session.change(drawing.drawn(session.recipe, session.dataset))
     drawn, after = session.dataset, session.scene()
@@ -78,11 +79,11 @@ def test_the_view_stays_while_points_are_drawn_and_grows_where_it_has_to() -> No
     session = Session(SMALL)
     session.change(drawing.drawn(session.recipe, session.dataset))
     reach, points = session.reach, session.scene()["recipe"]["data"]["points"]
-    session.set("data.points", points[:20])
+    session.change(changed(session.recipe, "data.points", points[:20]))
     assert session.reach == reach
-    session.set("data.points", [*points, [reach, -reach, 1]])
+    session.change(changed(session.recipe, "data.points", [*points, [reach, -reach, 1]]))
     assert session.reach == reach
-    session.set("data.points", [*points, [2 * reach, 0, 1]])
+    session.change(changed(session.recipe, "data.points", [*points, [2 * reach, 0, 1]]))
     assert session.reach > 2 * reach
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from layerwise.studio.games.session import Session
+from layerwise.studio.games.settings import changed
 from layerwise.studio.picture import frames
 from layerwise.tasks.intervals import wilson
 from layerwise.training import padded
@@ -74,9 +75,9 @@ def test_the_test_part_is_shown_by_request_and_counted() -> None:
     session.test(False)
     session.test(True)
     session.reset()
-    session.set("network.hidden", [3])
+    session.change(changed(session.recipe, "network.hidden", [3]))
     assert session.scene()["tested"]["times"] == 2
-    session.set("seed", 5)  # other rows
+    session.change(changed(session.recipe, "seed", 5))  # other rows
     assert session.scene()["tested"] == {"rows": 20, "times": 0, "shown": False}
 
 

@@ -9,6 +9,7 @@ import pytest
 from layerwise.errors import LayerwiseError
 from layerwise.recipe import load
 from layerwise.studio.games.session import Session
+from layerwise.studio.games.settings import changed
 from layerwise.studio.picture import frames
 from layerwise.training import padded
 from layerwise.training.forward import Forward
@@ -34,7 +35,7 @@ def weights(session: Session) -> np.ndarray:
 def test_settings_act_at_once_and_keep_the_weights(session: Session) -> None:
     session.advance(20)
     before = weights(session)
-    session.set("train.learning_rate", 0.3)
+    session.change(changed(session.recipe, "train.learning_rate", 0.3))
     assert (weights(session) == before).all() and session.timeline.step == 20
     session.advance(1)
     assert session.scene()["edits"] == [20] and session.scene()["recipe"]["train"]["learning_rate"] == 0.3
@@ -43,11 +44,11 @@ def test_settings_act_at_once_and_keep_the_weights(session: Session) -> None:
 def test_units_and_layers_come_and_go_and_the_others_stay(session: Session) -> None:
     session.advance(20)
     before = weights(session)
-    session.set("network.hidden", [4, 2])
+    session.change(changed(session.recipe, "network.hidden", [4, 2]))
     after = weights(session)
     assert (after[0, :3] == before[0, :3]).all() and after[0, 3].any()
     assert (after[1, :2, :3] == before[1, :2, :3]).all()
-    session.set("network.hidden", [4])
+    session.change(changed(session.recipe, "network.hidden", [4]))
     assert int(session.timeline.arguments.shape.depth) == 1 and not weights(session)[1].any()
     session.advance(5)
     assert session.timeline.step == 25
@@ -55,7 +56,7 @@ def test_units_and_layers_come_and_go_and_the_others_stay(session: Session) -> N
 
 def test_other_data_begins_anew(session: Session) -> None:
     session.advance(20)
-    session.set("data.name", "circle")
+    session.change(changed(session.recipe, "data.name", "circle"))
     assert session.timeline.step == 0 and session.timeline.end == 0
 
 
@@ -64,7 +65,7 @@ def test_reset_comes_back_to_the_same_weights(session: Session) -> None:
     session.advance(50)
     session.reset()
     assert (weights(session) == first).all()
-    session.set("seed", 1)
+    session.change(changed(session.recipe, "seed", 1))
     assert (weights(session) != first).any()
 
 
@@ -96,7 +97,7 @@ def test_what_cannot_be_played_with_is_refused_and_changes_nothing(session: Sess
     session.advance(10)
     before, recipe, revision = weights(session), session.recipe, session.revision
     with pytest.raises(LayerwiseError):
-        session.set(path, value)
+        session.change(changed(session.recipe, path, value))
     assert (weights(session) == before).all() and session.recipe == recipe and session.revision == revision
 
 
@@ -116,7 +117,7 @@ def test_no_control_compiles_anything(session: Session) -> None:
         ("task", {"kind": "classify", "label_smoothing": 0.1}), ("task", "auto"), ("data.name", "plane"),
     ]  # fmt: skip
     for path, value in moves:
-        session.set(path, value)
+        session.change(changed(session.recipe, path, value))
         session.advance(3)
         session.frame()()
     assert compiled._cache_size() == before
@@ -225,16 +226,16 @@ def test_the_square_is_over_two_columns_or_two_components(mixed: str) -> None:
 def test_beyond_its_room_a_network_begins_anew_and_within_it_does_not() -> None:
     session = Session(SMALL)
     session.advance(20)
-    session.set("network.hidden", [9])
+    session.change(changed(session.recipe, "network.hidden", [9]))
     assert session.room.width == 16 and session.timeline.step == 0
     session.advance(20)
-    session.set("network.hidden", [3, 2])
+    session.change(changed(session.recipe, "network.hidden", [3, 2]))
     assert session.room.width == 16 and session.timeline.step == 20
     with pytest.raises(LayerwiseError, match="side by side"):
         session.among_many()
 
 
 def test_a_batch_may_be_large(session: Session) -> None:
-    session.set("data.n", 1000)
-    session.set("train.batch_size", 256)
+    session.change(changed(session.recipe, "data.n", 1000))
+    session.change(changed(session.recipe, "train.batch_size", 256))
     assert session.advance(30) == 30 and session.timeline.steps_per_epoch == 3

@@ -16,6 +16,7 @@ from layerwise.errors import LayerwiseError, RecipeError
 from layerwise.recipe import load
 from layerwise.studio import player
 from layerwise.studio.games.session import DEFAULT, Session
+from layerwise.studio.games.settings import changed
 from layerwise.studio.games.way import Way
 from layerwise.studio.school import sharing
 
@@ -52,56 +53,56 @@ def go(way: Way) -> None:
 
 def with_changes(session: Session) -> None:
     """Every kind of change, at the first step, on the way, and several at once."""
-    session.set("network.hidden", [4, 2])
+    session.change(changed(session.recipe, "network.hidden", [4, 2]))
     session.advance(37)
-    session.set("train.learning_rate", 0.2)
-    session.set("train.optimizer", "adam")
+    session.change(changed(session.recipe, "train.learning_rate", 0.2))
+    session.change(changed(session.recipe, "train.optimizer", "adam"))
     session.type_weight(2, 0, 1, -1.25)
     session.advance(30)
-    session.set("network.hidden", [4])
-    session.set("network.hidden", [4, 3])
-    session.set("train.dropout", 0.3)
+    session.change(changed(session.recipe, "network.hidden", [4]))
+    session.change(changed(session.recipe, "network.hidden", [4, 3]))
+    session.change(changed(session.recipe, "train.dropout", 0.3))
     session.advance(55)
-    session.set("network.activation", [{"kind": "relu"}, {"kind": "tanh"}])
-    session.set("train.l1", 0.01)
+    session.change(changed(session.recipe, "network.activation", [{"kind": "relu"}, {"kind": "tanh"}]))
+    session.change(changed(session.recipe, "train.l1", 0.01))
     session.advance(41)
 
 
 def stopped(session: Session) -> None:
-    session.set("train.patience", 2)
+    session.change(changed(session.recipe, "train.patience", 2))
     while session.advance(1000):
         pass
-    session.set("train.patience", 0)
+    session.change(changed(session.recipe, "train.patience", 0))
     session.advance(10)
 
 
 def gone_wild(session: Session) -> None:
     session.advance(20)
-    session.set("train.learning_rate", 3e38)
+    session.change(changed(session.recipe, "train.learning_rate", 3e38))
     session.advance(100)
     assert session.status == "diverged"
-    session.set("train.learning_rate", 0.1)
+    session.change(changed(session.recipe, "train.learning_rate", 0.1))
     session.advance(20)
 
 
 def on_a_branch(session: Session) -> None:
     session.advance(50)
-    session.set("train.l2", 0.1)
+    session.change(changed(session.recipe, "train.l2", 0.1))
     session.advance(50)
     session.seek(20)
-    session.set("train.l2", 0.2)
+    session.change(changed(session.recipe, "train.l2", 0.2))
     session.advance(13)
 
 
 def looking_back(session: Session) -> None:
     session.advance(50)
-    session.set("train.l2", 0.1)
+    session.change(changed(session.recipe, "train.l2", 0.1))
     session.advance(50)
     session.seek(31)
 
 
 def untouched(session: Session) -> None:
-    session.set("seed", 7)
+    session.change(changed(session.recipe, "seed", 7))
 
 
 @pytest.mark.parametrize("played", [with_changes, stopped, gone_wild, on_a_branch, looking_back, untouched])
@@ -136,7 +137,7 @@ def test_what_is_too_long_begins_with_the_present_settings(monkeypatch: pytest.M
     session = Session(SMALL)
     for number in range(4):
         session.advance(3)
-        session.set("train.l2", 0.01 * (number + 1))
+        session.change(changed(session.recipe, "train.l2", 0.01 * (number + 1)))
     monkeypatch.setattr(sharing, "EDITS", 3)
     link = sharing.link(session)
     assert "up to 3 changes" in link["note"] and link["step"] == 0
@@ -239,7 +240,7 @@ def test_a_page_comes_back_to_many_drawn_points_and_changes() -> None:
         session.advance(1)
         for unit in range(3):
             session.type_weight(0, unit, None, 0.01 * (number + unit))
-        session.set("train.l2", 0.001 * number)
+        session.change(changed(session.recipe, "train.l2", 0.001 * number))
     state = sharing.kept(session)
     again = opened(state)
     assert len(session.journal) > 200 and again.step == 60 and bits(again) == bits(session)
@@ -264,7 +265,7 @@ def test_a_history_whose_beginning_was_forgotten_is_shared_with_its_present_sett
     session = Session(SMALL, memory=200_000)
     for number in range(40):
         session.advance(2)
-        session.set("train.l2", 0.001 * (number + 1))
+        session.change(changed(session.recipe, "train.l2", 0.001 * (number + 1)))
     assert session.timeline.begin > 0
     link = sharing.link(session)
     assert link["step"] == 0 and link["note"] and opened(link).recipe == session.recipe
@@ -306,7 +307,7 @@ def test_a_long_way_is_gone_in_parts_and_can_be_left(open_page: Callable[[], Any
     for number in range(1, 6):
         while session.step < 5000 * number:
             session.advance(5000 * number - session.step)
-        session.set("train.l2", 0.01 * number)
+        session.change(changed(session.recipe, "train.l2", 0.01 * number))
     link, there = sharing.link(session), bits(session)
     again = Session()
     way = sharing.replay(again, sharing.read(link["state"], LAUNCHED), link["step"])

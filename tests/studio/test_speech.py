@@ -10,6 +10,7 @@ import pytest
 
 from layerwise.recipe import records as r
 from layerwise.studio.games.session import DEFAULT, Session
+from layerwise.studio.games.settings import changed
 from layerwise.studio.picture import frames, speech, units
 from layerwise.studio.picture.speech import Moment, Saying, say
 
@@ -102,7 +103,7 @@ def worse_again() -> Session:
 def wild() -> Session:
     played = session()
     epochs(played, 2)
-    played.set("train.learning_rate", 3e38)
+    played.change(changed(played.recipe, "train.learning_rate", 3e38))
     return epochs(played, 5)
 
 
@@ -140,7 +141,7 @@ def test_what_is_offered_can_be_done_and_helps(made: Callable[[], Session]) -> N
         act = next(iter(said(played)["acts"]), None)
         if act is None or act["do"] != "set":
             break
-        played.set(act["path"], act["value"])
+        played.change(changed(played.recipe, act["path"], act["value"]))
         epochs(played, 40)
     assert played.timeline.curve.array()[-1, 1] < before or made is dead_layer
 
@@ -151,7 +152,7 @@ def test_a_slower_rate_ends_the_jumps() -> None:
         found = said(played)
         if found["rule"] != "learning rate":
             break
-        played.set(found["acts"][0]["path"], found["acts"][0]["value"])
+        played.change(changed(played.recipe, found["acts"][0]["path"], found["acts"][0]["value"]))
         epochs(played, 40)
     assert said(played)["rule"] != "learning rate" and speech_rate(played) < 3.0
 
@@ -181,11 +182,11 @@ def test_ends_branches_and_ways_back_are_told() -> None:
     assert said(played)["strong"] == "The first epoch."
     played.advance(500)
     assert said(played)["strong"] == "Finished after 4 epochs."
-    played.set("train.epochs", 1000)
+    played.change(changed(played.recipe, "train.epochs", 1000))
     epochs(played, 20)
     played.seek(160)
     assert said(played)["strong"] == "Back at epoch 6."
-    played.set("train.l2", 0.01)
+    played.change(changed(played.recipe, "train.l2", 0.01))
     played.advance(5)
     found = said(played)
     assert found["rule"] == "branch" and found["acts"][0]["do"] == "return" and "epoch 24" in found["rest"]

@@ -14,8 +14,8 @@ from layerwise.studio.games.crowd import Crowd
 from layerwise.studio.games.game import Game
 from layerwise.studio.games.pair import Pair
 from layerwise.studio.games.session import Session
+from layerwise.studio.games.settings import changed
 from layerwise.studio.games.way import onward, there
-from layerwise.studio.player import changed
 
 SMALL: dict[str, Any] = {
     "data": {"kind": "toy", "name": "moons", "n": 60},

@@ -15,12 +15,13 @@ from typing import Any, NamedTuple
 
 from layerwise.errors import LayerwiseError, RecipeError
 from layerwise.inspection import plain as listed
-from layerwise.recipe import Recipe, load, plain, put
+from layerwise.recipe import Recipe
 from layerwise.studio import protocol as p
 from layerwise.studio.games import coming
 from layerwise.studio.games.choice import Games
 from layerwise.studio.games.game import Game
 from layerwise.studio.games.session import Session
+from layerwise.studio.games.settings import changed, checked
 from layerwise.studio.games.way import SLICE, Pace, Way, onward, there
 from layerwise.studio.picture import drawing
 from layerwise.studio.picture.numbers import numbers
@@ -358,32 +359,11 @@ def _cut_short(way: Way, step: int) -> LayerwiseError:
     )
 
 
-def changed(recipe: Recipe, path: str, value: Any) -> Recipe:
-    """A recipe with another value at a path, checked. Raises `RecipeError`.
-
-    >>> changed(load("xor"), "train.epochs", 5).train.epochs
-    5
-    """
-    raw = plain(recipe)
-    try:
-        put(raw, path.split("."), value)
-    except (AttributeError, TypeError, KeyError):
-        raise RecipeError("a path names a key of the recipe", received=path, remedy="e.g. train.epochs") from None
-    return _checked(raw)
-
-
 def read(toml: str) -> Recipe:
     """A recipe from its text, checked. Raises `RecipeError`."""
     try:
-        return _checked(tomllib.loads(toml))
+        return checked(tomllib.loads(toml))
     except RecursionError:
         raise RecipeError("a recipe is not nested that deep", received="too many brackets") from None
     except tomllib.TOMLDecodeError as error:
         raise RecipeError("a recipe is written in TOML", received=str(error), remedy="mend that line") from None
-
-
-def _checked(raw: dict[str, Any]) -> Recipe:
-    try:
-        return load(raw)
-    except RecursionError:
-        raise RecipeError("a recipe is not nested that deep", received="too many brackets") from None

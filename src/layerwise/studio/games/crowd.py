@@ -20,7 +20,7 @@ from layerwise.inspection.samples import Sample, sample_of
 from layerwise.recipe import Recipe, plain, to_toml
 from layerwise.recipe import records as r
 from layerwise.recipe.seeding import seeds
-from layerwise.studio.games.lockstep import Lockstep
+from layerwise.studio.games.lockstep import InStep, Lockstep
 from layerwise.studio.games.session import Session
 from layerwise.studio.history.timeline import MEMORY
 from layerwise.studio.picture import frames
@@ -38,7 +38,7 @@ LIKE = 1.1  # times the lowest: losses that are told as one
 Vary = Literal["start", "rate"]
 
 
-class Crowd:
+class Crowd(InStep):
     """One recipe, 32 times: from seeds of its own each, or from the same weights with a learning rate of its own."""
 
     slice, least, rest = 0.08, 128, 0.0  # a call of each costs about a millisecond, however few its steps
@@ -77,10 +77,6 @@ class Crowd:
         self._steps.seek(step)
         self.revision += self.recipe != before
 
-    def nearest(self, step: int) -> int:
-        """The step from which `step` is replayed."""
-        return self._steps.nearest(step)
-
     def opened(self, lane: int) -> Session:
         """One of them with its whole history, to be played with alone."""
         if lane >= LANES:
@@ -102,29 +98,9 @@ class Crowd:
         return now if self.vary == "start" else _with_rate(now, _rate(self.base.recipe))
 
     @property
-    def step(self) -> int:
-        """Batches done by each."""
-        return self._steps.step
-
-    @property
-    def oldest(self) -> int:
-        """The first step that can be gone back to."""
-        return self._steps.oldest
-
-    @property
-    def end(self) -> int:
-        """Batches that were reached."""
-        return self._steps.end
-
-    @property
     def steps_per_epoch(self) -> int:
         """Batches of an epoch, the last and incomplete one included."""
         return self.members[0].steps_per_epoch
-
-    @property
-    def status(self) -> str:
-        """ "running" as long as one of them does."""
-        return self._steps.status
 
     @property
     def stamp(self) -> tuple[Any, ...]:

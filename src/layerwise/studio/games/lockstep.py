@@ -1,5 +1,6 @@
 """Sessions that go together: one step of all of them is a step, on all cores, each as if it were alone."""
 
+from abc import ABC
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -85,6 +86,36 @@ class Lockstep:
                 if member.step < member.end:
                     member.timeline.branch()
             self.end = self.step
+
+
+class InStep(ABC):
+    """A game of sessions that go together: where it stands is where they do."""
+
+    _steps: Lockstep
+
+    @property
+    def step(self) -> int:
+        """Batches done by all that did not halt."""
+        return self._steps.step
+
+    @property
+    def oldest(self) -> int:
+        """The first step that can be gone back to."""
+        return self._steps.oldest
+
+    @property
+    def end(self) -> int:
+        """Batches that were reached."""
+        return self._steps.end
+
+    @property
+    def status(self) -> str:
+        """ "running" as long as one of them does."""
+        return self._steps.status
+
+    def nearest(self, step: int) -> int:
+        """The step from which `step` is replayed."""
+        return self._steps.nearest(step)
 
 
 def _through(member: Session, steps: int) -> None:

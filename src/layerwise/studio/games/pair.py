@@ -16,9 +16,10 @@ import numpy as np
 from jaxtyping import Array, Float32, Int32
 
 from layerwise.errors import RecipeError
-from layerwise.recipe import Recipe, load, plain, put
-from layerwise.studio.games.lockstep import Lockstep
+from layerwise.recipe import Recipe, plain
+from layerwise.studio.games.lockstep import InStep, Lockstep
 from layerwise.studio.games.session import Session
+from layerwise.studio.games.settings import changed_at
 from layerwise.studio.history.timeline import Arguments, Curve
 from layerwise.studio.picture import frames, views
 from layerwise.studio.picture.marks import marks
@@ -37,7 +38,7 @@ POINTS = 512  # of a curve that are sent
 WAIT = 0.05  # seconds for a program that is being compiled, before a page is answered
 
 
-class Pair:
+class Pair(InStep):
     """A recipe, and the same with some keys otherwise."""
 
     slice, least, rest = 0.025, 16, 0.0
@@ -74,10 +75,6 @@ class Pair:
         self._steps.seek(step)
         self.revision += self.a.recipe is not before
 
-    def nearest(self, step: int) -> int:
-        """The step from which `step` is replayed."""
-        return self._steps.nearest(step)
-
     def work(self) -> bool:
         """Catch up with watching, where its program was not ready."""
         return self._partings.look()
@@ -97,29 +94,9 @@ class Pair:
         return {path: value for path, value in values.items() if value is not None}
 
     @property
-    def step(self) -> int:
-        """Batches done by both."""
-        return self._steps.step
-
-    @property
-    def oldest(self) -> int:
-        """The first step that can be gone back to."""
-        return self._steps.oldest
-
-    @property
-    def end(self) -> int:
-        """Batches that were reached."""
-        return self._steps.end
-
-    @property
     def steps_per_epoch(self) -> int:
         """Batches of an epoch of A's."""
         return self.a.steps_per_epoch
-
-    @property
-    def status(self) -> str:
-        """ "running" as long as one of them does."""
-        return self._steps.status
 
     @property
     def stamp(self) -> tuple[Any, ...]:
@@ -219,17 +196,12 @@ def _second(recipe: Recipe, other: Mapping[str, Any]) -> Recipe:
     """B's recipe. Raises `RecipeError` where it cannot be, or differs in what both have in common."""
     if len(other) > OTHERS:
         raise RecipeError(f"B differs in up to {OTHERS} settings", received=str(len(other)), remedy="take some back")
-    raw = plain(recipe)
-    for path, value in other.items():
+    for path in other:
         if any(f"{path}.".startswith(f"{shared}.") for shared in SHARED):
             raise RecipeError(
                 "both are trained on the same data from one seed", received=path, remedy="compare other settings"
             )
-        try:
-            put(raw, path.split("."), value)
-        except (AttributeError, TypeError, KeyError):
-            raise RecipeError("a path names a key of the recipe", received=path, remedy="e.g. train.l2") from None
-    return load(raw)
+    return changed_at(recipe, other)
 
 
 def _at(raw: Any, path: str) -> Any:

@@ -19,7 +19,7 @@ from layerwise.inspection.samples import sample_of
 from layerwise.inspection.subjects import MOST_ROWS
 from layerwise.nets import noise
 from layerwise.nets.dense import MLP
-from layerwise.recipe import Recipe, Source, load, plain, put, to_toml
+from layerwise.recipe import Recipe, Source, load, plain, to_toml
 from layerwise.recipe import records as r
 from layerwise.studio.history.journal import Edit, Journal, Setup, Typed, with_edit
 from layerwise.studio.history.timeline import MEMORY, Arguments, Timeline, carried, parameters_with
@@ -82,12 +82,6 @@ class Session:
         return self.square.reach
 
     # ── what may be done ────────────────────────────────────────────────────────────────────────
-
-    def set(self, path: str, value: Any) -> None:
-        """Change one key of the recipe, such as "train.learning_rate". Raises `RecipeError` where it cannot be."""
-        raw = plain(self.recipe)
-        put(raw, path.split("."), value)
-        self.change(load(raw))
 
     def change(self, recipe: Recipe) -> None:
         """Go over to another recipe: at once where nothing but settings and layers differ, else from the beginning."""

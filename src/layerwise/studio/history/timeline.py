@@ -7,7 +7,6 @@ that is left, the last one, stays as a ghost and can be returned to.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import reduce
@@ -330,10 +329,6 @@ class Timeline:
         while self.nbytes > self.memory and (era := max(self._all(), key=lambda e: len(e.kept))) and len(era.kept) > 1:
             kept, half = era.kept, len(era.kept) // 2
             era.kept = kept[:1] + (kept[1:half:2] + kept[half:] if half > 2 else kept[2::2])
-
-    def keyframes(self) -> Iterator[int]:
-        """The steps of all states kept."""
-        return (step for era in self._eras for step in era.steps())
 
 
 def _host(state: State) -> Host:
