@@ -74,6 +74,8 @@ def test_histograms_count_everything_finite() -> None:
     assert found.edges[[0, -1]].tolist() == [0, 1]
     assert histogram(np.full((3, 2), np.nan)).counts.sum() == 0
     assert histogram(np.full((3, 2), 7.0)).counts.sum() == 6
+    for huge in (np.full(5, 1e37), np.array([1e30, np.nextafter(1e30, 2e30)]), np.array([-3e38, 3e38])):
+        assert histogram(huge).counts.sum() == huge.size and (np.diff(histogram(huge).edges) > 0).all()
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from layerwise.studio.games.session import Session
 from layerwise.studio.games.way import SLICE, Pace
 from layerwise.studio.picture import frames
 from layerwise.studio.player import Out, Player
+from layerwise.studio.school import sharing
 
 SMALL: dict[str, Any] = {
     "data": {"kind": "toy", "name": "moons", "n": 60},
@@ -172,6 +173,12 @@ def test_a_sheet_is_answered(desk: Desk) -> None:
         ("recipe", {"toml": "a = " + "[" * 5000}, "deep"),
         ("recipe", {"toml": "layerwise = 99"}, "schema"),
         ("recipe", {"toml": "a = 1\x00"}, "TOML"),
+        ("recipe", {"toml": "seed = " + "9" * 5000}, "TOML"),
+        ("recipe", {"toml": "a." * 30_000 + "a = 1"}, "deep"),
+        ("recipe", {"toml": "a" * 120_000}, "TOML"),
+        ("recipe", {"toml": "[" + '"a" . ' * 15_000 + "a]"}, "deep"),
+        ("set", {"path": "train.epochs", "value": 2**31}, "up to 2,147,483,647"),
+        ("set", {"path": "train.patience", "value": 2**70}, "up to 2,147,483,647"),
         ("sheet", {"row": -1}, "row"),
     ],
 )  # fmt: skip
@@ -274,6 +281,27 @@ def test_frames_while_playing_are_new_each_time(desk: Desk) -> None:
     assert steps == sorted(set(steps))
 
 
+def test_a_page_that_reads_nothing_gets_few_words_on_a_long_way(desk: Desk) -> None:
+    """A link has up to a thousand changes; each changes the scene, which may be large."""
+    session = Session(SMALL)
+    for number in range(300):
+        session.advance(1)
+        session.type_weight(0, 0, 0, number / 300)
+    answer = desk.ask("follow", state=sharing.written(session), step=300)
+    assert answer["scene"]["step"] == 300 and len(answer["scene"]["edits"]) > 100
+    assert len(desk.events) <= 2 and len(desk.frames) == 1
+
+
+def test_what_fails_in_taking_over_is_told_and_the_page_stays(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.step()
+    with monkeypatch.context() as patch:
+        patch.setattr("layerwise.studio.player.coming.Coming.take", lambda self: Session(SMALL))
+        patch.setattr(Session, "become", lambda self, other: 1 / 0)
+        while not desk.events:
+            desk.ask_at_once("hello")
+    assert desk.events[0]["event"] == "failed" and desk.ask("step")["scene"]["step"] == 1
+
+
 # ── to the end ──────────────────────────────────────────────────────────────────────────────────
 
 
@@ -368,6 +396,11 @@ def worn_desk() -> Iterator[Desk]:
 @example(['{"id": 1, "do": "set", "path": "seed", "value": ' + "[" * 3000 + "]" * 3000 + "}"])
 @example(['{"id": 1, "do": "set", "path": "train.l1", "value": 1e999}'])
 @example(['{"id": 1, "do": "set", "path": "train.l1", "value": ' + "9" * 5000 + "}"])
+@example(['{"id": 1, "do": "set", "path": "train.learning_rate", "value": 1e300}', '{"id": 2, "do": "step"}'])
+@example(['{"id": 1, "do": "weight", "layer": 0, "unit": 0, "source": 0, "value": NaN}'])
+@example(['{"id": 1, "do": "ask", "inputs": [1e308, -1e308]}', '{"id": 2, "do": "ask", "inputs": [null, true]}'])
+@example(['{"id": 1, "do": "compare", "other": {"train.l2": ' + "[" * 3000 + "]" * 3000 + "}}"])
+@example(['{"id": 1, "do": "set", "path": "\\ud800", "value": "\\ud83d"}'])
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_comes_is_settled_once_and_is_no_fault(worn_desk: Desk, given_messages: list[str | bytes]) -> None:
     desk = worn_desk

@@ -198,7 +198,11 @@ def histogram(values: Float64[np.ndarray, "*shape"]) -> Histogram:
     array([2, 1])
     """
     finite = values[np.isfinite(values)]
-    counts, edges = np.histogram(finite, BINS) if finite.size else np.histogram([0.0], BINS, weights=[0])
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+    narrowest = 2 * BINS * float(np.spacing(max(abs(low), abs(high))))  # below it edges of bins would be one number
+    if high - low < narrowest:
+        low, high = low - max(0.5, narrowest), high + max(0.5, narrowest)
+    counts, edges = np.histogram(finite, BINS, (low, high))
     return Histogram(edges.astype(np.float64), counts.astype(np.int64))
 
 

@@ -7,6 +7,7 @@ a queue, and a page that draws slowly, or not at all, neither holds up training 
 
 import logging
 import queue
+import re
 import time
 import tomllib
 from collections.abc import Callable
@@ -29,6 +30,7 @@ from layerwise.studio.school import sharing
 from layerwise.studio.security import check_data
 
 FRAME = 1 / 30  # seconds between two frames, at least
+LONG_KEY = re.compile(r"(?<![\w\"'-])(?:[\w\"'-]++[ \t]*+\.[ \t]*+){100}")
 TOGETHER = 8  # commands answered between two calls
 AT_ONCE = 0.05  # seconds of a way that are gone before a command is answered
 
@@ -53,6 +55,7 @@ class Player:
         self._open, self._playing, self._busy = True, False, False
         self._pace = Pace()
         self._way: Way | None = None  # that is being gone; playing waits for its end
+        self._untold = False  # that something has changed on it
         self._shown: tuple[Any, ...] | None = None  # the stamp of the last frame
         self._in_flight = False
         self._next_frame = self._next_call = 0.0
@@ -104,13 +107,12 @@ class Player:
         """Play what was prepared, once it is ready; or say why it is not."""
         try:
             ready = self._coming.take()
+            if ready is not None:
+                self._session.become(ready)
+                self._pace = Pace(self._game.slice, self._game.least)
+                self._send(Out(p.ready(self._scene()), settles=False))
         except Exception as error:
             self._tell(error)
-            return
-        if ready is not None:
-            self._session.become(ready)
-            self._pace = Pace(self._game.slice, self._game.least)
-            self._send(Out(p.ready(self._scene()), settles=False))
 
     def _tell(self, error: Exception) -> None:
         """Say that something went wrong which no command asked for; the page stays, and so does its network."""
@@ -142,18 +144,22 @@ class Player:
             self._send(Out(p.ended(self._scene()), settles=False))
 
     def _go_way(self, way: Way) -> None:
-        """Go on with a way, a little; the page learns of every change on it, and of its end."""
+        """Go on with a way, a little; the page learns of changes on it with its next frame, and of its end."""
         game, revision = self._game, self._game.revision
         if way.halted or not way.go(SLICE):
             self._way = None
+        self._untold = self._way is not None and (self._untold or game.revision != revision)
         if way.halted:
             self._send(Out(p.failed(self._scene(), _cut_short(way, game.step)), settles=False))
-        elif self._way is None or game.revision != revision:
+        elif self._way is None:
             self._send(Out(p.moved(self._scene()), settles=False))
 
     def _offer_frame(self) -> None:
         """Send what is there now, if it is new, the page has drawn what it got, and it is time."""
         if self._frame_is_due() and self._clock() >= self._next_frame:
+            if self._untold:  # no more often than frames: a link has a thousand changes, and a page may read none
+                self._untold = False
+                self._send(Out(p.moved(self._scene()), settles=False))
             # In step with 30 a second on average, whatever multiple of a call that is.
             self._next_frame = max(self._next_frame + FRAME, self._clock())
             self._in_flight, self._shown = True, self._game.stamp
@@ -361,9 +367,13 @@ def _cut_short(way: Way, step: int) -> LayerwiseError:
 
 def read(toml: str) -> Recipe:
     """A recipe from its text, checked. Raises `RecipeError`."""
+    if LONG_KEY.search(toml):  # which would take the reader as long as its length squared
+        raise RecipeError("a recipe is not nested that deep", received="a key of too many parts")
     try:
         return checked(tomllib.loads(toml))
     except RecursionError:
         raise RecipeError("a recipe is not nested that deep", received="too many brackets") from None
-    except tomllib.TOMLDecodeError as error:
+    except RecipeError:
+        raise
+    except ValueError as error:  # a TOMLDecodeError, or a number of thousands of digits
         raise RecipeError("a recipe is written in TOML", received=str(error), remedy="mend that line") from None
