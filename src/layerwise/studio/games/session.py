@@ -357,7 +357,7 @@ class Session:
 
         def made() -> scores.Sections:
             dropped = {"dropped": padded.left_out(*arguments, step)}
-            values = scores.said(parameters, arguments.shape, arguments.table, objective.outputs)
+            values = scores.said(parameters, arguments.shape, arguments.table, dataset, objective.outputs)
             return {**scores.sections(objective.kind, dataset, values, testing), **dropped}
 
         return made

@@ -19,7 +19,10 @@ SMALL = 32  # points a side of each one's surface
 
 @lru_cache(maxsize=1)
 def _outputs() -> Any:
-    return jax.jit(jax.vmap(outputs, (0, None, None)), compiler_options=options(tiny=True))
+    def over(parameters: Parameters, shape: Shape, points: Array) -> Array:
+        return outputs(parameters, shape, points.T).T
+
+    return jax.jit(jax.vmap(over, (0, None, None)), compiler_options=options(tiny=True))
 
 
 def outputs_of(

@@ -1,9 +1,7 @@
 """How well the network does on rows that it does not learn from, as things are now: for each frame."""
 
 from functools import lru_cache
-from typing import Any
 
-import jax
 import numpy as np
 from jaxtyping import Float, Int, Int32, Shaped
 
@@ -11,7 +9,7 @@ from layerwise.data.dataset import Dataset, Quantities, Rows
 from layerwise.tasks.intervals import wilson
 from layerwise.tasks.metrics import regression
 from layerwise.training import padded
-from layerwise.training.compile import options
+from layerwise.training.kept import Kept
 from layerwise.training.padded.network import outputs
 
 Sections = dict[str, np.ndarray]  # of a frame
@@ -19,14 +17,20 @@ Values = Float[np.ndarray, "rows outputs"]
 
 
 @lru_cache
-def _program(tiny: bool) -> Any:
-    return jax.jit(outputs, compiler_options=options(tiny=tiny))
+def _program(columns: tuple[int, int], layers: int) -> Kept:
+    return Kept(outputs, tiny=columns[0] <= padded.NARROW)
 
 
-def said(parameters: padded.Parameters, shape: padded.Shape, table: padded.Table, count: int) -> Values:
-    """The outputs before their link for every row of the table, the first `count` of them."""
-    found: Values = np.asarray(_program(table.x.shape[1] <= padded.NARROW)(parameters, shape, table.x))[:, :count]
-    return found
+def said(
+    parameters: padded.Parameters, shape: padded.Shape, table: padded.Table, dataset: Dataset, count: int
+) -> Values:
+    """The outputs before their link, the first `count` of them, for every row of a data set with that table."""
+    program = _program(table.x_columns.shape, len(parameters.weight))
+    found = np.asarray(program(parameters, shape, table.x_columns))
+    rows = padded.order(dataset)
+    values = np.empty((len(rows), count), found.dtype)
+    values[rows] = found[:count, : len(rows)].T
+    return values
 
 
 def sections(kind: str, dataset: Dataset, values: Values, test: bool) -> Sections:

@@ -14,9 +14,9 @@ from layerwise.studio.picture import frames, scores
 from layerwise.studio.picture.marks import marks
 from layerwise.studio.picture.shades import shades, small
 from layerwise.tasks.objective import Objective
-from layerwise.training.compile import options
+from layerwise.training.kept import Kept
 from layerwise.training.padded import NARROW, STANDARD, Parameters, Shape
-from layerwise.training.padded.network import forward, layer
+from layerwise.training.padded.network import layer, sums
 
 EPOCHS = 1024  # of the curve that are sent
 GRID = 64  # points a side of the output's surface
@@ -31,21 +31,22 @@ class Surfaces(NamedTuple):
     units: Float32[np.ndarray, "layers units unit_ys unit_xs"]
 
 
+def _over(parameters: Parameters, shape: Shape, x: Float[Array, "points width"]) -> tuple[Array, Array]:
+    few = _few(x).T
+    empty = jnp.zeros((len(shape.units), *few.shape))
+
+    def on(number: Array, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        h, small, units = carry
+        h, small = (layer(parameters, shape, number, part) for part in (h, small))
+        return h, small, jax.lax.dynamic_update_index_in_dim(units, small, number, 0)
+
+    h, _, units = jax.lax.fori_loop(0, shape.depth, on, (x.T, few, empty))
+    return sums(parameters, -1, h).T, units
+
+
 @lru_cache
-def _program(tiny: bool) -> Any:
-    def over(parameters: Parameters, shape: Shape, x: Float[Array, "points width"]) -> tuple[Array, Array]:
-        few = _few(x)
-        empty = jnp.zeros((len(shape.units), *few.shape))
-
-        def on(number: Array, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-            h, small, units = carry
-            h, small = (layer(parameters, shape, number, part, None)[0] for part in (h, small))
-            return h, small, jax.lax.dynamic_update_index_in_dim(units, small, number, 0)
-
-        h, _, units = jax.lax.fori_loop(0, shape.depth, on, (x, few, empty))
-        return forward(parameters, -1, h), units
-
-    return jax.jit(over, compiler_options=options(tiny=tiny))
+def _program(room: tuple[int, ...]) -> Kept:
+    return Kept(_over, tiny=room[-1] <= NARROW)
 
 
 def _few(x: Array) -> Array:
@@ -65,11 +66,11 @@ def square(low: float, high: float) -> Float32[np.ndarray, "points width"]:
 
 def surfaces(parameters: Parameters, shape: Shape, points: Float32[np.ndarray, "points width"]) -> Surfaces:
     """The network over a square that `square` made, encoded as the network takes it."""
-    outputs, units = _program(points.shape[1] <= NARROW)(parameters, shape, points)
+    outputs, units = _program(parameters.weight.shape)(parameters, shape, points)
     side, (layers, width) = GRID // UNIT_STEP, shape.units.shape
     return Surfaces(
         np.asarray(outputs).reshape(GRID, GRID, width),
-        np.ascontiguousarray(np.asarray(units).reshape(layers, side, side, width).transpose(0, 3, 1, 2)),
+        np.asarray(units).reshape(layers, width, side, side),
     )
 
 

@@ -16,7 +16,7 @@ TensorFlow Playground, not the mean over its batches.
 
 from layerwise.training.padded.dropout import left_out
 from layerwise.training.padded.limits import check, fits, needed, room
-from layerwise.training.padded.packing import fresh, pack, settings, shape, table, unpack
+from layerwise.training.padded.packing import fresh, order, pack, settings, shape, table, unpack
 from layerwise.training.padded.program import advance_purely, compiled
 from layerwise.training.padded.records import (
     BATCH,
@@ -65,6 +65,7 @@ __all__ = [
     "fresh",
     "left_out",
     "needed",
+    "order",
     "pack",
     "room",
     "settings",

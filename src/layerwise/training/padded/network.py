@@ -1,4 +1,8 @@
-"""Forward and backward through the layers that there are; the chain rule is written out."""
+"""Forward and backward through the layers that there are; the chain rule is written out.
+
+Training works on rows x units: of a handful of rows, each fills a vector register with its units. What is
+only looked at works on units x points: of many points, every unit fills as many registers as it needs.
+"""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -13,7 +17,7 @@ from layerwise.training.padded.records import NARROW, Parameters, Rows, Settings
 
 
 class Draw(NamedTuple):
-    """What is random in a training pass: a key of the step, and which row of the batch the first one is."""
+    """What is random in training: a key of the step, and which row of the batch the first one is."""
 
     key: noise.Key
     first: Int[Array, ""]
@@ -71,7 +75,7 @@ def _positive(z: Array) -> Array:
 
 
 def product(a: Float[Array, "rows inner"], b: Float[Array, "inner columns"]) -> Float[Array, "rows columns"]:
-    """a b. Few columns fill a vector register: written out, that is three times as fast as XLA's own loop."""
+    """a b. Of few terms, the sum written out is three times as fast as XLA's own loop."""
     if b.shape[0] > NARROW:
         return a @ b
     total = a[:, 0, None] * b[0]
@@ -83,19 +87,16 @@ def product(a: Float[Array, "rows inner"], b: Float[Array, "inner columns"]) -> 
 def forward(
     parameters: Parameters, number: Int[Array, ""] | int, h: Float[Array, "rows units"]
 ) -> Float[Array, "rows units"]:
-    """W h + b of a layer."""
+    """W h + b of a layer in training."""
     return product(h, _at(parameters.weight, number).T) + _at(parameters.bias, number)
 
 
-def layer(
-    parameters: Parameters, shape: Shape, number: Int[Array, ""], h: Float[Array, "rows units"], draw: Draw | None
+def training_layer(
+    parameters: Parameters, shape: Shape, number: Int[Array, ""], h: Float[Array, "rows units"], draw: Draw
 ) -> tuple[Float[Array, "rows units"], Float[Array, "rows units"]]:
-    """What a hidden layer makes of its inputs, and its slopes, dropout in both; `draw` None is no training."""
+    """What a hidden layer in training makes of its inputs, and its slopes, dropout in both."""
     z = forward(parameters, number, h)
     kept = jnp.broadcast_to(_at(shape.units, number), z.shape)
-    if draw is None:
-        g, d = activated(_at(shape.kinds, number), _at(shape.slopes, number), z, lambda: jnp.zeros_like(z))
-        return g * kept, d * kept
     own, first = 2 * (number + 1), draw.first
 
     def unit() -> Array:
@@ -110,20 +111,40 @@ def layer(
     return g * kept, d * kept
 
 
-def outputs(parameters: Parameters, shape: Shape, x: Float[Array, "rows units"]) -> Float[Array, "rows units"]:
+def sums(
+    parameters: Parameters, number: Int[Array, ""] | int, h: Float[Array, "units points"]
+) -> Float[Array, "units points"]:
+    """W h + b of a layer that is looked at."""
+    return product(_at(parameters.weight, number), h) + _at(parameters.bias, number)[:, None]
+
+
+def layer(
+    parameters: Parameters, shape: Shape, number: Int[Array, ""], h: Float[Array, "units points"]
+) -> Float[Array, "units points"]:
+    """What a hidden layer makes of its inputs, no dropout, no noise."""
+    z = sums(parameters, number, h)
+    g, _ = activated(_at(shape.kinds, number), _at(shape.slopes, number), z, lambda: jnp.zeros_like(z))
+    return g * _at(shape.units, number)[:, None]
+
+
+def outputs(parameters: Parameters, shape: Shape, x: Float[Array, "units points"]) -> Float[Array, "units points"]:
     """The network's outputs before their link, no dropout, no noise."""
-    last: Array = jax.lax.fori_loop(0, shape.depth, lambda n, h: layer(parameters, shape, n, h, None)[0], x)
-    return forward(parameters, -1, last)
+    last: Array = jax.lax.fori_loop(0, shape.depth, lambda n, h: layer(parameters, shape, n, h), x)
+    return sums(parameters, -1, last)
 
 
 def losses(
-    settings: Settings, there: Float[Array, " units"], z: Float[Array, "rows units"], y: Float[Array, "rows units"]
-) -> tuple[Float[Array, " rows"], Float[Array, "rows units"]]:
-    """The loss of each example, and its derivative by the outputs before their link; `there` are real outputs."""
+    settings: Settings, there: Float[Array, " units"], z: Float[Array, "a b"], y: Float[Array, "a b"], units: int = 1
+) -> tuple[Float[Array, " rows"], Float[Array, "a b"]]:
+    """The loss of each example, and its derivative by the outputs before their link.
+
+    `there` are real outputs, `units` is the axis along which they lie.
+    """
     e, count = settings.hyper.label_smoothing, there.sum()
+    there = jnp.expand_dims(there, 1 - units)
 
     def over_outputs(each: Array, slope: Array) -> tuple[Array, Array]:
-        return (each * there).sum(axis=1) / count, slope * there / count
+        return (each * there).sum(axis=units) / count, slope * there / count
 
     def binary(z: Array) -> tuple[Array, Array]:
         target = y * (1 - e) + e / 2
@@ -132,10 +153,11 @@ def losses(
 
     def classes(z: Array) -> tuple[Array, Array]:
         target = (y * (1 - e) + e / count) * there
-        top = jnp.where(there > 0, z, -jnp.inf).max(axis=1, keepdims=True)
+        top = jnp.where(there > 0, z, -jnp.inf).max(axis=units, keepdims=True)
         powers = jnp.exp(jnp.where(there > 0, z - top, -jnp.inf))
-        total = powers.sum(axis=1, keepdims=True)
-        return (jnp.log(total) + top)[:, 0] - (z * target).sum(axis=1), powers / total - target
+        total = powers.sum(axis=units, keepdims=True)
+        each = (jnp.log(total) + top).squeeze(units) - (z * target).sum(axis=units)
+        return each, powers / total - target
 
     def huber(z: Array) -> tuple[Array, Array]:
         off, delta = z - y, settings.hyper.delta
@@ -179,7 +201,7 @@ def gradient(
         draw = Draw(key, begin, settings.hyper.dropout)
 
         def on(number: Array, sweep: _Sweep) -> _Sweep:
-            g, d = layer(parameters, shape, number, sweep.h, draw)
+            g, d = training_layer(parameters, shape, number, sweep.h, draw)
             return _Sweep(_put(sweep.inputs, sweep.h, number), _put(sweep.slopes, d, number), g)
 
         empty = jnp.zeros((layers, size, width))

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 from jaxtyping import Float32
 
-from layerwise.data.dataset import Dataset
+from layerwise.data.dataset import Dataset, Rows
 from layerwise.nets.dense import MLP, Dense
 from layerwise.recipe import records as r
 from layerwise.tasks.objective import Objective
@@ -95,21 +95,32 @@ def table(dataset: Dataset, weight: Float32[np.ndarray, " rows"], objective: Obj
     """The rows on the device, `weight` being each one's in the loss; several classes become one-hot rows."""
     x, y = dataset.x, dataset.y
     padded_x, padded_y, heavy = _floats(room.rows, room.width), _floats(room.rows, room.width), _floats(room.rows)
-    padded_x[: len(x), : x.shape[1]] = x
+    rows = order(dataset)
+    padded_x[: len(x), : x.shape[1]] = x[rows]
     match objective.kind:
         case "classes":
-            padded_y[np.arange(len(y)), y] = 1
+            padded_y[np.arange(len(y)), y[rows]] = 1
         case "quantities" | "labels":
-            padded_y[: len(y), : y.shape[1]] = y
+            padded_y[: len(y), : y.shape[1]] = y[rows]
         case _:
-            padded_y[: len(y), 0] = y
-    heavy[: len(x)] = weight
-    train, validation = dataset.train, dataset.validation
-    order = _integers(room.rows)
-    order[: train.size + validation.size] = np.concatenate([train, validation])
-    counts = (_integer(part.size) for part in (train, validation))
-    placed: Table = jax.device_put(Table(padded_x, padded_y, heavy, order, *counts))
+            padded_y[: len(y), 0] = y[rows]
+    heavy[: len(x)] = weight[rows]
+    train, validation = dataset.train.size, dataset.validation.size
+    spread = np.full((2, room.width), np.nan, np.float32)
+    for number, part in enumerate((padded_y[:train], padded_y[train : train + validation])):
+        if len(part):
+            spread[number] = len(part) * part.var(axis=0, dtype=np.float64)
+    columns = (np.ascontiguousarray(padded_x.T), np.ascontiguousarray(padded_y.T))
+    placed: Table = jax.device_put(
+        Table(padded_x, padded_y, heavy, *columns, spread, _integer(train), _integer(validation))
+    )
     return placed
+
+
+def order(dataset: Dataset) -> Rows:
+    """The rows of a data set as they follow one another in its table: the two parts that are looked at, the others."""
+    parts = np.concatenate([dataset.train, dataset.validation])
+    return np.concatenate([parts, np.setdiff1d(np.arange(len(dataset.x)), parts)])
 
 
 def fresh(parameters: Parameters) -> State:

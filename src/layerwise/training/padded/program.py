@@ -1,14 +1,14 @@
 """The padded program: one update, many of them, and what every epoch came to."""
 
 from functools import lru_cache, partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from layerwise.nets import noise
-from layerwise.training.compile import options
+from layerwise.training.kept import Kept
 from layerwise.training.optimizer import rate_factor
 from layerwise.training.padded.network import gradient, losses, outputs
 from layerwise.training.padded.records import (
@@ -130,7 +130,7 @@ def _scheduled(settings: Settings, step: Array, per_epoch: Array) -> Array:
 def _gathered(table: Table, order: noise.Key, first: Array) -> Rows:
     """The next rows in the epoch's order, as many as the largest batch; some more, so that its end can be looked at."""
     size = BATCH + together(table.x.shape[1])
-    rows = _take(table.order, shuffled(order, first, size, table.train_rows))
+    rows = shuffled(order, first, size, table.train_rows)
     there = first + jnp.arange(size, dtype=jnp.int32) < table.train_rows
     return Rows(_take(table.x, rows), _take(table.y, rows), jnp.where(there, _take(table.weight, rows), 0.0))
 
@@ -183,46 +183,59 @@ def evaluate(
 ) -> Float[Array, "2 2"]:
     """Mean loss, and accuracy or R2, of the training and of the validation part; NaN where there are no rows."""
     counts = jnp.stack([table.train_rows, table.validation_rows])
-    known = counts.sum()
+    width = table.x_columns.shape[0]
 
-    def sums_of(i: Array) -> tuple[Array, Array]:
-        rows = jax.lax.dynamic_slice_in_dim(table.order, i * CHUNK, CHUNK)  # all rooms have whole chunks of rows
-        place = i * CHUNK + jnp.arange(CHUNK)
-        held_out = place >= table.train_rows
-        parts = jnp.stack([~held_out, held_out & (place < known)]).astype(jnp.float32)
-        y, heavy = _take(table.y, rows), _take(table.weight, rows)
-        z = outputs(parameters, shape, _take(table.x, rows))
-        each, _ = losses(settings, shape.outputs, z, y)
-        every = (((z > 0) == (y > 0.5)) * shape.outputs).sum(axis=1) / shape.outputs.sum()
-        right = jnp.where(settings.loss == 0, every, _picked(shape, z) == _picked(shape, y))
-        single = parts @ jnp.stack([heavy * each, heavy, right], axis=1)
-        return single, jnp.stack([parts @ a for a in (jnp.square(z - y), jnp.square(y), y)])
+    def some(first: Array, end: Array, i: Array, sums: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        begin = first + i * CHUNK
+        at = jnp.minimum(begin, table.x_columns.shape[1] - CHUNK)  # the last ones may be looked at twice
+        place = at + jnp.arange(CHUNK)
+        real = (place >= begin) & (place < end)
+        x, y = (jax.lax.dynamic_slice_in_dim(part, at, CHUNK, axis=1) for part in (table.x_columns, table.y_columns))
+        heavy = jnp.where(real, jax.lax.dynamic_slice_in_dim(table.weight, at, CHUNK), 0.0)
+        z = outputs(parameters, shape, x)
+        each, _ = losses(settings, shape.outputs, z, y, units=0)
+        score = jnp.where(real, _scores(settings, shape.outputs, z, y), 0.0)
+        loss, scores, weight = sums
+        return loss + heavy * each, scores + score, weight + heavy
 
-    chunks = jnp.where(ended, (known + CHUNK - 1) // CHUNK, 0)
-    zeros = (jnp.zeros((2, 3)), jnp.zeros((3, 2, table.x.shape[1])))
-    single, (residual, square, total) = jax.lax.fori_loop(
-        0, chunks, lambda i, sums: jax.tree.map(jnp.add, sums, sums_of(i)), zeros
+    def of_part(part: Array, found: tuple[Array, Array]) -> tuple[Array, Array]:
+        # Sums are kept for each place of a chunk, and added up once.
+        first, count = jnp.where(part == 0, 0, table.train_rows), counts[part]
+        zeros = (jnp.zeros(CHUNK), jnp.zeros((width, CHUNK)), jnp.zeros(CHUNK))
+        chunks = jnp.where(ended, (count + CHUNK - 1) // CHUNK, 0)
+        loss, scores, weight = jax.lax.fori_loop(0, chunks, partial(some, first, first + count), zeros)
+        mean, by_output = found
+        return mean.at[part].set(loss.sum() / weight.sum()), by_output.at[part].set(scores.sum(axis=1))
+
+    loss, scores = jax.lax.fori_loop(0, 2, of_part, (jnp.zeros(2), jnp.zeros((2, width))))
+    count = counts[:, None].astype(jnp.float32)
+    each = jnp.where(settings.loss < 2, scores / count, 1 - scores / jnp.maximum(table.spread, 1e-12))
+    # One figure of several classes stands in the first place; else every output has its own.
+    figures = jnp.where(settings.loss == 1, 1, shape.outputs.sum())
+    return jnp.stack([loss, (each * shape.outputs).sum(axis=1) / figures], axis=1)
+
+
+def _scores(
+    settings: Settings, there: Float[Array, " units"], z: Float[Array, "units rows"], y: Float[Array, "units rows"]
+) -> Float[Array, "units rows"]:
+    """What is summed up for the figure: 1 where right, of several classes in the first place, or squares of errors."""
+
+    def picked(values: Array) -> Array:
+        """The place of the largest of the outputs that are there, the first of equals."""
+        known = jnp.where(there[:, None] > 0, values, -jnp.inf)
+        places = jnp.where(known == known.max(axis=0), jnp.arange(len(there))[:, None], len(there))
+        return places.min(axis=0)
+
+    branches = (
+        lambda z: ((z > 0) == (y > 0.5)).astype(jnp.float32),
+        lambda z: jnp.zeros_like(z).at[0].set(picked(z) == picked(y)),
+        lambda z: jnp.square(z - y),
     )
-    n, (loss, heavy, right) = counts.astype(jnp.float32), single.T
-    spread = jnp.maximum(square - jnp.square(total) / n[:, None], 1e-12)
-    r2 = ((1 - residual / spread) * shape.outputs).sum(axis=1) / shape.outputs.sum()
-    return jnp.stack([loss / heavy, jnp.where(settings.loss < 2, right / n, r2)], axis=1)
-
-
-def _picked(shape: Shape, z: Array) -> Array:
-    """The place of the largest of the outputs that are there, the first of equals."""
-    known = jnp.where(shape.outputs > 0, z, -jnp.inf)
-    width = z.shape[1]
-    places = jnp.where(known == known.max(axis=1, keepdims=True), jnp.arange(width), width)
-    return places.min(axis=1)
+    found: Array = jax.lax.switch(jnp.minimum(settings.loss, 2), branches, z)
+    return found
 
 
 @lru_cache
-def compiled(room: Room = STANDARD) -> Any:
-    """`advance_purely`, compiled for arrays of a room; the state is donated."""
-    return _jitted(room.narrow)
-
-
-@lru_cache
-def _jitted(tiny: bool) -> Any:
-    return jax.jit(advance_purely, donate_argnums=0, compiler_options=options(tiny=tiny))
+def compiled(room: Room = STANDARD) -> Kept:
+    """`advance_purely`, compiled for arrays of a room and kept on disk; the state is donated."""
+    return Kept(advance_purely, tiny=room.narrow, donated=0)

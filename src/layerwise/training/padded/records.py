@@ -2,13 +2,13 @@
 
 from typing import NamedTuple
 
-from jaxtyping import Array, Bool, Float, Int, Int32
+from jaxtyping import Array, Bool, Float, Int
 
 from layerwise.recipe import records as r
 from layerwise.training.hyper import Hyper
 
 BATCH = 256  # rows of a batch at most: as many as are gathered at a time
-CHUNK = 64  # rows that are evaluated at a time
+CHUNK = 128  # rows that are evaluated at a time
 EPOCHS_A_CALL = 256
 RUNNING, FINISHED, STOPPED_EARLY, DIVERGED = range(4)
 
@@ -98,13 +98,17 @@ class Settings(NamedTuple):
 class Table(NamedTuple):
     """The rows: inputs in the first columns, targets one-hot or as they are, and what each weighs in the loss.
 
-    `order` names those of the training part, then those of the validation part.
+    Those of the training part come first, then those of the validation part, then the others. `x_columns` and
+    `y_columns` are the same once more, a line for each column, as they are evaluated. `spread` is the sum of
+    squares of each part's targets around their mean.
     """
 
     x: Float[Array, "rows units"]
     y: Float[Array, "rows units"]
     weight: Float[Array, " rows"]
-    order: Int32[Array, " rows"]
+    x_columns: Float[Array, "units rows"]
+    y_columns: Float[Array, "units rows"]
+    spread: Float[Array, "2 units"]
     train_rows: Int[Array, ""]
     validation_rows: Int[Array, ""]
 
