@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
-from layerwise.studio import app, security
+from layerwise.studio import app, front, security
 from layerwise.studio.desk.workspace import Workspace
 from layerwise.studio.games.session import Session
 
@@ -129,6 +130,13 @@ class Served:
         return connect(address, additional_headers={k: v for k, v in sent.items() if v}, **more)
 
 
+def ready(application: Any) -> Future[Any]:
+    """An application that need not be waited for."""
+    found: Future[Any] = Future()
+    found.set_result(application)
+    return found
+
+
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A Studio with room for `FEW` pages, whose recipe is `SMALL`."""
@@ -137,7 +145,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         sock = socket.create_server(("127.0.0.1", 0))
         access = security.Access(sock.getsockname()[1])
         studio = app.Studio(Session(SMALL), Workspace(tmp_path_factory.mktemp("workspace")))
-        server = app.server(app.guarded(studio, access))
+        server = front.server(ready(app.application(studio)), access)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]})
         thread.start()
         yield Served(access, studio)
@@ -150,7 +158,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 @pytest.fixture
 def open_page(served: Served) -> Iterator[Callable[[], Page]]:
     """Opens pages; all are closed after the test. Those of the test before have left when it begins."""
+    until = time.monotonic() + 60
     while served.studio.playing:
+        assert time.monotonic() < until, "a page of the test before is still there"
         time.sleep(0.005)
     with ExitStack() as pages:
         yield lambda: Page(pages.enter_context(served.socket()))
@@ -191,7 +201,7 @@ def address(folder: Path) -> Iterator[str]:
     listening = socket.create_server(("127.0.0.1", 0))
     access = security.Access(listening.getsockname()[1])
     studio = app.Studio(Session(PLAYED), Workspace(folder))
-    serving = app.server(app.guarded(studio, access))
+    serving = front.server(ready(app.application(studio)), access)
     thread = threading.Thread(target=lambda: serving.run(sockets=[listening]))
     thread.start()
     try:

@@ -2,8 +2,10 @@
 
 import os
 import sys
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +16,10 @@ from layerwise.progress.screen import messages
 if TYPE_CHECKING:
     import socket
 
+    import uvicorn
+
+    from layerwise.recipe import Recipe
+    from layerwise.studio import app
     from layerwise.studio.security import Access
 
 PORT = 8421  # the one that is tried first, so that an address that was shared stays right
@@ -48,21 +54,57 @@ def play(
 
     checked = load(recipe) if recipe is not None else None
     with _socket(port) as listening:
+        _check_packages()
+        from layerwise.studio import front, security
+
+        access = security.Access(listening.getsockname()[1])
+        with _Loading(checked, workspace) as loading:
+            if checked is not None:  # nothing is opened for what cannot be played
+                loading.studio.result()
+            server = front.server(loading.application, access)
+            loading.application.add_done_callback(partial(_give_up, server))
+            _announce(access, browser=not no_browser)
+            try:
+                server.run(sockets=[listening])
+            except KeyboardInterrupt:  # the ordinary way to end it
+                console.say("done", "the Studio is closed")
+            loading.application.result()
+
+
+class _Loading:
+    """A Studio that is imported and prepared beside the server, which has its page's files to give meanwhile."""
+
+    def __init__(self, recipe: "Recipe | None", workspace: Path) -> None:
+        self._recipe, self._workspace = recipe, workspace
+        self._thread = ThreadPoolExecutor(1, "layerwise-loading")
+
+    def __enter__(self) -> "_Loading":
+        self.studio = self._thread.submit(self._made)
+        self.application = self._thread.submit(self._applied)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.shutdown()
+        if self.studio.exception() is None:
+            self.studio.result().close()
+
+    def _made(self) -> "app.Studio":
         with console.importing():
-            _check_packages()
-            from layerwise.studio import app, security
+            from layerwise.studio import app
             from layerwise.studio.desk.workspace import Workspace
             from layerwise.studio.games.session import Session
-        access = security.Access(listening.getsockname()[1])
-        studio = app.Studio(Session(checked), Workspace(workspace))
-        server = app.server(app.guarded(studio, access))
-        _announce(access, browser=not no_browser)
-        try:
-            server.run(sockets=[listening])
-        except KeyboardInterrupt:  # the ordinary way to end it
-            console.say("done", "the Studio is closed")
-        finally:
-            studio.close()
+        return app.Studio(Session(self._recipe), Workspace(self._workspace))
+
+    def _applied(self) -> Any:
+        from layerwise.studio import app
+
+        return app.application(self.studio.result())
+
+
+def _give_up(server: "uvicorn.Server", application: "Future[Any]") -> None:
+    """End a server whose rest could not be loaded."""
+    if application.exception() is not None:
+        server.should_exit = True
 
 
 def _socket(port: int | None) -> "socket.socket":

@@ -1,18 +1,16 @@
-"""The Studio's server: the page, its files, and one session for each page that is open."""
+"""What the Studio's pages talk to: one session for each that is open, and what they share."""
 
 import asyncio
 import contextlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
-import uvicorn
-from fastapi import FastAPI, HTTPException, Response, WebSocket
+from fastapi import FastAPI, WebSocket
 from starlette.websockets import WebSocketState
 
 from layerwise.recipe import Recipe
-from layerwise.studio import protocol, security
+from layerwise.studio import security
 from layerwise.studio.api import Api
 from layerwise.studio.desk.jobs import Jobs
 from layerwise.studio.desk.workspace import Workspace
@@ -106,44 +104,9 @@ async def _converse(websocket: WebSocket, begin: Callable[[], Session], threads:
         raise ended[0]
 
 
-def guarded(studio: Studio, access: security.Access) -> security.Guard:
-    """The whole application: the pages of one launch, behind their guard."""
+def application(studio: Studio) -> FastAPI:
+    """What is behind the door and the page's own files."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    files = security.static_files()
-
-    @app.get("/")
-    async def page() -> Response:
-        return _file(files.get("index.html"))
-
-    @app.get("/static/{name:path}")
-    async def file(name: str) -> Response:
-        return _file(files.get(name))
-
     studio.api.add_to(app)
     app.websocket("/ws")(studio.converse)
-    return security.Guard(app, access)
-
-
-def _file(path: Path | None) -> Response:
-    if path is None:
-        raise HTTPException(404)
-    return Response(path.read_bytes(), media_type=security.FORMS[path.suffix])
-
-
-def server(app: security.Guard) -> uvicorn.Server:
-    """What serves it, with its limits."""
-    return uvicorn.Server(
-        uvicorn.Config(
-            app,
-            lifespan="off",
-            log_config=None,
-            log_level="critical",
-            access_log=False,
-            server_header=False,
-            ws="websockets-sansio",
-            ws_max_size=protocol.MESSAGE_BYTES,
-            ws_per_message_deflate=False,  # loopback is fast, and what is small need not become large
-            limit_concurrency=security.CONNECTIONS,
-            timeout_graceful_shutdown=2,
-        )
-    )
+    return app

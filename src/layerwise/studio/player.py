@@ -18,6 +18,7 @@ from layerwise.errors import LayerwiseError, RecipeError
 from layerwise.inspection import plain as listed
 from layerwise.recipe import Recipe
 from layerwise.studio import protocol as p
+from layerwise.studio.allowed import check_data
 from layerwise.studio.games import coming
 from layerwise.studio.games.choice import Games
 from layerwise.studio.games.game import Game
@@ -27,7 +28,6 @@ from layerwise.studio.games.way import SLICE, Pace, Way, onward, there
 from layerwise.studio.picture import drawing
 from layerwise.studio.picture.numbers import numbers
 from layerwise.studio.school import sharing
-from layerwise.studio.security import check_data
 
 FRAME = 1 / 30  # seconds between two frames, at least
 LONG_KEY = re.compile(r"(?<![\w\"'-])(?:[\w\"'-]++[ \t]*+\.[ \t]*+){100}")

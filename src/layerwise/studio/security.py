@@ -1,14 +1,15 @@
-"""Who may talk to the Studio, and what about: everything that keeps other pages and programs out.
+"""Who may talk to the Studio: everything that keeps other pages and programs out.
 
 It listens on loopback only, which does not suffice. Any page in the same browser can send requests to
 it, or have a name of its own point to it. So the address that the terminal shows carries a token, made
 for this launch, which is exchanged for a cookie that no script and no other site's page gets at; a
 request has to name this server (Host) and, from a page, to come from it (Origin); one that changes
-anything has to say so, since a cookie goes along with whatever another port's page sends. Who plays may
-name generated and built-in data, uploads, and the file that play was started with, and no other file.
+anything has to say so, since a cookie goes along with whatever another port's page sends.
+
+What those who were let in may play with and train on is in `allowed`. This module imports nothing large, so
+that the door is open before the rooms behind it are furnished.
 """
 
-import re
 import secrets
 import time
 from collections.abc import Callable, Iterable
@@ -18,14 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
-from layerwise.data.catalogue import entries
-from layerwise.errors import RecipeError
-from layerwise.recipe import Recipe
-from layerwise.recipe import records as r
-from layerwise.training.padded import ROWS
-
 HOST = "127.0.0.1"
-TOY_ROWS = 100_000  # generated for a run that a page begins
 SESSIONS = 8  # pages that play at once
 CONNECTIONS = 64  # of all kinds
 BYTES_A_SECOND, BURST = 256 << 10, 1 << 20  # taken from one page
@@ -34,7 +28,6 @@ FORMS = {
     ".svg": "image/svg+xml", ".png": "image/png", ".md": "text/markdown; charset=utf-8", ".json": "application/json",
 }  # fmt: skip
 
-UPLOAD = re.compile(r"uploads/[0-9a-f]{16}\.(csv|parquet|jsonl)")  # how a recipe of a page names an upload
 READING = ("GET", "HEAD")  # these change nothing, so they need not say where they come from
 REPORTS = "/reports/"  # what is below has a policy of its own
 
@@ -175,82 +168,11 @@ async def _say(scope: Scope, send: Any, status: int, words: str, headers: Header
     await send({"type": f"{kind}.body", "body": f"{words}\n".encode() if words else b""})
 
 
-# ── what is given out, and what is taken in ─────────────────────────────────────────────────────
-
-
 def static_files() -> dict[str, Path]:
     """The files that are served, by the names they are asked for; nothing else is looked up."""
     home = Path(str(resources.files("layerwise.studio"))) / "static"
     found = (path for path in home.rglob("*") if path.suffix in FORMS and path.is_file() and not path.is_symlink())
     return {path.relative_to(home).as_posix(): path for path in sorted(found)}
-
-
-def check_data(recipe: Recipe, launched: Recipe) -> None:
-    """Refuse data that a page may not play with: files but uploads and those of the launch, downloads, too much.
-
-    Raises `RecipeError`.
-    """
-    data = recipe.data
-    check_files(recipe, launched)
-    if isinstance(data, r.ToyData) and data.n > ROWS:
-        raise RecipeError(
-            f"data that is played with has up to {ROWS:,} rows", received=f"{data.n:,}", remedy=f"use data.n = {ROWS}",
-            place="data.n",
-        )  # fmt: skip
-    if isinstance(data, r.NamedData) and data != launched.data:
-        listed = next((each for each in entries() if each.entry.name == data.name), None)
-        if listed is not None and (listed.where == "to download" or listed.entry.rows > ROWS):
-            raise RecipeError(
-                f"data that is played with is on this machine, and has up to {ROWS:,} rows",
-                received=f"{data.name}: {listed.entry.rows:,} rows, {listed.where}",
-                remedy="train it for real: layerwise train",
-                place="data.name",
-            )
-
-
-def check_training(recipe: Recipe, *known: Recipe) -> None:
-    """Refuse data that a page may not train on: files but uploads and those of `known` recipes, downloads.
-
-    Raises `RecipeError`.
-    """
-    check_files(recipe, *known)
-    data = recipe.data
-    if isinstance(data, r.NamedData):
-        listed = next((each for each in entries() if each.entry.name == data.name), None)
-        if listed is not None and listed.where == "to download":
-            raise RecipeError(
-                "a page trains on data that is on this machine",
-                received=f"{data.name}, which is not",
-                remedy=f"download it first: layerwise data get {data.name}",
-                place="data.name",
-            )
-    if isinstance(data, r.ToyData) and data.n > TOY_ROWS:
-        raise RecipeError(
-            f"a page trains on up to {TOY_ROWS:,} generated rows", received=f"{data.n:,}",
-            remedy=f"use data.n = {TOY_ROWS}, or the command line", place="data.n",
-        )  # fmt: skip
-
-
-def check_files(recipe: Recipe, *known: Recipe) -> None:
-    """Refuse files that are neither uploads nor named by a recipe that is known. Raises `RecipeError`."""
-    foreign = {path for path in files_of(recipe.data) if not UPLOAD.fullmatch(path)}
-    for each in known:
-        foreign -= files_of(each.data)
-    if foreign:
-        raise RecipeError(
-            "the page plays with generated and built-in data, uploads, and the file that it was started with",
-            received=", ".join(sorted(foreign)),
-            remedy="drop the file on the page, or start it with a recipe for that file: layerwise play RECIPE",
-            place="data",
-        )
-
-
-def files_of(data: r.Data) -> set[str]:
-    """Every file that this data is read from."""
-    named = [getattr(data, "path", "")]
-    if isinstance(data.split, r.GivenSplit):
-        named += [data.split.validation, data.split.test]
-    return {path for path in named if path not in ("", "none")}
 
 
 class Allowance:

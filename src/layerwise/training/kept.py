@@ -15,11 +15,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import jax
-import jaxlib
 
 from layerwise import files
 from layerwise.errors import LayerwiseError
@@ -72,7 +72,7 @@ class Kept:
             compiled = lowered.compile()
         if path and not hits:  # what JAX has read from its own files can be run, but not be written again
             _write(path, compiled)
-            _sweep(path.parent, kind)
+            _sweep(path, kind)
         return compiled
 
 
@@ -88,7 +88,7 @@ def _made_of() -> tuple[Any, ...]:
     device, config = jax.devices()[0], _config()
     return (
         [(name, stat.st_mtime_ns, stat.st_size) for name, stat in sources],
-        (jax.__version__, jaxlib.__version__, device.platform, device.device_kind, jax.device_count()),
+        (jax.__version__, version("jaxlib"), device.platform, device.device_kind, jax.device_count()),
         (config.jax_enable_x64, os.environ.get("XLA_FLAGS")),
         (platform.machine(), platform.node(), _instructions()),
     )
@@ -134,11 +134,11 @@ def _write(path: Path, compiled: Any) -> None:
         files.write(path, hashlib.sha256(content).digest() + content)
 
 
-def _sweep(folder: Path, kind: str) -> None:
+def _sweep(latest: Path, kind: str) -> None:
     """Remove what older versions have kept of the same program."""
-    for path in folder.glob(f"{kind}-*.program"):
+    for path in latest.parent.glob(f"{kind}-*.program"):
         with contextlib.suppress(OSError):
-            if time.time() - path.stat().st_mtime > OLD:
+            if path != latest and time.time() - path.stat().st_mtime > OLD:
                 path.unlink()
 
 

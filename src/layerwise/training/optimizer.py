@@ -4,14 +4,16 @@ An optimizer is made inside the compiled program from the arrays of `Hyper`, so 
 baked in. It gives a direction; the step multiplies it by the rate of the moment.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
-import optax
 from jaxtyping import Array, Float, Int
 
 from layerwise.recipe import records as r
 from layerwise.training.hyper import Hyper
+
+if TYPE_CHECKING:
+    import optax
 
 DEFAULT_RATES: dict[type, float] = {
     r.Sgd: 0.03,
@@ -26,12 +28,14 @@ DEFAULT_RATES: dict[type, float] = {
 }
 
 
-def optimizer(kind: type[r.Optimizer], hyper: Hyper, memory: int = 0) -> optax.GradientTransformationExtraArgs:
+def optimizer(kind: type[r.Optimizer], hyper: Hyper, memory: int = 0) -> "optax.GradientTransformationExtraArgs":
     """The Optax transformation that turns gradients into an unscaled direction to *subtract*.
 
     L-BFGS (with `memory` past steps) is the exception: its update is scaled by its line search and
     has its sign already.
     """
+    import optax  # takes a fifth of a second, which what is played with need not wait for
+
     law: Any
     if kind is r.Sgd:
         law = optax.identity()

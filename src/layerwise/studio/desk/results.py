@@ -11,9 +11,9 @@ from layerwise.inspection import diagnose, subject
 from layerwise.progress import wording
 from layerwise.recipe import Recipe, load, to_toml
 from layerwise.recipe import records as r
+from layerwise.studio.allowed import files_of
 from layerwise.studio.desk import charts, shelf
 from layerwise.studio.desk.workspace import Workspace
-from layerwise.studio.security import files_of
 from layerwise.tasks.intervals import Interval
 from layerwise.training.folder import Folder
 from layerwise.training.padded import LAYERS, UNITS

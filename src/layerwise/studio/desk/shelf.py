@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from layerwise.progress import wording
+from layerwise.studio.allowed import UPLOAD
 from layerwise.studio.desk.courses import small
 from layerwise.studio.desk.uploads import owners_name
-from layerwise.studio.security import UPLOAD
 from layerwise.tuning.listing import Record, read
 
 SORTS = ("when", "name", "kind", "status", "score", "length", "seconds")

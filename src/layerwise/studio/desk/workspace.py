@@ -16,7 +16,7 @@ from layerwise import files
 from layerwise.errors import DataError, LayerwiseError, RunError
 from layerwise.recipe import Recipe
 from layerwise.recipe import records as r
-from layerwise.studio.security import UPLOAD
+from layerwise.studio.allowed import UPLOAD
 from layerwise.tuning.listing import check_removable, read
 
 NAME_BYTES = 200

@@ -22,7 +22,7 @@ A lesson is a Markdown file whose head, between two lines of +++, is TOML:
     ## Answer begins what is shown afterwards.
 
 A lecturer's file cannot do more than a page can: its HTML and pictures are not drawn, its links lead to views
-of the page, or out to the web in a window of their own, and its recipes pass `security.check_data`.
+of the page, or out to the web in a window of their own, and its recipes pass `allowed.check_data`.
 """
 
 import re
@@ -38,9 +38,9 @@ from msgspec import Meta
 from layerwise.errors import DataError, LayerwiseError, RecipeError
 from layerwise.recipe import Recipe, load, plain, to_toml
 from layerwise.recipe.wording import Place, nearest
+from layerwise.studio.allowed import check_data
 from layerwise.studio.games.session import DEFAULT
 from layerwise.studio.school.sharing import merged
-from layerwise.studio.security import check_data
 
 BYTES = 64 << 10  # of a lesson's file
 FILES = 100  # of a lecturer's that are read

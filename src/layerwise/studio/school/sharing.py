@@ -11,7 +11,7 @@ differs from the one before, or which weight was given which value. `start` is t
 where it is another than the recipe's.
 
 A link is written by whoever likes to. It can do nothing that a page cannot do anyway: its recipes pass
-`security.check_data`, its edits are those of the page, and how long it is, how much it unpacks to, how many edits
+`allowed.check_data`, its edits are those of the page, and how long it is, how much it unpacks to, how many edits
 it has and how many steps it leads to are bounded. It starts no run.
 """
 
@@ -26,10 +26,10 @@ from msgspec import Meta
 
 from layerwise.errors import RecipeError
 from layerwise.recipe import Recipe, load, plain
+from layerwise.studio.allowed import UPLOAD, check_data, files_of
 from layerwise.studio.games.session import DEFAULT, Session
 from layerwise.studio.games.way import Way, onward
 from layerwise.studio.history.journal import Journal, Typed
-from layerwise.studio.security import UPLOAD, check_data, files_of
 
 LETTERS, EDITS = 8192, 256  # of a link's state, and changes on the way
 MOST_LETTERS, MOST_EDITS = 64 << 10, 1024  # the same of what is read: a page comes back to more than it shares

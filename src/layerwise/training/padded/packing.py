@@ -106,13 +106,15 @@ def table(dataset: Dataset, weight: Float32[np.ndarray, " rows"], objective: Obj
             padded_y[: len(y), 0] = y[rows]
     heavy[: len(x)] = weight[rows]
     train, validation = dataset.train.size, dataset.validation.size
-    spread = np.full((2, room.width), np.nan, np.float32)
+    spread = _floats(2, room.width)
+    spread[:] = np.nan
     for number, part in enumerate((padded_y[:train], padded_y[train : train + validation])):
         if len(part):
             spread[number] = len(part) * part.var(axis=0, dtype=np.float64)
-    columns = (np.ascontiguousarray(padded_x.T), np.ascontiguousarray(padded_y.T))
+    x_columns, y_columns = (_floats(room.width, room.rows) for _ in range(2))
+    x_columns[:], y_columns[:] = padded_x.T, padded_y.T
     placed: Table = jax.device_put(
-        Table(padded_x, padded_y, heavy, *columns, spread, _integer(train), _integer(validation))
+        Table(padded_x, padded_y, heavy, x_columns, y_columns, spread, _integer(train), _integer(validation))
     )
     return placed
 
