@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from layerwise.cli import main, playing
-from layerwise.studio import app
+from layerwise.errors import StorageError
+from layerwise.studio import app, front
 
 PROGRAM = "import sys; from layerwise.cli import main; sys.exit(main())"
 
@@ -59,6 +60,30 @@ def test_from_start_to_ctrl_c(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
+def test_the_page_is_there_before_the_rest_and_ends_by_ctrl_c(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", PROGRAM, "play", "--port", "0", "--no-browser"]
+    with subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            address = process.stdout.readline().strip()
+            parts = urlsplit(address)
+            line = http.client.HTTPConnection(parts.netloc, timeout=30)
+            line.request("GET", f"{parts.path}?{parts.query}")
+            answer = line.getresponse()
+            cookie = {"Cookie": str(answer.getheader("set-cookie")).split(";")[0]}
+            answer.read()
+            line.request("GET", "/static/main.js", headers=cookie)
+            assert b"import" in line.getresponse().read()
+            line.close()
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert (process.returncode, out) == (0, "")
+    assert err.splitlines()[-1] == "done: the Studio is closed" and "Traceback" not in err
+
+
 # ── here, with a server that ends at once ───────────────────────────────────────────────────────
 
 
@@ -75,7 +100,7 @@ class Ended:
 @pytest.fixture
 def ended(monkeypatch: pytest.MonkeyPatch) -> Ended:
     server = Ended()
-    monkeypatch.setattr(app, "server", lambda _: server)
+    monkeypatch.setattr(front, "server", lambda *_: server)
     return server
 
 
@@ -170,6 +195,17 @@ def test_a_package_that_is_missing_is_named(
     assert "the package uvicorn" in err and "pip install" in err and ended.ports == []
 
 
+def test_what_cannot_be_loaded_ends_it_in_words(
+    ended: Ended, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def failing(*_: Any) -> None:
+        raise StorageError("the workspace is a folder that can be read", received="a broken disk", remedy="another")
+
+    monkeypatch.setattr(app, "Studio", failing)
+    assert main(["play", "--no-browser", "--port", "0"]) == 2
+    assert "received: a broken disk" in capsys.readouterr().err
+
+
 def test_help_does_not_import_the_server() -> None:
     code = "import sys; from layerwise.cli import main; main(['play', '--help']); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
@@ -179,5 +215,5 @@ def test_help_does_not_import_the_server() -> None:
 @pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="needs a list of what is open")
 def test_the_port_is_free_again_after_a_mistake(capsys: pytest.CaptureFixture[str]) -> None:
     before = len(os.listdir("/proc/self/fd"))
-    assert main(["play", "digits", "--port", "0"]) == 2
+    assert main(["play", "perceptron-xor", "--port", "0"]) == 2
     assert len(os.listdir("/proc/self/fd")) <= before
