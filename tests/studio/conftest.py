@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import jax
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
@@ -128,6 +129,18 @@ class Served:
         address = f"ws://{self.host}/ws"
         more: dict[str, Any] = {"origin": own, "compression": None, "proxy": None, "max_size": None}
         return connect(address, additional_headers={k: v for k, v in sent.items() if v}, **more)
+
+
+_compiled: list[str] = []
+jax.monitoring.register_event_duration_secs_listener(
+    lambda event, _, **more: _compiled.append(event) if event == "/jax/core/compile/backend_compile_duration" else None
+)
+
+
+@pytest.fixture
+def compiled() -> list[str]:
+    """An event for each program that was compiled so far, or fetched from JAX's files."""
+    return _compiled
 
 
 def ready(application: Any) -> Future[Any]:

@@ -267,7 +267,7 @@ class Api:
         name = request.path_params["name"]
 
         def go_on() -> None:
-            security.check_training(self.workspace.relative(self.jobs.recipe(name)), self._launched)
+            allowed.check_training(self.workspace.relative(self.jobs.recipe(name)), self._launched)
             self.jobs.resume(name)
 
         await self._aside(go_on)

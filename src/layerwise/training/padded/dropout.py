@@ -1,7 +1,6 @@
 """Which units dropout left out of a step: as all that is random, it follows from the seed and the step."""
 
 from functools import lru_cache
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float, Float32, Int
 
 from layerwise.nets import noise
-from layerwise.training.compile import options
+from layerwise.training.kept import Kept
 from layerwise.training.padded.records import BATCH, Settings, Shape, Table
 
 
@@ -21,27 +20,29 @@ def left_out(
     Dropout draws anew for every row. Zeros where there is none, or where no step was made yet.
     """
     batch, last = int(settings.batch_size), step - 1
-    if not float(settings.hyper.dropout) > 0 or last < 0:
+    if last < 0:
         return np.zeros(np.shape(shape.units), np.float32)
     rows = int(table.train_rows)
     first = last % -(-rows // batch) * batch
     real = np.int32(min(batch, rows - first))
-    drawn = _program()(shape.units, seed, np.int32(last), np.float32(settings.hyper.dropout), real)
+    # Without dropout, too, so that nothing is left to be compiled when it is turned on.
+    drawn = _program(np.shape(shape.units))(shape.units, seed, np.int32(last), np.float32(settings.hyper.dropout), real)
     return np.array(drawn, np.float32)
 
 
-@lru_cache(maxsize=1)
-def _program() -> Any:
-    def shares(
-        units: Float[Array, "layers units"], seed: noise.Key, step: Array, rate: Array, rows: Int[Array, ""]
-    ) -> Float[Array, "layers units"]:
-        key = noise.stream(noise.stream(seed, 2), step)
-        real = (jnp.arange(BATCH) < rows)[:, None]
+@lru_cache
+def _program(room: tuple[int, int]) -> Kept:
+    return Kept(_shares, tiny=True)
 
-        def of(number: Array) -> Array:
-            out = noise.uniform(noise.stream(key, 2 * (number + 1) + 2), (BATCH, units.shape[1])) < rate
-            return jnp.sum(out & real, axis=0) / rows
 
-        return jax.vmap(of)(jnp.arange(units.shape[0])) * units
+def _shares(
+    units: Float[Array, "layers units"], seed: noise.Key, step: Array, rate: Array, rows: Int[Array, ""]
+) -> Float[Array, "layers units"]:
+    key = noise.stream(noise.stream(seed, 2), step)
+    real = (jnp.arange(BATCH) < rows)[:, None]
 
-    return jax.jit(shares, compiler_options=options(tiny=True))
+    def of(number: Array) -> Array:
+        out = noise.uniform(noise.stream(key, 2 * (number + 1) + 2), (BATCH, units.shape[1])) < rate
+        return jnp.sum(out & real, axis=0) / rows
+
+    return jax.vmap(of)(jnp.arange(units.shape[0])) * units
