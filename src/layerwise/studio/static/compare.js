@@ -1,10 +1,12 @@
 // Two settings side by side, from one seed: both networks, both surfaces, one chart, and the weights that parted.
 
+import { along, levels, names, rounded, steps } from "./axis.js";
 import { token } from "./color.js";
 import { best, latest } from "./curve.js";
 import { $, count, h, put, short } from "./dom.js";
 import { beginning, editor, SETTINGS, wordsOf } from "./differences.js";
 import { index, Mini } from "./mini.js";
+import { paper, sideOf } from "./paper.js";
 import { boundary, part, scatter, surface } from "./surface.js";
 
 const SIDES = ["A", "B"];
@@ -91,17 +93,9 @@ function adder(app) {
 
 // ── drawing ─────────────────────────────────────────────────────────────────────────────────────
 
-function sized(canvas, square = false) {
-  const scale = window.devicePixelRatio || 1;
-  const wide = Math.round(canvas.clientWidth * scale);
-  const high = square ? wide : Math.round(canvas.clientHeight * scale);
-  if (canvas.width !== wide || canvas.height !== high) Object.assign(canvas, { width: wide, height: high });
-  return [wide, high, scale];
-}
-
 function output(state, { canvas, points }, which) {
   const { frame, scene, view } = state;
-  const [side] = sized(canvas, true);
+  const side = sideOf(canvas);
   if (!side) return;
   const [, n, , outputs] = frame.surface.shape;
   const field = { n, outputs, values: part(frame.surface, which), shades: part(frame.shades, which) };
@@ -134,50 +128,32 @@ function curves(state) {
   return [state.frame.curve, state.frame.other].map((section, which) => read(state, section, which));
 }
 
-// The next round number.
-function rounded(value) {
-  const power = 10 ** Math.floor(Math.log10(value));
-  return power * [1, 1.2, 1.6, 2, 3, 4, 6, 8, 10].find((step) => step * power >= 0.999 * value);
-}
-
 function drawChart(app, lines) {
   const { state } = app;
-  const [, , scale] = sized(chart);
-  const { clientWidth: width, clientHeight: height } = chart;
-  if (!width || !height) return;
-  const pen = chart.getContext("2d");
-  pen.setTransform(scale, 0, 0, scale, 0, 0);
-  pen.clearRect(0, 0, width, height);
-  const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
-  const family = getComputedStyle(document.body).fontFamily;
-  pen.font = `${0.857 * rem}px ${family}`;
+  const sheet = paper(chart);
+  if (!sheet) return;
+  const { pen, width, height, rem } = sheet;
   const all = lines.flatMap(({ rows }) => rows.map(([, value]) => value)).sort((a, b) => a - b);
   const first = Math.max(...lines.map(({ rows }) => rows[0]?.[1] ?? 0), 0.1);
-  const top = rounded(Math.min(all.at(-1) ?? 1, 4 * first) || 1);
+  const scale = rounded(0, Math.min(all.at(-1) ?? 1, 4 * first) || 1);
   const [left, right, high, low] = [2.4 * rem, width - 9.5 * rem, 0.6 * rem, height - 1.5 * rem];
   const end = Math.max(state.end, 1);
   const x = (step) => left + ((right - left) * step) / end;
-  const y = (value) => low - ((low - high) * Math.min(top, Math.max(0, value))) / top;
-  pen.lineWidth = 1;
-  pen.strokeStyle = token("--line");
-  pen.fillStyle = token("--ink3");
-  pen.textBaseline = "middle";
-  for (const part of [0, 0.5, 1]) {
-    pen.beginPath();
-    pen.moveTo(left, Math.round(y(part * top)) + 0.5);
-    pen.lineTo(right, Math.round(y(part * top)) + 0.5);
-    pen.stroke();
-    pen.textAlign = "right";
-    pen.fillText((part * top).toFixed(top < 0.2 ? 3 : 2), left - 0.5 * rem, y(part * top));
-  }
-  pen.textBaseline = "top";
-  pen.textAlign = "left";
-  pen.fillText("0", left, low + 0.4 * rem);
-  pen.textAlign = "right";
+  const y = (value) => low - ((low - high) * Math.min(scale.to, Math.max(0, value))) / scale.to;
+  levels(sheet, steps(scale), y, left, right);
   const epochs = Math.floor(end / state.scene.steps_per_epoch);
-  pen.fillText(`${count(epochs)} epoch${epochs === 1 ? "" : "s"}`, right, low + 0.4 * rem);
+  along(sheet, left, right, low, "0", `${count(epochs)} epoch${epochs === 1 ? "" : "s"}`);
   lines.forEach((line, which) => trace(pen, line, which, state.step, x, y, rem));
-  ends(pen, lines, right, y, rem, family, low);
+  const ends = lines.map(({ now, best }, which) => now && { at: y(now[1]), parts: said(which, now, best) });
+  names(sheet, ends.filter(Boolean), right, low);
+}
+
+// The name of a line with its loss, and its lowest.
+function said(which, now, best) {
+  return [
+    [`${SIDES[which]} ${short(now[1])}`, "--ink", "600"],
+    [` best ${short(best[1])}`, "--ink2", ""],
+  ];
 }
 
 function trace(pen, { rows, best }, which, step, x, y, rem) {
@@ -202,30 +178,6 @@ function trace(pen, { rows, best }, which, step, x, y, rem) {
   pen.fillStyle = token("--background");
   pen.fill();
   pen.stroke();
-}
-
-// Names and losses at the lines' ends; the two keep apart.
-function ends(pen, lines, right, y, rem, family, low) {
-  const labels = lines
-    .map(({ now, best }, which) => now && { which, at: y(now[1]), value: now[1], best: best[1] })
-    .filter(Boolean)
-    .sort((a, b) => a.at - b.at);
-  if (labels.length === 2 && labels[1].at - labels[0].at < 1.3 * rem) {
-    const middle = Math.min(low - 0.7 * rem, (labels[0].at + labels[1].at) / 2);
-    [labels[0].at, labels[1].at] = [middle - 0.65 * rem, middle + 0.65 * rem];
-  }
-  pen.textAlign = "left";
-  pen.textBaseline = "middle";
-  for (const { which, at, value, best } of labels) {
-    pen.fillStyle = token("--ink");
-    pen.font = `600 ${0.857 * rem}px ${family}`;
-    const said = `${SIDES[which]} ${short(value)}`;
-    pen.fillText(said, right + 0.7 * rem, at);
-    const width = pen.measureText(said).width;
-    pen.font = `${0.857 * rem}px ${family}`;
-    pen.fillStyle = token("--ink2");
-    pen.fillText(` best ${short(best)}`, right + 0.7 * rem + width, at);
-  }
 }
 
 function figures({ scene }, lines) {

@@ -1,42 +1,21 @@
 // The curves: validation in thick ink, training thin; named at their ends, the best epoch dotted, what lies
 // ahead of the cursor faded, and the branch that was left dotted.
 
+import { along, levels, names, rounded, steps } from "./axis.js";
 import { best, latest } from "./curve.js";
 import { token } from "./color.js";
 import { $, count, h, short } from "./dom.js";
+import { paper } from "./paper.js";
+import { chosen, tabs } from "./tabs.js";
 
-let canvas, pen, tabs;
+let canvas, pen, choices;
 
 export function setup(app) {
   canvas = h("canvas", { role: "img", "aria-label": "Curves of training and validation" });
-  pen = canvas.getContext("2d");
-  tabs = ["loss", "accuracy"].map((figure) =>
-    h(
-      "button",
-      { role: "tab", "data-figure": figure, onclick: () => app.view({ figure }) },
-      figure === "loss" ? "Loss" : "Accuracy",
-    ),
-  );
-  const list = h("div", { class: "tabs", role: "tablist", "aria-label": "Curves" }, ...tabs);
-  list.addEventListener("keydown", (event) => {
-    if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
-    event.preventDefault();
-    const next = tabs.find((tab) => tab !== document.activeElement);
-    next.click();
-    next.focus();
-  });
-  $("curves").append(list, h("div", { class: "chart" }, canvas));
+  const words = { loss: "Loss", accuracy: "Accuracy" };
+  choices = tabs({ label: "Curves", name: "figure", words, choose: (figure) => app.view({ figure }) });
+  $("curves").append(choices.list, h("div", { class: "chart" }, canvas));
   new ResizeObserver(app.changed).observe(canvas);
-}
-
-// Round values from zero, or just below the lowest, to beyond the highest.
-function axis(low, high) {
-  const span = high - Math.min(0, low) || 1;
-  const raw = span / 2;
-  const power = 10 ** Math.floor(Math.log10(raw));
-  const by = [1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10].map((k) => k * power).find((step) => step >= 0.97 * raw);
-  const from = low < 0 ? -by : 0;
-  return { by, from, to: from + by * Math.ceil((high - from) / by - 0.03) };
 }
 
 // Of a curve's rows, the columns drawn: { rows, at(row, column) }.
@@ -77,7 +56,7 @@ function line(lines, part, x, y, from, to) {
 
 function frameOf(state, rem, width, height) {
   const lines = read(state);
-  const scale = axis(...range(state, lines));
+  const scale = rounded(...range(state, lines));
   const [left, right, top, bottom] = [2.4 * rem, width - 6 * rem, 1.5 * rem, height - 1.5 * rem];
   const { ghost, steps_per_epoch: per } = state.scene;
   // The line that was left gives a young branch room to be seen beside it.
@@ -88,33 +67,6 @@ function frameOf(state, rem, width, height) {
     bottom -
     ((bottom - top) * (Math.min(scale.to, Math.max(scale.from, value)) - scale.from)) / (scale.to - scale.from);
   return { lines, scale, x, y, end, left, right, top, bottom };
-}
-
-function grid({ scale, y, left, right, bottom }, rem, epochs) {
-  pen.lineWidth = 1;
-  pen.strokeStyle = token("--line");
-  pen.fillStyle = token("--ink3");
-  pen.textAlign = "right";
-  pen.textBaseline = "middle";
-  const digits = Math.max(
-    1,
-    Math.min(
-      4,
-      -Math.floor(Math.log10(scale.by) + 1e-9) + ((scale.by / 10 ** Math.floor(Math.log10(scale.by))) % 1 > 0.01),
-    ),
-  );
-  for (let value = scale.from; value <= scale.to + 1e-9; value += scale.by) {
-    pen.beginPath();
-    pen.moveTo(left, Math.round(y(value)) + 0.5);
-    pen.lineTo(right, Math.round(y(value)) + 0.5);
-    pen.stroke();
-    pen.fillText(value.toFixed(digits).replace("-", "−"), left - 0.5 * rem, y(value));
-  }
-  pen.textBaseline = "top";
-  pen.textAlign = "left";
-  pen.fillText("0", left, bottom + 0.4 * rem);
-  pen.textAlign = "right";
-  pen.fillText(epochs, right, bottom + 0.4 * rem);
 }
 
 function ghost(state, plot) {
@@ -166,59 +118,41 @@ function point(state, plot, rem, now) {
   pen.fill();
 }
 
-// A value at a line's end with its name; the two keep apart.
-function ends(state, plot, rem, now) {
+// A value at a line's end with its name.
+function ends(state, plot, sheet, now) {
   if (!now) return;
   const accuracy = state.view.figure !== "loss";
   const said = (value) =>
     accuracy && state.scene.kind !== "quantities" ? `${(100 * value).toFixed(0)} %` : short(value);
-  const labels = [
-    [accuracy ? now.figure : now.validation, "val.", "--ink", "600 "],
-    [accuracy ? now.trainFigure : now.train, "train", "--ink2", ""],
+  const found = [
+    [accuracy ? now.figure : now.validation, " val.", "--ink", "600"],
+    [accuracy ? now.trainFigure : now.train, " train", "--ink2", ""],
   ]
     .filter(([value]) => Number.isFinite(value))
-    .map(([value, ...rest]) => [plot.y(value), value, ...rest]);
-  if (labels.length === 2 && Math.abs(labels[0][0] - labels[1][0]) < 1.2 * rem) {
-    const middle = Math.min(plot.bottom - 0.6 * rem, (labels[0][0] + labels[1][0]) / 2);
-    const lower = labels[0][0] > labels[1][0] ? 0 : 1;
-    labels[lower][0] = middle + 0.6 * rem;
-    labels[1 - lower][0] = middle - 0.6 * rem;
-  }
-  pen.textAlign = "left";
-  pen.textBaseline = "middle";
-  const family = getComputedStyle(document.body).fontFamily;
-  for (const [at, value, name, color, weight] of labels) {
-    pen.fillStyle = token(color);
-    pen.font = `${weight}${0.857 * rem}px ${family}`;
-    pen.fillText(said(value), plot.right + 0.7 * rem, at);
-    const width = pen.measureText(said(value)).width;
-    pen.font = `${0.857 * rem}px ${family}`;
-    pen.fillText(` ${name}`, plot.right + 0.7 * rem + width, at);
-  }
+    .map(([value, name, color, weight]) => ({
+      at: plot.y(value),
+      parts: [
+        [said(value), color, weight],
+        [name, color, ""],
+      ],
+    }));
+  names(sheet, found, plot.right, plot.bottom);
 }
 
 export function scene({ state }) {
-  tabs[1].textContent = state.scene.kind === "quantities" ? "R²" : "Accuracy";
-  for (const tab of tabs) {
-    const on = tab.dataset.figure === state.view.figure;
-    tab.setAttribute("aria-selected", on);
-    tab.tabIndex = on ? 0 : -1;
-  }
+  choices.tabs[1].textContent = state.scene.kind === "quantities" ? "R²" : "Accuracy";
+  chosen(choices.tabs, (tab) => tab.dataset.figure === state.view.figure);
 }
 
 export function paint({ state }) {
-  const scale = window.devicePixelRatio || 1;
-  const { clientWidth: width, clientHeight: height } = canvas;
-  if (!width || !height) return;
-  const [wide, high] = [Math.round(width * scale), Math.round(height * scale)];
-  if (canvas.width !== wide || canvas.height !== high) Object.assign(canvas, { width: wide, height: high });
-  pen.setTransform(scale, 0, 0, scale, 0, 0);
-  pen.clearRect(0, 0, width, height);
-  const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
-  pen.font = `${0.857 * rem}px ${getComputedStyle(document.body).fontFamily}`;
+  const sheet = paper(canvas);
+  if (!sheet) return;
+  const { rem, width, height } = sheet;
+  pen = sheet.pen;
   const plot = frameOf(state, rem, width, height);
   const epochs = Math.floor(state.end / state.scene.steps_per_epoch);
-  grid(plot, rem, `${count(epochs)} epoch${epochs === 1 ? "" : "s"}`);
+  levels(sheet, steps(plot.scale), plot.y, plot.left, plot.right);
+  along(sheet, plot.left, plot.right, plot.bottom, "0", `${count(epochs)} epoch${epochs === 1 ? "" : "s"}`);
   ghost(state, plot);
   const now = latest(state);
   let cursor = 0;
@@ -239,5 +173,5 @@ export function paint({ state }) {
   pen.globalAlpha = 1;
   point(state, plot, rem, now);
   peak(state, plot, rem);
-  ends(state, plot, rem, now);
+  ends(state, plot, sheet, now);
 }

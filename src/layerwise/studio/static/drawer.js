@@ -3,6 +3,7 @@
 import { $, count, h, put, short } from "./dom.js";
 import * as distributions from "./distributions.js";
 import { shapeOf } from "./shape.js";
+import { chosen, tabs } from "./tabs.js";
 
 const TABS = { numbers: "Back-propagation", distributions: "Distributions", recipe: "Recipe" };
 const STILL = 250; // ms that training stands still before the sheet is asked for again
@@ -15,26 +16,8 @@ let shown = null; // what the numbers were drawn from
 let rewritten = ""; // what the command and the program were written for
 
 export function setup(app) {
-  const tabs = Object.entries(TABS).map(([key, words]) =>
-    h(
-      "button",
-      {
-        role: "tab",
-        id: `tab-${key}`,
-        "aria-controls": "drawer-body",
-        "data-drawer": key,
-        onclick: () => app.view({ drawer: app.state.view.drawer === key ? "" : key }),
-      },
-      words,
-    ),
-  );
-  const list = h("div", { class: "tabs", role: "tablist", "aria-label": "Drawer" }, ...tabs);
-  list.addEventListener("keydown", (event) => {
-    const way = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (!way) return;
-    event.preventDefault();
-    tabs[(tabs.indexOf(document.activeElement) + way + tabs.length) % tabs.length].focus();
-  });
+  const choose = (key) => app.view({ drawer: app.state.view.drawer === key ? "" : key });
+  const { list } = tabs({ label: "Drawer", name: "drawer", words: TABS, choose, panel: "drawer-body" });
   $("drawer").append(
     h(
       "div",
@@ -297,11 +280,8 @@ function fill(toml) {
 
 export function scene(app) {
   const { view, scene } = app.state;
-  for (const tab of $("drawer").querySelectorAll("[role=tab]")) {
-    const on = tab.dataset.drawer === view.drawer;
-    tab.setAttribute("aria-selected", on);
-    tab.tabIndex = on || (!view.drawer && tab.dataset.drawer === "numbers") ? 0 : -1;
-  }
+  const all = [...$("drawer").querySelectorAll("[role=tab]")];
+  chosen(all, (tab) => tab.dataset.drawer === view.drawer, view.drawer ? null : all[0]);
   $("drawer-close").hidden = !view.drawer;
   $("drawer-body").hidden = !view.drawer;
   shown = null;

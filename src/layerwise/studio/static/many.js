@@ -1,16 +1,19 @@
 // Many networks that learn at once: a dot for each on the axis of losses, and what each says over both inputs,
 // the best first. While they learn every one keeps its place; at rest they are sorted.
 
+import { logarithmic } from "./axis.js";
 import { token } from "./color.js";
 import { $, h, put, short } from "./dom.js";
 import { open } from "./games.js";
+import { paper, sideOf } from "./paper.js";
 import * as search from "./search.js";
 import { boundary, part, scatter, surface } from "./surface.js";
+import { chosen, tabs } from "./tabs.js";
 
 const MODES = { start: "initial weights", rate: "learning rate", search: "search" };
 const STATES = ["in a good minimum", "stuck", "halted", "still learning"];
 
-let tabs, title, dots, grid;
+let choices, title, dots, grid;
 let lanes = []; // { button, canvas, loss, name }
 let order = []; // of the lanes, as they stand
 let places = []; // of the dots: [x, y]
@@ -20,23 +23,11 @@ let pointsOf = "";
 
 export function setup(app) {
   title = h("h2", {}, h("span", { class: "what" }), h("span"));
-  tabs = Object.entries(MODES).map(([vary, words]) => {
-    const tab = h("button", { role: "tab", "data-vary": vary, onclick: () => app.view({ vary }) }, words);
-    return tab;
-  });
-  const list = h("div", { class: "tabs", role: "tablist", "aria-label": "What is varied" }, ...tabs);
-  list.addEventListener("keydown", (event) => {
-    const way = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (!way) return;
-    event.preventDefault();
-    const next = tabs[(tabs.indexOf(document.activeElement) + way + tabs.length) % tabs.length];
-    next.click();
-    next.focus();
-  });
+  choices = tabs({ label: "What is varied", name: "vary", words: MODES, choose: (vary) => app.view({ vary }) });
   dots = h("canvas", { role: "img", "aria-label": "Losses of all" });
   grid = h("div", { class: "lanes", role: "group", "aria-label": "Networks, the best first: arrows walk, Enter opens one" });
   $("many").append(
-    h("header", {}, title, list),
+    h("header", {}, title, choices.list),
     h("div", { class: "crowd" }, h("div", { class: "dots" }, dots), grid),
     search.made(app),
   );
@@ -155,16 +146,9 @@ function pointsAt(state, side) {
 }
 
 function drawDots(losses) {
-  const scale = window.devicePixelRatio || 1;
-  const { clientWidth: width, clientHeight: height } = dots;
-  if (!width || !height) return;
-  const [wide, high] = [Math.round(width * scale), Math.round(height * scale)];
-  if (dots.width !== wide || dots.height !== high) Object.assign(dots, { width: wide, height: high });
-  const pen = dots.getContext("2d");
-  pen.setTransform(scale, 0, 0, scale, 0, 0);
-  pen.clearRect(0, 0, width, height);
-  const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
-  pen.font = `${0.857 * rem}px ${getComputedStyle(document.body).fontFamily}`;
+  const sheet = paper(dots);
+  if (!sheet) return;
+  const { pen, width, height, rem } = sheet;
   const base = height - 1.6 * rem;
   pen.strokeStyle = token("--edge");
   pen.lineWidth = 1;
@@ -194,7 +178,7 @@ function axis(pen, [low, top], x, base, width, rem) {
   pen.fillText("bad minima", width, base + 0.4 * rem);
   pen.textAlign = "center";
   let last = said[0] + 1.5 * rem;
-  for (const value of ticks(Math.exp(low), Math.exp(top))) {
+  for (const value of logarithmic(Math.exp(low), Math.exp(top))) {
     const [at, text] = [x(value), String(Number(value.toPrecision(2)))];
     const half = pen.measureText(text).width / 2;
     if (at - half < last || at + half > width - said[1] - 1.5 * rem) continue;
@@ -202,15 +186,6 @@ function axis(pen, [low, top], x, base, width, rem) {
     pen.fillRect(Math.round(at), base, 1, 0.3 * rem);
     pen.fillText(text, at, base + 0.4 * rem);
   }
-}
-
-function ticks(low, top) {
-  const found = [];
-  for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(top)); power++) {
-    const steps = top / low > 300 ? [1] : top / low > 8 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 6, 8];
-    for (const step of steps) found.push(step * 10 ** power);
-  }
-  return found.filter((value) => value >= low && value <= top);
 }
 
 // Dots that would lie on another stand on it.
@@ -249,11 +224,7 @@ export function scene(app) {
   if (!shown(app)) return;
   const { state } = app;
   const { scene, view } = state;
-  for (const tab of tabs) {
-    const on = tab.dataset.vary === view.vary;
-    tab.setAttribute("aria-selected", on);
-    tab.tabIndex = on ? 0 : -1;
-  }
+  chosen(choices.tabs, (tab) => tab.dataset.vary === view.vary);
   $("many").dataset.vary = view.vary;
   if (view.vary === "search") search.scene(app);
   const searching = view.vary === "search";
@@ -270,7 +241,7 @@ export function paint(app) {
   if (state.scene.game !== "many" || !state.frame.losses || !lanes.length) return;
   const losses = lossesOf(state);
   sort(state);
-  const side = Math.round(lanes[0].canvas.clientWidth * (window.devicePixelRatio || 1));
+  const side = sideOf(lanes[0].canvas);
   if (!side) return;
   pointsAt(state, side);
   lanes.forEach((_, lane) => picture(state, lane, side));

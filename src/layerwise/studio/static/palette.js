@@ -2,6 +2,7 @@
 
 import { h } from "./dom.js";
 import { draft, kindOf } from "./draft.js";
+import { arrows, chosen } from "./tabs.js";
 import { colorsOf, mark } from "./toys.js";
 
 const TOOLS = { point: "Point", spray: "Spray", erase: "Erase" };
@@ -21,7 +22,7 @@ export function palette(app, { stop, clear, takeBack }) {
       h("button", { role: "radio", "data-tool": tool, onclick: () => choose(app, { tool }) }, words),
     ),
   );
-  arrows(tools);
+  arrows(tools, "radio");
   back = h("button", { class: "quiet", id: "pen-undo", onclick: () => takeBack(app) }, "undo");
   const empty = h("button", { class: "quiet", id: "pen-clear", onclick: () => clear(app) }, "clear");
   const done = h("button", { id: "pen-done", onclick: () => stop(app) }, "Done");
@@ -37,20 +38,6 @@ export function palette(app, { stop, clear, takeBack }) {
 function choose(app, what) {
   Object.assign(draft, what);
   app.changed();
-}
-
-// Arrows walk a group of radios and choose.
-function arrows(group) {
-  group.addEventListener("keydown", (event) => {
-    const way = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-    const all = [...group.querySelectorAll("[role=radio]")];
-    const at = all.indexOf(event.target);
-    if (!way || at < 0) return;
-    event.preventDefault();
-    const next = all[(at + way + all.length) % all.length];
-    next.click();
-    next.focus();
-  });
 }
 
 function sign(k) {
@@ -72,7 +59,7 @@ function classes(app) {
     ),
   );
   const group = h("div", { class: "tools", role: "radiogroup", "aria-label": "Class" }, ...buttons);
-  arrows(group);
+  arrows(group, "radio");
   const more = h(
     "button",
     { class: "round dashed", "aria-label": "Another class", title: "Another class", onclick: () => another(app) },
@@ -118,11 +105,8 @@ export function showPalette(app) {
     shown = wanted;
     targets.replaceChildren(...(draft.classes.length ? classes(app) : value(app)));
   }
-  const chosen = (button, on) => {
-    button.setAttribute("aria-checked", on);
-    button.tabIndex = on ? 0 : -1;
-  };
-  targets.querySelectorAll("[role=radio]").forEach((button, k) => chosen(button, k === draft.target));
-  for (const button of tools.children) chosen(button, button.dataset.tool === draft.tool);
+  const all = [...targets.querySelectorAll("[role=radio]")];
+  chosen(all, (button) => all.indexOf(button) === draft.target);
+  chosen([...tools.children], (button) => button.dataset.tool === draft.tool);
   back.disabled = !app.state.undo.length;
 }

@@ -1,8 +1,10 @@
 // A race of searches: a grid, random draws and Bayesian search on one surface, trial by trial, and the best so far.
 
+import { along, levels, names } from "./axis.js";
 import { token } from "./color.js";
 import { $, h, put, short } from "./dom.js";
 import { open } from "./games.js";
+import { paper, sideOf } from "./paper.js";
 import { raster } from "./surface.js";
 
 const NAMES = {
@@ -155,16 +157,9 @@ function trials(pen, side, frame, search) {
 // ── the best so far ─────────────────────────────────────────────────────────────────────────────
 
 function drawChart({ frame, scene }) {
-  const scale = window.devicePixelRatio || 1;
-  const { clientWidth: width, clientHeight: height } = chart;
-  if (!width || !height) return;
-  const [wide, high] = [Math.round(width * scale), Math.round(height * scale)];
-  if (chart.width !== wide || chart.height !== high) Object.assign(chart, { width: wide, height: high });
-  const pen = chart.getContext("2d");
-  pen.setTransform(scale, 0, 0, scale, 0, 0);
-  pen.clearRect(0, 0, width, height);
-  const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
-  pen.font = `${0.857 * rem}px ${getComputedStyle(document.body).fontFamily}`;
+  const sheet = paper(chart);
+  if (!sheet) return;
+  const { width, height, rem } = sheet;
   const [left, right, top, low] = [3.2 * rem, width - 9 * rem, 0.8 * rem, height - 1.6 * rem];
   const made = frame.best.shape[1];
   const known = [...frame.best.values].filter((value) => Number.isFinite(value) && value > 0);
@@ -172,26 +167,14 @@ function drawChart({ frame, scene }) {
   const span = Math.log(most / least) || 1;
   const x = (trial) => left + ((right - left) * trial) / Math.max(1, scene.trials - 1);
   const y = (value) => low - 4 - ((low - 4 - top) * Math.log(value / least)) / span;
-  pen.strokeStyle = token("--line");
-  pen.fillStyle = token("--ink3");
-  pen.textBaseline = "middle";
-  for (const value of known.length ? [most, least] : []) {
-    pen.beginPath();
-    pen.moveTo(left, Math.round(y(value)) + 0.5);
-    pen.lineTo(right, Math.round(y(value)) + 0.5);
-    pen.stroke();
-    pen.textAlign = "right";
-    pen.fillText(String(Number(value.toPrecision(2))), left - 0.5 * rem, y(value));
-  }
-  pen.textBaseline = "top";
-  pen.textAlign = "left";
-  pen.fillText("1", left, low + 0.3 * rem);
-  pen.textAlign = "right";
-  pen.fillText(`${scene.trials} trials`, right, low + 0.3 * rem);
-  lines(pen, frame, scene, { made, x, y, right, low, rem });
+  const text = (value) => [value, String(Number(value.toPrecision(2)))];
+  levels(sheet, known.length ? [most, least].map(text) : [], y, left, right);
+  along(sheet, left, right, low, "1", `${scene.trials} trials`);
+  lines(sheet, frame, scene, { made, x, y, right, low });
 }
 
-function lines(pen, frame, scene, { made, x, y, right, low, rem }) {
+function lines(sheet, frame, scene, { made, x, y, right, low }) {
+  const { pen } = sheet;
   const labels = [];
   scene.methods.forEach((name, search) => {
     const values = frame.best.values.subarray(search * made, (search + 1) * made);
@@ -208,16 +191,10 @@ function lines(pen, frame, scene, { made, x, y, right, low, rem }) {
     });
     pen.stroke();
     const last = values.at(-1);
-    if (Number.isFinite(last)) labels.push({ name, value: last, at: y(last) });
+    if (Number.isFinite(last)) labels.push({ at: y(last), parts: [[`${short(last)} ${name}`, "--ink", ""]] });
   });
   pen.setLineDash([]);
-  labels.sort((a, b) => a.at - b.at);
-  labels.forEach((label, i) => i && (label.at = Math.max(label.at, labels[i - 1].at + 1.25 * rem)));
-  const too = (labels.at(-1)?.at ?? 0) - low;
-  pen.textAlign = "left";
-  pen.textBaseline = "middle";
-  pen.fillStyle = token("--ink");
-  for (const { name, value, at } of labels) pen.fillText(`${short(value)} ${name}`, right + 0.7 * rem, at - Math.max(0, too));
+  names(sheet, labels, right, low);
 }
 
 // ── the part ────────────────────────────────────────────────────────────────────────────────────
@@ -235,9 +212,8 @@ export function paint({ state }) {
   if (!frame.trials || !$("many").clientWidth) return;
   const made = frame.trials.shape[1];
   panels.forEach(({ canvas, best }, search) => {
-    const side = Math.round(canvas.clientWidth * (window.devicePixelRatio || 1));
+    const side = sideOf(canvas);
     if (!side) return;
-    if (canvas.width !== side) Object.assign(canvas, { width: side, height: side });
     const pen = canvas.getContext("2d");
     pen.clearRect(0, 0, side, side);
     ground(pen, side, frame);

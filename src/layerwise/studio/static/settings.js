@@ -3,6 +3,7 @@
 import { $, h, plainNumber, put, typed } from "./dom.js";
 import * as digit from "./digit.js";
 import { stop, ways } from "./pen.js";
+import { arrows, chosen } from "./tabs.js";
 import { drawToy, TOYS } from "./toys.js";
 
 const RATES = [
@@ -183,22 +184,11 @@ function toys(app) {
     );
   });
   group.append(...buttons);
-  group.addEventListener("keydown", (event) => {
-    const way = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-    if (!way) return;
-    event.preventDefault();
-    const next = buttons[(buttons.indexOf(document.activeElement) + way + buttons.length) % buttons.length];
-    next.focus();
-    next.click();
-  });
+  arrows(group, "radio");
   controls.push({
     show: ({ data }) => {
-      const chosen = data.kind === "toy" ? data.name : null;
-      buttons.forEach((button, i) => {
-        const on = button.dataset.toy === chosen;
-        button.setAttribute("aria-checked", on);
-        button.tabIndex = on || (!chosen && i === 0) ? 0 : -1;
-      });
+      const now = data.kind === "toy" ? data.name : null;
+      chosen(buttons, (button) => button.dataset.toy === now, now ? null : buttons[0]);
     },
   });
   return group;
