@@ -82,7 +82,7 @@ def test_the_bar_begins_with_the_oldest_step_that_can_be_gone_back_to(opened: Op
         }"""
     )
     bar = page.page.locator("#scrub")
-    page.page.wait_for_function("document.querySelector('#scrub').getAttribute('aria-valuemin') === '6'")
+    page.page.wait_for_function("() => document.querySelector('#scrub').getAttribute('aria-valuemin') === '6'")
     box = bar.bounding_box()
     page.page.mouse.click(box["x"] + 0.5 * box["width"], box["y"] + box["height"] / 2)
     page.until("state.step === 8")

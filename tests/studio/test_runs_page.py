@@ -227,6 +227,28 @@ def test_a_table_is_played_with_and_trained_on(workspace: Workspace, opened: Ope
     assert [path.parent for path in workspace.root.rglob("recipe.toml")] == [workspace.runs / "-flowers-1"]
 
 
+def test_two_columns_of_many_are_played_with(workspace: Workspace, opened: Opened, tmp_path: Path) -> None:
+    file = tmp_path / "leaves.csv"
+    rows = (f"{i % 7},{i % 5},{i % 3},{'long' if i % 7 > 3 else 'short'}\n" for i in range(60))
+    file.write_text("a,b,c,kind\n" + "".join(rows))
+    page = opened()
+    page.page.set_input_files("#own-table", file)
+    page.page.wait_for_selector("#own-ways [value=all]:checked")
+    page.page.select_option("#own-ways [data-axis='0']", "c")
+    page.page.focus("#own-ways [data-axis='1']")
+    page.page.select_option("#own-ways [data-axis='1']", "a")
+    assert page.page.is_checked("#own-ways [value=two]") and grave(page) == []
+    assert page.page.evaluate("document.activeElement.dataset.axis") == "1"  # whoever chooses stays there
+    assert "Play takes 2 inputs; training takes every row and 3 inputs." in page.page.inner_text("#own-said")
+    page.page.click("#own-play")
+    page.until("state.scene.recipe.data.kind === 'table' && state.scene.plane.over.length === 2")
+    assert page.state("[state.scene.inputs, state.scene.plane.over]") == [["a", "c"], ["c", "a"]]
+    page.page.set_input_files("#own-table", file)
+    page.page.wait_for_selector("#own-ways [value=all]:checked")
+    page.page.check("[aria-label='Predict c']")
+    assert page.page.locator("#own-ways [data-axis='0'] option").all_inner_texts() == ["a", "b", "kind"]
+
+
 def test_a_file_that_is_no_table_is_told_in_words(workspace: Workspace, opened: Opened, tmp_path: Path) -> None:
     page = opened()
     (tmp_path / "junk.csv").write_bytes(b"PK\3\4" + bytes(500))

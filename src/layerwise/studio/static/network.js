@@ -39,7 +39,9 @@ function geometry(board, counts, { inputs, waiting }) {
   const pitch = Math.min(room / tallest, 1.5 * size + numbers);
   const across = (width - left - right - size) / (counts.length - 1);
   // Inputs that are not used wait below the others, which move up or together where that takes room.
-  const below = narrow ? 0 : waiting * CHIP * rem;
+  // Where they find no room beside pictures of that size they are left out: the head above opens all inputs.
+  const chipped = !narrow && waiting > 0 && (room - waiting * CHIP * rem) / counts[0] >= 1.06 * size;
+  const below = chipped ? waiting * CHIP * rem : 0;
   const inputPitch = Math.min(pitch, (room - below) / counts[0]);
   const used = counts[0] * inputPitch;
   const middle = Math.min(room / 2, room - below - used / 2);
@@ -52,7 +54,7 @@ function geometry(board, counts, { inputs, waiting }) {
   // Where there is little room between two layers, links are thinner, and a word under a unit has no place.
   thickness = Math.max(0.35, Math.min(1, (across - size) / (8 * rem)));
   const chipsAt = { x: left + size / 2, y: top + middle + used / 2 };
-  return { width, height, rem, size, at, narrow, chipsAt, tight: pitch - size < 1.2 * rem };
+  return { width, height, rem, size, at, narrow, chipsAt, chipped, tight: pitch - size < 1.2 * rem };
 }
 
 function curve(a, b, half) {
@@ -166,7 +168,7 @@ function build(app) {
   const waiting = unused(app.state.scene).length;
   const { units: picked, links: strongest, of } = app.state.scene.drawn;
   const seen = picked.map((units) => units.length);
-  const { width, height, size, at, rem, narrow, chipsAt, tight } = geometry(board, seen, { inputs, waiting });
+  const { width, height, size, at, rem, narrow, chipsAt, chipped, tight } = geometry(board, seen, { inputs, waiting });
   const drawing = svg("svg", { class: "links", width, height, "aria-hidden": "true" });
   const [lines, hits] = [svg("g"), svg("g")];
   const block = isBlock(app.state.scene);
@@ -211,7 +213,7 @@ function build(app) {
       said ? leftOutWords(said, column < spots.length ? spots[column] : null) : "",
     ),
     group,
-    ...(narrow || !waiting ? [] : [chips(app, chipsAt.x, chipsAt.y)]),
+    ...(chipped ? [chips(app, chipsAt.x, chipsAt.y)] : []),
     h("div", { id: "hint", hidden: true }),
   );
   if (!narrow && outputs === 1)

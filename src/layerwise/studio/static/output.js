@@ -3,6 +3,7 @@
 import { token } from "./color.js";
 import { latest } from "./curve.js";
 import { $, count, h, put } from "./dom.js";
+import { sideOf } from "./paper.js";
 import { boundary, scatter, spot, surface } from "./surface.js";
 import { colorsOf, mark } from "./toys.js";
 
@@ -28,9 +29,13 @@ export function setup(app) {
       { class: "under" },
       h("div", { class: "axes", id: "axes" }),
       h("span", { class: "legend", id: "legend" }),
-      tick("validation", "val.", "Show the validation points"),
-      testTick(app),
-      tick("discrete", "discrete", "One color a class, without degrees"),
+      h(
+        "span",
+        { class: "ticks-of-output" },
+        tick("validation", "val.", "Show the validation points"),
+        testTick(app),
+        tick("discrete", "discrete", "One color a class, without degrees"),
+      ),
     ),
     h("div", { id: "curves" }),
     h("div", { class: "figures", id: "figures" }),
@@ -47,9 +52,7 @@ function testTick(app) {
 }
 
 function resize() {
-  const scale = window.devicePixelRatio || 1;
-  side = Math.round(canvas.clientWidth * scale);
-  if (canvas.width !== side) Object.assign(canvas, { width: side, height: side });
+  side = sideOf(canvas);
 }
 
 // ── points ──────────────────────────────────────────────────────────────────────────────────────

@@ -22,6 +22,8 @@ let chooser = null;
 let table = null; // what the server said of it
 let target = "";
 let inputs = new Set();
+let way = "all"; // what Play takes: all of the inputs, or two
+let pair = []; // those two
 
 export function setup(all) {
   app = all;
@@ -76,6 +78,7 @@ async function send(file) {
   }
   target = likely(table.look.columns);
   inputs = new Set(table.look.columns.filter((one) => one.taken && one.name !== target).map((one) => one.name));
+  way = inputs.size > table.played_inputs ? "two" : "all";
   draw();
 }
 
@@ -139,6 +142,7 @@ function draw() {
         h("tbody", {}, ...look.columns.map(line)),
       ),
     ),
+    h("div", { id: "own-ways", role: "radiogroup", "aria-label": "Play with" }),
     h("p", { class: "soft", id: "own-said", role: "status" }),
     h(
       "div",
@@ -148,8 +152,9 @@ function draw() {
       h("button", { class: "quiet", onclick: () => dialog.close() }, "Close"),
     ),
   );
+  $("own-ways").replaceChildren(...ways());
   tell();
-  $(inputs.size > table.played_inputs ? "own-train" : "own-play").focus();
+  $(way === "two" ? "own-train" : "own-play").focus();
 }
 
 function line(column) {
@@ -172,6 +177,7 @@ function line(column) {
     if (before?.taken) inputs.add(before.name);
     target = name;
     for (const box of dialog.querySelectorAll("[data-input]")) box.checked = inputs.has(box.dataset.input);
+    $("own-ways").replaceChildren(...ways());
     tell();
   });
   use.addEventListener("change", () => {
@@ -190,24 +196,73 @@ function line(column) {
   );
 }
 
+// What Play takes: all of the inputs, or two of them, each on an axis. Made anew where another column is predicted.
+function ways() {
+  const usable = table.look.columns.filter((one) => one.taken && one.name !== target);
+  if (usable.length <= 2) {
+    way = "all";
+    return [];
+  }
+  const order = [...usable.filter((one) => one.kind === "numeric"), ...usable].map((one) => one.name);
+  pair = [...new Set([...pair.filter((name) => order.includes(name)), ...order])].slice(0, 2);
+  const radios = ["all", "two"].map((value) => {
+    const pick = h("input", { type: "radio", name: "own-way", value, checked: way === value });
+    pick.addEventListener("change", () => choose(value));
+    return pick;
+  });
+  const lists = [0, 1].map((axis) => axisList(usable, axis));
+  const choose = (value) => {
+    way = value;
+    for (const pick of radios) pick.checked = pick.value === way;
+    lists.forEach((list, axis) => (list.value = pair[axis]));
+    tell();
+  };
+  lists.forEach((list, axis) =>
+    list.addEventListener("change", () => {
+      const other = pair[1 - axis] === list.value ? pair[axis] : pair[1 - axis]; // a column is on one axis only
+      pair = axis ? [other, list.value] : [list.value, other];
+      choose("two");
+    }),
+  );
+  choose(way);
+  const on = lists.map((list, axis) => h("label", {}, axis ? "↑" : "→", h("span", { class: "menu" }, list)));
+  return [
+    h("label", { class: "check" }, radios[0], "Play with all ticked inputs, over the plane of their first two principal components"),
+    h("div", { class: "two" }, h("label", { class: "check" }, radios[1], "Play with two"), ...on),
+  ];
+}
+
+function axisList(usable, axis) {
+  const words = axis ? "Vertical axis" : "Horizontal axis";
+  const options = usable.map(({ name }) => h("option", { value: name }, name));
+  return h("select", { "aria-label": words, "data-axis": String(axis) }, ...options);
+}
+
+// What Play takes of the table.
+function played() {
+  return way === "two" ? pair : [...inputs].filter((name) => name !== target);
+}
+
 // What can be done with what is chosen, before it is tried.
 function tell() {
   const taken = [...inputs].filter((name) => name !== target);
   const rows =
     table.look.rows > table.played_rows ? `${count(table.played_rows)} of its rows, drawn at random, and ` : "";
+  const many = played().length;
   const room =
-    taken.length > table.played_inputs
-      ? `Playing has room for ${table.played_inputs} inputs: leave some out, or train for real.`
+    many > table.played_inputs
+      ? `Playing has room for ${table.played_inputs} inputs: leave some out, play with two, or train for real.`
       : "";
-  const plays = `Play takes ${rows}${taken.length === 1 ? "one input" : `${taken.length} inputs`}; training takes every row.`;
+  const counted = (number) => (number === 1 ? "one input" : `${number} inputs`);
+  const plays = `Play takes ${rows}${counted(many)}; training takes every row and ${counted(taken.length)}.`;
   $("own-said").textContent = taken.length ? room || plays : "Choose at least one input.";
   $("own-train").disabled = !taken.length;
-  $("own-play").disabled = !taken.length || taken.length > table.played_inputs;
+  $("own-play").disabled = !many || many > table.played_inputs;
   for (const box of dialog.querySelectorAll("[data-input]")) box.disabled = box.dataset.input === target;
 }
 
-async function recipe(what) {
-  const left_out = table.look.columns.map((one) => one.name).filter((name) => name !== target && !inputs.has(name));
+async function recipe(what, taken) {
+  const left_out = table.look.columns.map((one) => one.name).filter((name) => name !== target && !taken.includes(name));
   try {
     return await ask("POST", `uploads/${part(table.path.split("/").pop())}/${what}`, { target, left_out });
   } catch (problem) {
@@ -217,10 +272,11 @@ async function recipe(what) {
 }
 
 async function play() {
-  const found = await recipe("play");
+  const found = await recipe("play", played());
   if (!found) return;
   const answer = await app.recipe(found.toml);
   if (answer) {
+    if (way === "two") await app.command("plane", { over: pair });
     dialog.close();
     app.view({ page: "playground" });
   } else if (app.state.error) {
@@ -231,7 +287,7 @@ async function play() {
 }
 
 async function train() {
-  const found = await recipe("recipe");
+  const found = await recipe("recipe", [...inputs]);
   if (!found) return;
   dialog.close();
   prepare(app, { toml: found.toml, name: table.name.replace(/\.[a-z]+$/i, "") });
