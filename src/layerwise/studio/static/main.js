@@ -137,16 +137,16 @@ function layers() {
 }
 
 // What leads back to here, should the line be cut: asked for after a change, at most once a second.
-let keeping = 0;
+let keeping = false;
 
-function keep() {
-  keeping ||= setTimeout(async () => {
-    const answer = await wire.ask("keep").catch(() => null);
-    keeping = 0;
-    if (!answer) return;
-    state.kept = answer.kept;
-    if (answer.kept.revision !== state.scene.revision) keep();
-  }, KEEPING);
+async function keep() {
+  if (keeping) return;
+  keeping = true;
+  const answer = await wire.ask("keep").catch(() => null);
+  if (answer) state.kept = answer.kept;
+  await new Promise((done) => setTimeout(done, KEEPING));
+  keeping = false;
+  if (answer && answer.kept.revision !== state.scene.revision) keep();
 }
 
 // ── what comes from the server ──────────────────────────────────────────────────────────────────
@@ -284,11 +284,13 @@ const wire = new Wire({
     state.online = true;
     // A new line is a new session: it goes to where this page stands, or to where its address leads.
     const before = again && state.kept;
+    const late = before && before.revision !== state.scene.revision && state.scene.toml; // changed since
     if (state.kept) state.kept.revision = -1; // of the line before
     if (before && state.view.page !== "compare" && state.view.page !== "many") before.step = state.step <= before.most ? state.step : 0;
     state.frame = null;
     const answer = before ? await share.follow(app, before) : await follow();
     if (!answer) await command("hello");
+    else if (late && late !== answer.scene.toml && !answer.scene.way) await command("recipe", { toml: late });
   },
   down: () => {
     state.online = false;

@@ -22,17 +22,19 @@ export function draw(say) {
 }
 
 function made(name, say) {
+  const doing = (act) => () => act(name).catch((problem) => say(sentences(problem)));
   const parts = {
     bar: h("progress", { max: 1, value: 0, "aria-label": `${name}: how far` }),
     at: h("span", { class: "at" }),
     figures: h("span", { class: "figures-now" }),
     left: h("span", { class: "left" }),
-    on: h("button", { onclick: () => goOn(name).catch((problem) => say(sentences(problem))) }, "Go on"),
-    button: h("button", { onclick: () => stop(name).catch((problem) => say(sentences(problem))) }),
   };
-  parts.line = h("div", { class: "job", "data-job": name }, h("b", { class: "name" }, name), ...Object.values(parts));
-  $("jobs").append(parts.line);
-  return parts;
+  const button = h("button", { onclick: doing(stop) });
+  const on = h("button", { onclick: doing(goOn) }, "Go on");
+  const acts = h("span", { class: "acts" }, button, on);
+  const line = h("div", { class: "job", "data-job": name }, h("b", { class: "name" }, name), ...Object.values(parts), acts);
+  $("jobs").append(line);
+  return { ...parts, line, button, on };
 }
 
 function show({ line, bar, at, figures, left, on, button }, job) {
