@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from layerwise.recipe import load, plain, to_toml
 from layerwise.studio import protocol
 from layerwise.studio.games.session import Session
-from layerwise.studio.games.way import SLICE, Pace
 from layerwise.studio.picture import frames
 from layerwise.studio.player import Out, Player
 from layerwise.studio.school import sharing
@@ -419,25 +418,6 @@ def test_long_messages_are_refused() -> None:
     long = json.dumps({"id": 1, "do": "recipe", "toml": "#" * protocol.MESSAGE_BYTES})
     with pytest.raises(ValueError, match="a message has up to"):
         protocol.decoded(long)
-
-
-# ── the length of a call ────────────────────────────────────────────────────────────────────────
-
-
-@pytest.mark.parametrize("a_step", [1e-6, 7e-6, 1e-4, 1e-3])
-def test_calls_come_to_take_their_time(a_step: float) -> None:
-    pace = Pace()
-    for _ in range(30):
-        pace.learn(pace.batches, pace.batches * a_step)
-    assert 0.9 < pace.batches * a_step / SLICE <= 1.0 or pace.batches == 16
-
-
-def test_one_slow_call_does_not_count_for_much() -> None:
-    pace = Pace()
-    for seconds in (1e-9, 10.0):
-        before = pace.batches
-        pace.learn(before, seconds)
-        assert before / 2 <= pace.batches <= before * 2
 
 
 def test_closing_ends_the_thread_while_it_trains() -> None:

@@ -15,7 +15,7 @@ from layerwise.studio.games.game import Game
 from layerwise.studio.games.pair import Pair
 from layerwise.studio.games.session import Session
 from layerwise.studio.games.settings import changed
-from layerwise.studio.games.way import onward, there
+from layerwise.studio.games.way import SLICE, Pace, onward, there
 
 SMALL: dict[str, Any] = {
     "data": {"kind": "toy", "name": "moons", "n": 60},
@@ -148,3 +148,22 @@ def test_the_page_is_told_the_oldest_step_that_it_can_go_back_to() -> None:
     assert crowd.scene()["oldest"] == max(member.timeline.begin for member in crowd.members) > 0
     crowd.seek(0)
     assert {member.step for member in crowd.members} == {crowd.oldest}
+
+
+# ── the length of a call ────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("a_step", [1e-6, 7e-6, 1e-4, 1e-3])
+def test_calls_come_to_take_their_time(a_step: float) -> None:
+    pace = Pace()
+    for _ in range(30):
+        pace.learn(pace.batches, pace.batches * a_step)
+    assert 0.9 < pace.batches * a_step / SLICE <= 1.0 or pace.batches == 16
+
+
+def test_one_slow_call_does_not_count_for_much() -> None:
+    pace = Pace()
+    for seconds in (1e-9, 10.0):
+        before = pace.batches
+        pace.learn(before, seconds)
+        assert before / 2 <= pace.batches <= before * 2

@@ -21,6 +21,7 @@ from layerwise.nets import noise
 from layerwise.nets.dense import MLP
 from layerwise.recipe import Recipe, Source, load, plain, to_toml
 from layerwise.recipe import records as r
+from layerwise.studio.games.settings import check_numbers
 from layerwise.studio.history.journal import Edit, Journal, Setup, Typed, with_edit
 from layerwise.studio.history.timeline import MEMORY, Arguments, Timeline, carried, parameters_with
 from layerwise.studio.picture import asking, drawing, plane, scores, speech, views
@@ -36,7 +37,6 @@ DEFAULT: dict[str, Any] = {
     "train": {"epochs": 1_000_000, "batch_size": 10, "optimizer": "sgd", "learning_rate": 0.03, "patience": 0},
 }
 SHOWN = 1500  # points of a part
-MOST, LARGEST = (1 << 31) - 1, 3e38  # whole numbers and others
 GHOST = 512  # epochs of the line that was left that are sent
 STATUS = ("running", "finished", "stopped_early", "diverged")
 
@@ -393,7 +393,7 @@ class Session:
     def _checked(self, recipe: Recipe, dataset: Dataset) -> tuple[Resolved, MLP]:
         """The recipe with its data's answers, and its network. Raises `RecipeError` where this is too large to play."""
         resolved = resolve(recipe, dataset)
-        _check_numbers("train", plain(resolved.recipe)["train"])
+        check_numbers("train", plain(resolved.recipe)["train"])
         padded.check(resolved, dataset)
         return resolved, initial(resolved.recipe, resolved.objective, dataset, self.start)
 
@@ -425,18 +425,6 @@ class Session:
             y = target.in_units(y) if isinstance(target, Quantities) else y.astype(np.float64)
             found[part] = self.square.points(rows, y if y.ndim == 1 else y[:, 0])
         return found
-
-
-def _check_numbers(path: str, value: Any) -> None:
-    """Refuse numbers that the program has no room for: int32 and float32. Raises `RecipeError`."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            _check_numbers(f"{path}.{key}", inner)
-    elif isinstance(value, int | float) and abs(value) > (most := MOST if isinstance(value, int) else LARGEST):
-        said = f"{most:,}" if isinstance(value, int) else f"{most:g}"
-        raise RecipeError(
-            f"a number that is played with is up to {said}", received=f"{value:g}", remedy=f"use {path} = 1", place=path
-        )
 
 
 def _same_rows(a: Recipe, b: Recipe) -> bool:

@@ -6,6 +6,8 @@ from typing import Any
 from layerwise.errors import RecipeError
 from layerwise.recipe import Recipe, load, plain, put
 
+MOST, LARGEST = (1 << 31) - 1, 3e38  # whole numbers and others
+
 
 def changed(recipe: Recipe, path: str, value: Any) -> Recipe:
     """A recipe with another value at a path, checked. Raises `RecipeError`.
@@ -33,3 +35,15 @@ def checked(raw: Mapping[str, Any]) -> Recipe:
         return load(raw)
     except RecursionError:
         raise RecipeError("a recipe is not nested that deep", received="too many brackets") from None
+
+
+def check_numbers(path: str, value: Any) -> None:
+    """Refuse numbers that the program has no room for: int32 and float32. Raises `RecipeError`."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            check_numbers(f"{path}.{key}", inner)
+    elif isinstance(value, int | float) and abs(value) > (most := MOST if isinstance(value, int) else LARGEST):
+        said = f"{most:,}" if isinstance(value, int) else f"{most:g}"
+        raise RecipeError(
+            f"a number that is played with is up to {said}", received=f"{value:g}", remedy=f"use {path} = 1", place=path
+        )
