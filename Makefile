@@ -22,9 +22,9 @@ demo: $(READY)
 play: $(READY)
 	@$(BIN)/layerwise play
 
-# Two processes, each with whole files: what one file shares is made once.
+# Two processes, each with whole files: what one file shares is made once. The longest come first (tests/conftest.py).
 test: lint
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(READY)-test
 	@$(BIN)/python -m ruff check

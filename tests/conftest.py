@@ -56,6 +56,23 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"LAYERWISE_DATA names a folder that does not exist: {folder}")
 
 
+# Files that take minutes, the longest first: begun last, one process would wait for the other.
+LONG = (
+    "tests/tuning/test_kills.py",
+    "tests/data/test_malformed.py",
+    "tests/estimators/test_search.py",
+    "tests/test_readme.py",
+    "tests/report/test_pages.py",
+    "tests/training/test_kills.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put long files first; all others stay in their order."""
+    order = {name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: order.get(item.nodeid.partition("::")[0], len(LONG)))
+
+
 def reason_of(report: pytest.TestReport | pytest.CollectReport) -> str | None:
     """Why a test was skipped; None where it was not."""
     if report.outcome != "skipped" or hasattr(report, "wasxfail"):
