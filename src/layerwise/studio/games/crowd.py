@@ -148,7 +148,13 @@ class Crowd(InStep):
         sample = sample_of(task, base.dataset, rows, training_weights(task, base.dataset)[rows])
         arguments = base.timeline.arguments
         return _Subject(
-            base.resolved.objective, sample, rows, arguments.settings, arguments.table, arguments.shape, self._square
+            base.resolved.objective,
+            sample,
+            rows.size,
+            arguments.settings,
+            arguments.table,
+            arguments.shape,
+            self._square,
         )
 
     # ── inside ──────────────────────────────────────────────────────────────────────────────────
@@ -195,11 +201,11 @@ def _rate(recipe: Recipe) -> float:
 
 
 class _Subject(NamedTuple):
-    """What all of them are trained on, and are to say: rows, their table, the network's shape, and the square."""
+    """What all of them are trained on, `rows` of a table that come first in it, and the square that is drawn."""
 
     objective: Objective
     sample: Sample
-    rows: Any
+    rows: int
     settings: padded.Settings
     table: padded.Table
     shape: padded.Shape
@@ -229,7 +235,7 @@ def _framed(view: _View, now: list[Parameters], halted: Any, courses: list[Float
     subject = view.subject
     outputs = subject.objective.outputs
     surfaces = outputs_of(now, subject.shape, subject.square)[:, :, :outputs]
-    said = outputs_of(now, subject.shape, subject.table.x)[:, subject.rows, :outputs]
+    said = outputs_of(now, subject.shape, subject.table.x)[:, : subject.rows, :outputs]
     losses = losses_of(now, subject.shape, subject.settings, subject.table)
     rows = losses.astype(np.float64)
     found = gathered(

@@ -27,7 +27,7 @@ from layerwise.studio.picture.shades import shades, small
 from layerwise.studio.picture.speech import Saying, written
 from layerwise.tasks.objective import Objective
 from layerwise.training import padded
-from layerwise.training.compile import options
+from layerwise.training.kept import Kept
 from layerwise.training.padded import Parameters
 
 APART = 0.1  # two weights further apart than this have parted
@@ -358,7 +358,7 @@ def _in_background(a: Session) -> "Future[Any]":
     states, arguments, there = _stacked([line.state] * 2), _stacked([line.arguments] * 2), _there(a)
 
     def ready() -> Any:
-        program = jax.jit(_watch, compiler_options=options(tiny=True))
+        program = Kept(_watch, tiny=True)
         program(states, arguments, np.full(there.shape, -1, np.int32), there, np.int32(0))
         return program
 

@@ -1,6 +1,6 @@
 """What is drawn of many networks of one shape: what they say, and how well, each in one program for all of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float32
 
-from layerwise.training.compile import options
+from layerwise.training.kept import Kept
 from layerwise.training.padded import Parameters, Settings, Shape, Table
 from layerwise.training.padded.network import outputs
 from layerwise.training.padded.program import evaluate
@@ -17,35 +17,38 @@ from layerwise.training.padded.program import evaluate
 SMALL = 32  # points a side of each one's surface
 
 
-@lru_cache(maxsize=1)
-def _outputs() -> Any:
-    def over(parameters: Parameters, shape: Shape, points: Array) -> Array:
-        return outputs(parameters, shape, points.T).T
+def _outputs(networks: Parameters, shape: Shape, points: Float[Array, "points width"]) -> Array:
+    return jax.vmap(lambda network: outputs(network, shape, points.T).T)(networks)
 
-    return jax.jit(jax.vmap(over, (0, None, None)), compiler_options=options(tiny=True))
+
+def _losses(networks: Parameters, shape: Shape, settings: Settings, table: Table) -> Array:
+    return jax.vmap(lambda network: evaluate(network, shape, settings, table, jnp.bool_(True)).reshape(4))(networks)
+
+
+@lru_cache
+def _program(function: Callable[..., Array], *shapes: tuple[int, ...]) -> Kept:
+    return Kept(function, tiny=True)
 
 
 def outputs_of(
     networks: Sequence[Parameters], shape: Shape, points: Float[Any, "points width"]
 ) -> Float32[np.ndarray, "networks points width"]:
     """What they say at some points, before their link."""
-    found: Float32[np.ndarray, "networks points width"] = np.asarray(_outputs()(_stacked(networks), shape, points))
+    stacked = _stacked(networks)
+    found: Float32[np.ndarray, "networks points width"] = np.asarray(
+        _program(_outputs, stacked.weight.shape, points.shape)(stacked, shape, points)
+    )
     return found
-
-
-@lru_cache(maxsize=1)
-def _losses() -> Any:
-    def both(parameters: Parameters, shape: Shape, settings: Settings, table: Table) -> Array:
-        return evaluate(parameters, shape, settings, table, jnp.bool_(True)).reshape(4)
-
-    return jax.jit(jax.vmap(both, (0, None, None, None)), compiler_options=options(tiny=True))
 
 
 def losses_of(
     networks: Sequence[Parameters], shape: Shape, settings: Settings, table: Table
 ) -> Float32[np.ndarray, "networks 4"]:
     """Each one's training loss and figure, validation loss and figure, as the program evaluates an epoch."""
-    found: Float32[np.ndarray, "networks 4"] = np.asarray(_losses()(_stacked(networks), shape, settings, table))
+    stacked = _stacked(networks)
+    found: Float32[np.ndarray, "networks 4"] = np.asarray(
+        _program(_losses, stacked.weight.shape, table.x.shape)(stacked, shape, settings, table)
+    )
     return found
 
 
