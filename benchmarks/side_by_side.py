@@ -12,6 +12,8 @@ from typing import NamedTuple
 # On some machines these slow NumPy's matrix products down; a benchmark should not start out with a handicap.
 for _name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
     os.environ.pop(_name, None)
+# Nor should modules be parsed anew at each start, which Python does where it is told to keep nothing.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 class Fewer(NamedTuple):

@@ -107,9 +107,10 @@ def _config() -> Any:
 
 
 def _folder() -> Path | None:
-    """Where JAX keeps compiled programs, too."""
+    """Where JAX keeps compiled programs, too; None where it keeps none."""
     config = _config()
-    return Path(config.jax_compilation_cache_dir) if config.jax_compilation_cache_dir else None
+    folder = config.jax_compilation_cache_dir if config.jax_enable_compilation_cache else None
+    return Path(folder) if folder else None
 
 
 def _read(path: Path) -> Any:
