@@ -29,9 +29,9 @@ function message(app) {
     return { strong: "The line to the server is cut.", rest: "Trying again; the page stays as it is." };
   }
   if (state.error) return wrong(app, state.error);
-  if (!scene) return { strong: "", rest: "Connecting." };
+  if (!scene && !state.preparing) return { strong: "", rest: "Connecting." };
   if (state.told) return state.told;
-  if (scene.way) {
+  if (scene?.way) {
     return {
       strong: `Going to step ${count(scene.way)}.`,
       rest: scene.way > state.end ? "Training goes on up to there." : "Training is replayed as it was.",

@@ -32,6 +32,7 @@ const ALONE = new Set([network, output, pen, figures, curves, drawer]); // show 
 const VIEW = { other: '{"train.l2":0.003}', vary: "start", against: "train.l2", draw: "0", page: "playground", theme: "", present: false, discrete: false, validation: true, figure: "loss", drawer: "", lesson: "", run: "", find: "", sort: "when" };
 
 const KEEPING = 1000; // ms
+const SOON = 1500; // ms
 
 export const state = {
   scene: null,
@@ -39,7 +40,7 @@ export const state = {
   step: 0,
   end: 0,
   online: false,
-  preparing: false, // play was asked for, and nothing has moved yet
+  preparing: false, // play was asked for, and nothing has moved yet; or nothing is there to play
   error: null,
   told: null, // what the caption says before the diagnosis speaks again
   row: null, // of the data, whose numbers the drawer shows
@@ -282,6 +283,13 @@ const wire = new Wire({
   },
   up: async (again) => {
     state.online = true;
+    // The first start on a machine compiles what plays and draws.
+    setTimeout(() => {
+      if (!state.scene && state.online) {
+        state.preparing = true;
+        changed();
+      }
+    }, SOON);
     // A new line is a new session: it goes to where this page stands, or to where its address leads.
     const before = again && state.kept;
     const late = before && before.revision !== state.scene.revision && state.scene.toml; // changed since
