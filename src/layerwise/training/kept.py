@@ -110,7 +110,7 @@ def _folder() -> Path | None:
     """Where JAX keeps compiled programs, too; None where it keeps none."""
     config = _config()
     folder = config.jax_compilation_cache_dir if config.jax_enable_compilation_cache else None
-    return Path(folder) if folder else None
+    return Path(folder) if folder and os.path.isabs(folder) else None  # else it is in a bucket
 
 
 def _read(path: Path) -> Any:
