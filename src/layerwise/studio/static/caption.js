@@ -25,6 +25,13 @@ export function scene() {}
 function message(app) {
   const { state } = app;
   const { scene } = state;
+  if (state.refused) {
+    return {
+      strong: "This Studio was started anew.",
+      rest: "Open the address that `layerwise play` shows now: you go on where you were.",
+      alert: true,
+    };
+  }
   if (!state.online && scene) {
     return { strong: "The line to the server is cut.", rest: "Trying again; the page stays as it is." };
   }
@@ -102,11 +109,12 @@ function sentence(text) {
 }
 
 // Say something for a while, before the diagnosis speaks again.
-export function tell(app, strong, rest, busy = false) {
-  const told = { strong, rest, busy };
+export function tell(app, strong, rest, busy = false, { label, act, stays = 6000 } = {}) {
+  const told = { strong, rest, busy, label };
+  if (act) told.act = () => (quiet(app, told), act());
   app.state.told = told;
   app.changed();
-  if (!busy) setTimeout(() => quiet(app, told), 6000);
+  if (!busy) setTimeout(() => quiet(app, told), stays);
   return () => quiet(app, told);
 }
 

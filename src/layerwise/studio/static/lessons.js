@@ -3,6 +3,7 @@
 
 import { ask, sentences } from "./api.js";
 import { $, h, typed } from "./dom.js";
+import { leadsBack } from "./kept.js";
 import { carried } from "./share.js";
 
 const FORWARD = ["play-pause", "batch-on", "epoch-on"]; // what waits for the answer
@@ -23,7 +24,7 @@ let drawn = "";
 const answers = new Map(); // lesson -> { chosen, right } or { skipped }
 
 export function setup(app) {
-  if (carried()) begun = app.state.view.lesson; // a link's own state goes before the lesson's
+  if (carried() || leadsBack()) begun = app.state.view.lesson; // a link's own state goes before the lesson's
   const bar = $("play-pause").parentElement;
   bar.addEventListener("click", (event) => hold(app, event), true); // the keys click here, too
 }

@@ -12,6 +12,7 @@ import { $, close } from "./dom.js";
 import * as drawer from "./drawer.js";
 import * as figures from "./figures.js";
 import * as games from "./games.js";
+import * as kept from "./kept.js";
 import * as keys from "./keys.js";
 import * as lessons from "./lessons.js";
 import * as many from "./many.js";
@@ -27,7 +28,7 @@ import * as time from "./time.js";
 import * as train from "./train.js";
 import { Lost, Wire } from "./wire.js";
 
-const PARTS = [pages, own, train, time, settings, network, output, pen, figures, curves, drawer, caption, compare, many, lessons, runs, share];
+const PARTS = [pages, own, train, time, settings, network, output, pen, figures, curves, drawer, caption, compare, many, lessons, runs, share, kept];
 const ALONE = new Set([network, output, pen, figures, curves, drawer]); // show the playground's one network
 const VIEW = { other: '{"train.l2":0.003}', vary: "start", against: "train.l2", draw: "0", page: "playground", theme: "", present: false, discrete: false, validation: true, figure: "loss", drawer: "", lesson: "", run: "", find: "", sort: "when" };
 
@@ -40,6 +41,7 @@ export const state = {
   step: 0,
   end: 0,
   online: false,
+  refused: false, // by a server that was started anew
   preparing: false, // play was asked for, and nothing has moved yet; or nothing is there to play
   error: null,
   told: null, // what the caption says before the diagnosis speaks again
@@ -144,7 +146,10 @@ async function keep() {
   if (keeping) return;
   keeping = true;
   const answer = await wire.ask("keep").catch(() => null);
-  if (answer) state.kept = answer.kept;
+  if (answer) {
+    state.kept = answer.kept;
+    kept.begun(answer.kept.state);
+  }
   await new Promise((done) => setTimeout(done, KEEPING));
   keeping = false;
   if (answer && answer.kept.revision !== state.scene.revision) keep();
@@ -240,6 +245,27 @@ addEventListener("popstate", async () => {
   if (state.scene) await follow();
 });
 
+// Where the address leads nowhere: back to where the page stood before it was loaded anew, if it stood anywhere.
+async function back() {
+  const { back: before, here } = kept.found();
+  const begun = await command("hello"); // what the launch begins with is kept first
+  if (!before) return begun;
+  if (!here) {
+    kept.offer(app, () => goTo(before, before.toml));
+    return begun;
+  }
+  const answer = await goTo(before, before.toml);
+  if (answer) kept.returned(app);
+  return answer;
+}
+
+// To a state that was kept, and to the recipe that it was changed to since; `late` is "" where it was not.
+async function goTo(before, late) {
+  const answer = await share.follow(app, before);
+  if (late && answer && late !== answer.scene.toml && !answer.scene.way) await command("recipe", { toml: late });
+  return answer;
+}
+
 // Go where the address leads, once: from then on it says how the page shows things, and nothing else.
 async function follow() {
   const link = share.carried();
@@ -292,13 +318,19 @@ const wire = new Wire({
     }, SOON);
     // A new line is a new session: it goes to where this page stands, or to where its address leads.
     const before = again && state.kept;
-    const late = before && before.revision !== state.scene.revision && state.scene.toml; // changed since
+    const late = before && before.revision !== state.scene.revision ? state.scene.toml : ""; // changed since
     if (state.kept) state.kept.revision = -1; // of the line before
     if (before && state.view.page !== "compare" && state.view.page !== "many") before.step = state.step <= before.most ? state.step : 0;
     state.frame = null;
-    const answer = before ? await share.follow(app, before) : await follow();
+    const link = share.carried();
+    if (link) kept.begun("");
+    const answer = before ? await goTo(before, late) : link ? await follow() : await back();
     if (!answer) await command("hello");
-    else if (late && late !== answer.scene.toml && !answer.scene.way) await command("recipe", { toml: late });
+  },
+  refused: (whether) => {
+    if (whether && !state.refused) kept.left(app);
+    state.refused = whether;
+    changed();
   },
   down: () => {
     state.online = false;

@@ -44,7 +44,7 @@ export class Refused extends Error {
 export class Lost extends Error {}
 
 export class Wire {
-  // `heard` has the page's ears: frame(frame), event(message), up(again), down().
+  // `heard` has the page's ears: frame(frame), event(message), up(again), down(), refused(whether).
   constructor(heard) {
     this.heard = heard;
     this.waiting = new Map();
@@ -56,7 +56,10 @@ export class Wire {
   connect() {
     const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`);
     socket.binaryType = "arraybuffer";
+    let opened = false;
     socket.onopen = () => {
+      opened = true;
+      this.heard.refused(false);
       const again = this.tries > 0 || this.number > 0;
       this.tries = 0;
       this.heard.up(again);
@@ -67,9 +70,16 @@ export class Wire {
       this.waiting.clear();
       for (const { reject } of waiting) reject(new Lost("the line was cut"));
       this.heard.down();
+      if (!opened) this.knock();
       setTimeout(() => this.connect(), PATIENCE[Math.min(this.tries++, PATIENCE.length - 1)]);
     };
     this.socket = socket;
+  }
+
+  // A line that did not open may have been refused, which a browser does not tell; so the door is asked.
+  async knock() {
+    const answer = await fetch("/", { cache: "no-store" }).catch(() => null);
+    if (this.socket.readyState !== WebSocket.OPEN) this.heard.refused(answer?.status === 403);
   }
 
   read(data) {

@@ -1,0 +1,51 @@
+"""The way back in a real browser: a page that is loaded anew, and one whose server was started anew."""
+
+from collections.abc import Callable
+from typing import Any
+
+Opened = Callable[..., Any]
+
+
+def says(page: Any, words: str) -> None:
+    page.wait_for_selector(f"#caption p:has-text('{words}')")
+
+
+def test_a_page_that_is_loaded_anew_is_where_it_was_and_can_begin_anew(opened: Opened) -> None:
+    page = opened()
+    page.click('[data-toy="spiral"]')
+    page.click("#play-pause")
+    page.until("state.step > 20")
+    page.page.reload()
+    says(page.page, "You are back where you were")
+    page.settle()
+    assert page.state("state.scene.recipe.data.name") == "spiral"
+    assert page.state("state.step > 20 && !state.scene.playing")
+    page.page.click("#caption button")
+    page.page.wait_for_selector("#data-name:has-text('Moons')")
+    page.settle()
+    assert page.state("state.step") == 0
+    page.page.reload()  # there is nothing to go back to
+    says(page.page, "Initial weights.")
+
+
+def test_a_server_that_was_started_anew_is_told_of_and_gone_on_with(opened: Opened, address: str) -> None:
+    page = opened()
+    lines: list[Any] = []
+    page.page.route_web_socket("**/ws", lambda line: (lines.append(line), line.connect_to_server()))
+    page.page.reload()
+    page.page.wait_for_selector(".place canvas")
+    page.settle()
+    page.click('[data-toy="xor"]')
+    page.page.wait_for_function(
+        "async () => { const { state } = await import('/static/main.js');"
+        " return state.kept?.revision === state.scene.revision; }"
+    )
+    page.context.clear_cookies()  # as are those of the server before
+    lines[0].close()
+    says(page.page, "This Studio was started anew.")
+    other = page.context.new_page()
+    other.goto(address)
+    says(other, "What was played before is kept.")
+    other.click("#caption button")
+    other.wait_for_selector("#data-name:has-text('XOR')")
+    page.complaints.clear()  # the browser's own words of the lines that were refused
