@@ -66,7 +66,7 @@ function ramp(zero, end, reach) {
 }
 
 export function classColors() {
-  return Array.from({ length: 8 }, (_, k) => token(`--class-${k + 1}`));
+  return Array.from({ length: 10 }, (_, k) => token(`--class-${k + 1}`));
 }
 
 function made() {

@@ -30,6 +30,11 @@ function sign(scene, k) {
   return canvas;
 }
 
+// Where names are as short as marks, they stand for themselves.
+function named(scene, k) {
+  return scene.names.every((name) => name.length <= 2) ? scene.names[k] : sign(scene, k);
+}
+
 // Rows are what it is, columns what was said. Without classes, a plot of the truth against what was said.
 function matrix(scene) {
   const classes = scene.names.length;
@@ -37,10 +42,10 @@ function matrix(scene) {
     "thead",
     {},
     h("tr", {}, h("td"), h("th", { scope: "colgroup", colSpan: classes }, "said")),
-    h("tr", {}, h("td"), ...scene.names.map((_, k) => h("th", { scope: "col" }, sign(scene, k)))),
+    h("tr", {}, h("td"), ...scene.names.map((_, k) => h("th", { scope: "col" }, named(scene, k)))),
   );
   cells = scene.names.map(() => scene.names.map(() => h("td", { class: "cell" })));
-  const rows = cells.map((row, k) => h("tr", {}, h("th", { scope: "row" }, sign(scene, k)), ...row));
+  const rows = cells.map((row, k) => h("tr", {}, h("th", { scope: "row" }, named(scene, k)), ...row));
   rows[0].firstChild.dataset.first = "is";
   const caption = h("caption", { class: "unseen" }, "Validation points of each class by what they were taken for");
   return h("table", { class: classes > 4 ? "confusion many" : "confusion" }, caption, head, h("tbody", {}, ...rows));

@@ -95,6 +95,12 @@ export function drawToy(canvas, name) {
 
 // ── the marks of points ─────────────────────────────────────────────────────────────────────────
 
+const A = 0.38; // half the width of a cross's arms
+const CROSS = [[-A, -1.15], [A, -1.15], [A, -A], [1.15, -A], [1.15, A], [A, A], [A, 1.15], [-A, 1.15], [-A, A], [-1.15, A], [-1.15, -A], [-A, -A]];
+const STAR = Array.from({ length: 10 }, (_, k) => {
+  const [far, angle] = [k % 2 ? 0.42 : 1, (Math.PI * k) / 5];
+  return [far * Math.sin(angle), -far * Math.cos(angle)];
+});
 const MARKS = [
   (pen, x, y, r) => pen.arc(x, y, r, 0, 2 * Math.PI),
   (pen, x, y, r) => pen.rect(x - 0.88 * r, y - 0.88 * r, 1.76 * r, 1.76 * r),
@@ -111,6 +117,26 @@ const MARKS = [
       [0, 1],
       [-1, 0],
     ]),
+  (pen, x, y, r) =>
+    polygon(pen, x, y, 1.25 * r, [
+      [0, 1],
+      [0.87, -0.6],
+      [-0.87, -0.6],
+    ]),
+  (pen, x, y, r) => polygon(pen, x, y, r, CROSS),
+  (pen, x, y, r) => polygon(pen, x, y, 1.35 * r, STAR),
+  (pen, x, y, r) => polygon(pen, x, y, r, CROSS.map(([a, b]) => [(a - b) * Math.SQRT1_2, (a + b) * Math.SQRT1_2])),
+  (pen, x, y, r) =>
+    polygon(pen, x, y, 1.1 * r, [
+      [-0.9, -1],
+      [0.9, -1],
+      [-0.9, 1],
+      [0.9, 1],
+    ]),
+  (pen, x, y, r) => {
+    pen.arc(x, y - 0.45 * r, 1.2 * r, 0, Math.PI);
+    pen.closePath();
+  },
 ];
 
 function polygon(pen, x, y, r, corners) {
@@ -118,7 +144,7 @@ function polygon(pen, x, y, r, corners) {
   pen.closePath();
 }
 
-// A path of class k's shape; shapes repeat color, so that neither is needed alone.
+// A path of class k's shape. Each of ten classes has a color and a shape of its own, so that neither is needed alone.
 export function mark(pen, k, x, y, r) {
   pen.beginPath();
   MARKS[k % MARKS.length](pen, x, y, r);
