@@ -96,7 +96,11 @@ def test_a_drawing_from_nothing_is_learned(opened: Opened) -> None:
     sheet = Sheet(page)
     toml = page.state("state.scene.toml")
     page.click("#pen-clear")
-    page.page.wait_for_selector("#pen-hint:has-text('4 more points to begin with')")
+    page.page.wait_for_selector("#pen-hint:has-text('4 more points are missing')")
+    page.page.wait_for_selector("#caption p:has-text('Play waits until there are enough.')")
+    page.press("Space")  # what is shown is not what would be trained on
+    page.press("Shift+ArrowRight")
+    assert page.page.is_hidden("#figures") and page.state("[state.step, state.scene.playing]") == [0, False]
     for place in ((0.2, 0.2), (0.3, 0.3), (0.2, 0.4), (0.3, 0.2)):
         sheet.click(*place)
     page.page.wait_for_selector("#pen-hint:has-text('a second class')")
@@ -120,6 +124,11 @@ def test_points_by_the_keyboard(opened: Opened) -> None:
     page = opened()
     sheet = Sheet(page)
     page.press("2")
+    page.press("3")  # there is no third class, and digits lead to no other view while points are drawn
+    page.page.evaluate("document.activeElement.blur()")
+    page.press("3")
+    page.page.focus("#pen")
+    assert page.state("state.view.page") == "playground"
     for key in ("ArrowRight", "ArrowUp", "ArrowUp", "Enter"):
         page.press(key)
     reach = page.state("state.scene.reach")

@@ -230,6 +230,11 @@ def test_keys(opened: Opened) -> None:
     page.press("Shift+?")
     assert page.page.is_visible("#sheet-of-keys dt:has-text('Space')")
     page.press("Escape")
+    page.click("[aria-label='One unit more in layer 1']")
+    page.page.keyboard.press("Space")  # a control that was clicked leaves it to play
+    page.until("state.scene.playing")
+    assert page.state("state.scene.recipe.network.hidden[0]") == 4
+    page.press("r")
     page.page.focus("#seed")
     page.page.keyboard.type("r5")  # typing is not a command
     assert page.state("state.step") == 0 and page.page.input_value("#seed").endswith("r5")

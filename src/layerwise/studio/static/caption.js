@@ -37,6 +37,7 @@ function message(app) {
   }
   if (state.error) return wrong(app, state.error);
   if (!scene && !state.preparing) return { strong: "", rest: "Connecting." };
+  if (state.lacking) return { strong: `${state.lacking}.`, rest: "Play waits until there are enough." };
   if (state.told) return state.told;
   if (scene?.way) {
     return {

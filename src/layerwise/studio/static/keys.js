@@ -3,6 +3,7 @@
 import { $, close, h } from "./dom.js";
 import { best } from "./curve.js";
 import { PAGES } from "./pages.js";
+import { drawsNow, take } from "./pen.js";
 
 const LIST = [
   ["Space", "play or pause"],
@@ -16,7 +17,7 @@ const LIST = [
   ["D", "drawer"],
   ["P", "present"],
   ["S", "share"],
-  ["1 – 5", "the views"],
+  ["1 – 5", "the views; while drawing, the classes"],
   ["?", "this list"],
   ["Esc", "close"],
 ];
@@ -28,6 +29,13 @@ function typing(target) {
 // A widget that uses arrows, Home and End itself.
 function owns(target) {
   return target.closest("input[type=range], [role=slider], [role=tab], [role=radio], .unit, .lane, input[type=radio]");
+}
+
+// While points are drawn a digit is a class, of those there are; else a view.
+function digit(app, number) {
+  const page = Object.keys(PAGES)[number];
+  if (drawsNow()) take(app, number);
+  else if (page) app.view({ page });
 }
 
 function actions(app) {
@@ -48,7 +56,7 @@ function actions(app) {
     d: () => view({ drawer: state.view.drawer ? "" : "numbers" }),
     p: press("present"),
     s: press("share"),
-    ...Object.fromEntries(Object.keys(PAGES).map((page, i) => [String(i + 1), () => view({ page })])),
+    ...Object.fromEntries(Array.from({ length: 9 }, (_, i) => [String(i + 1), () => digit(app, i)])),
     "?": press("list"),
   };
 }
@@ -61,8 +69,16 @@ export function setup(app) {
   dialog.append(h("h2", {}, "Keys"), h("dl", {}, ...rows), h("button", { onclick: () => dialog.close() }, "Close"));
   $("list").addEventListener("click", () => dialog.showModal());
   const acts = actions(app);
+  let pointed = false; // what has the focus has it by a pointer: Space is not its own
+  let taken = false; // Space, which some browsers press a button with when it is let go
+  document.addEventListener("pointerdown", () => (pointed = true), true);
+  document.addEventListener("keyup", (event) => {
+    if (event.key === " " && taken) event.preventDefault();
+    taken = false;
+  });
   document.addEventListener("keydown", (event) => {
     const { target, key } = event;
+    if (key === "Tab" || key.startsWith("Arrow")) pointed = false;
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     if (key === "Escape" && !dialog.open) {
       if (!close() && app.state.view.drawer) app.view({ drawer: "" });
@@ -72,9 +88,10 @@ export function setup(app) {
     const name =
       event.shiftKey && key.startsWith("Arrow") ? `Shift+${key}` : key.length === 1 ? key.toLowerCase() : key;
     if (ARROWS.includes(name) && owns(target)) return;
-    if (key === " " && target.closest("button, a, input, [role=radio], .unit") && target.id !== "play-pause") return;
+    if (key === " " && !pointed && target.closest("button, a, input") && target.id !== "play-pause") return;
     if (!acts[name]) return;
     event.preventDefault();
+    taken = key === " ";
     if (event.repeat && (name === " " || name.length === 1)) return;
     acts[name]();
   });

@@ -52,6 +52,7 @@ export const state = {
   selected: null, // { layer, unit }
   edits: new Map(), // step -> what was changed there, in words
   drawing: false, // points, by hand
+  lacking: "", // what they lack to be learned, in words
   kept: null, // what leads back to here: { state, step, most, revision }
   undo: [], // how the last changes are taken back, newest last
   view: { ...VIEW, ...fromAddress() },
@@ -281,6 +282,7 @@ function look() {
   root.classList.toggle("present", present);
   root.classList.toggle("opened", tab !== "");
   $("present").setAttribute("aria-pressed", present);
+  if (state.drawing && !["playground", "lessons"].includes(state.view.page)) pen.leave(app);
   forget();
   if (state.scene) for (const part of parts()) part.scene(app);
   changed();

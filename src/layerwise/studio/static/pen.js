@@ -10,6 +10,7 @@ import { colorsOf, mark } from "./toys.js";
 
 const NEAR = 14; // pixels around a point in which the pointer means it
 const FINGER = 22;
+const ONWARD = ["play-pause", "batch-on", "epoch-on"]; // what trains
 const LEAST = 4; // points of a recipe, and most
 const MOST = 1024;
 const BARE = 2; // how far a sheet reaches on which nothing is drawn yet
@@ -46,9 +47,16 @@ async function start(app) {
   canvas.scrollIntoView({ block: "nearest" }); // where settings stand under the page
 }
 
-export function stop(app) {
+// Draw no more; what was not learned is dropped.
+export function leave(app) {
   app.state.drawing = false;
+  if (lacking() && app.state.scene.recipe.data.kind === "points") known = "";
   gesture = cursor = null;
+  hold(app);
+}
+
+export function stop(app) {
+  leave(app);
   app.redraw();
   $("draw")?.focus({ preventScroll: true });
 }
@@ -82,12 +90,36 @@ function adopt({ scene }) {
 // What keeps the points from being learned, in words; "" where nothing does.
 export function lacking() {
   const more = LEAST - draft.points.length;
-  if (more > 0) return `${more} more point${more > 1 ? "s" : ""} to begin with`;
+  if (more > 0) return `${more} more point${more > 1 ? "s are" : " is"} missing`;
   const kinds = new Set(draft.points.map(([, , target]) => target));
-  return draft.classes.length && kinds.size < 2 ? "Points of a second class to begin with" : "";
+  return draft.classes.length && kinds.size < 2 ? "Points of a second class are missing" : "";
+}
+
+// While points are missing what was learned before is no answer to what is shown: it is veiled, and nothing trains.
+function hold(app) {
+  const words = app.state.drawing ? lacking() : "";
+  if (app.state.lacking === words) return;
+  app.state.lacking = words;
+  document.documentElement.classList.toggle("lacking", words !== "");
+  for (const id of ONWARD) $(id).setAttribute("aria-disabled", words !== "");
+  if (words && app.state.scene.playing) app.command("pause");
+}
+
+// A click on what would train goes nowhere then; the keys click here, too.
+function refuse(app, event) {
+  if (app.state.lacking && ONWARD.includes(event.target.closest("button")?.id)) event.stopPropagation();
+}
+
+// Whether points are drawn now, and take class number `k` for the next ones, if there is one.
+export const drawsNow = () => Boolean(canvas?.clientWidth);
+
+export function take(app, k) {
+  if (k < draft.classes.length) draft.target = k;
+  app.changed();
 }
 
 async function send(app) {
+  hold(app);
   app.changed();
   if (lacking()) return;
   const { data, task } = app.state.scene.recipe;
@@ -146,6 +178,7 @@ function puff(app, spot) {
 
 function clear(app) {
   draft.points = [];
+  hold(app);
   app.changed();
 }
 
@@ -159,6 +192,7 @@ function takeBack(app) {
   }
   known = "";
   adopt(app.state);
+  hold(app);
   app.changed();
 }
 
@@ -246,8 +280,6 @@ function key(app, event) {
     if (add(app, cursor) >= 0) send(app);
   } else if (name === "Delete" || name === "Backspace") {
     if (cursor && remove(app, cursor, NEAR)) send(app);
-  } else if (draft.classes.length && Number(name) > 0 && Number(name) <= draft.classes.length) {
-    draft.target = Number(name) - 1;
   } else if (name === "Escape") stop(app);
   else return;
   event.preventDefault();
@@ -268,6 +300,7 @@ export function setup(app) {
   });
   pen = canvas.getContext("2d");
   $("surface").after(canvas);
+  $("play-pause").parentElement.addEventListener("click", (event) => refuse(app, event), true);
   document.querySelector(".output .under").after(palette(app, { stop, clear, takeBack }));
   canvas.addEventListener("pointerdown", (event) => down(app, event));
   canvas.addEventListener("pointermove", (event) => move(app, event));
@@ -287,6 +320,7 @@ export function scene(app) {
   if (state.scene.recipe.data.kind === "toy" && !sending) state.drawing = false; // the change was taken back
   document.documentElement.classList.toggle("drawing", state.drawing);
   canvas.hidden = !state.drawing;
+  hold(app);
   $("draw")?.setAttribute("aria-pressed", state.drawing);
   showPalette(app);
 }
