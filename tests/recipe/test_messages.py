@@ -3,7 +3,7 @@
 import pytest
 
 from layerwise.errors import RecipeError
-from layerwise.recipe import decode, load
+from layerwise.recipe import decode, load, read
 
 TEXT = """\
 # a comment that names epochs = 3
@@ -125,6 +125,14 @@ def test_broken_toml_is_told_with_its_line(tmp_path):
     error = refusal(tmp_path, "trials = 4", "trials = ")
     assert "written in TOML" in error.rule
     assert f"line {line_of('trials')}" in error.received
+
+
+def test_a_text_is_told_by_its_line_as_a_file_is():
+    with pytest.raises(RecipeError) as refused:
+        read(TEXT.replace("l1 = 0.01", "l_1 = 0.01"))
+    assert refused.value.place == f"the recipe, line {line_of('l1 = 0.01')}" and "'l1'" in refused.value.remedy
+    with pytest.raises(RecipeError, match="begins there or before"):
+        read(TEXT.replace("hidden = [8, 4]", "hidden = [8, 4"))
 
 
 @pytest.mark.parametrize(

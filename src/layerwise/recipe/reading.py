@@ -49,6 +49,18 @@ def load(source: Source, settings: Sequence[str] = ()) -> Recipe:
     return decode(raw, place)
 
 
+def read(text: str, name: str = "the recipe") -> Recipe:
+    """The checked recipe of a text in TOML. Raises `RecipeError`, with the line of `name` where that is known."""
+    try:
+        return decode(_simple(tomllib.loads(text)), Place(name, text))
+    except RecipeError:
+        raise
+    except ValueError as error:  # a TOMLDecodeError, or a number of thousands of digits
+        raise _unreadable(error, "TOML") from None
+    except RecursionError:
+        raise RecipeError("a recipe is not nested that deep", received="too many brackets") from None
+
+
 def decode(raw: Mapping[str, Any], place: Place | None = None) -> Recipe:
     """The checked recipe of a plain mapping."""
     place = place or Place()
@@ -230,12 +242,7 @@ def _from_file(path: Path) -> tuple[dict[str, Any], Place]:
     except OSError as error:
         raise RecipeError("the recipe file can be read", received=f"{path}: {error.strerror}") from None
     except ValueError as error:
-        raise RecipeError(
-            "a recipe is written in TOML (or JSON)",
-            received=str(error),
-            remedy="mend that line; `layerwise recipes digits` prints a good example",
-            place=name,
-        ) from None
+        raise _unreadable(error, "TOML (or JSON)", name) from None
     except RecursionError:
         raise RecipeError(
             "a recipe is not nested that deep", received="too many brackets", remedy="mend its brackets", place=name
@@ -244,6 +251,17 @@ def _from_file(path: Path) -> tuple[dict[str, Any], Place]:
         raise RecipeError("a recipe is a table of keys", received=type(raw).__name__, place=name)
     _anchor(raw, path.parent)
     return raw, Place(name, text)
+
+
+def _unreadable(error: ValueError, language: str, place: str = "") -> RecipeError:
+    """What is said of a text that is none. What is not closed is noticed only where something else follows."""
+    before = ", and begins there or before" if str(error).startswith(("Unclosed", "Unterminated")) else ""
+    return RecipeError(
+        f"a recipe is written in {language}",
+        received=f"{error}{before}",
+        remedy="mend that line; `layerwise recipes digits` prints a good example",
+        place=place,
+    )
 
 
 def _anchor(raw: dict[str, Any], folder: Path) -> None:
