@@ -120,7 +120,7 @@ class ToyData(Record, tag_field="kind", tag="toy"):
 
     name: ToyName
     n: Annotated[int, Meta(ge=4, le=10_000_000, description="give at least 4 points")] = 500
-    noise: NonNegative = 0.0
+    noise: Annotated[float, Meta(ge=0, le=10, description="give 0 to 10; 0.05 is 5 % of the figure's size")] = 0.0
     features: Features = ("x1", "x2")
     split: Split = AutoSplit()
 
