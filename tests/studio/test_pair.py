@@ -9,6 +9,8 @@ import pytest
 
 from layerwise.errors import RecipeError
 from layerwise.recipe import Recipe, load
+from layerwise.studio import protocol as p
+from layerwise.studio.games.choice import Games
 from layerwise.studio.games.pair import APART, Pair
 from layerwise.studio.games.session import Session
 from layerwise.studio.games.settings import changed
@@ -138,6 +140,29 @@ def test_one_that_halts_is_named_and_gets_another_chance() -> None:
     assert pair.a.step == pair.b.step == halted
     pair.advance(20)
     assert pair.a.step == pair.b.step == halted + 20
+
+
+def test_where_both_ended_is_told_of_each() -> None:
+    pair = Pair(recipe(epochs=4), {"train.epochs": 2})
+    pair.advance(10**4)
+    found = msgspec.json.decode(sections(pair)["caption"].tobytes())
+    assert pair.status == "finished" and found["strong"].startswith("A ended at epoch 4:")
+    assert found["rest"].startswith("B ended at epoch 2:")
+
+
+def test_the_way_to_many_and_back_keeps_both_as_they_are() -> None:
+    games = Games(Session(recipe()))
+    other = {"train.learning_rate": 0.1}
+    games.go(p.Compare(id=1, other=other))
+    pair = games.now
+    pair.advance(20)
+    games.go(p.Many(id=2, vary="start"))
+    games.go(p.Compare(id=3, other=other))
+    assert games.now is pair and pair.step == 20
+    games.go(p.Playground(id=4))
+    games.session.change(recipe(l2=0.1))
+    games.go(p.Compare(id=5, other=other))
+    assert games.now is not pair and games.now.recipe == recipe(l2=0.1)
 
 
 @pytest.mark.parametrize(

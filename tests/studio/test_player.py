@@ -171,6 +171,7 @@ def test_a_sheet_is_answered(desk: Desk) -> None:
         ("recipe", {"toml": "= 3"}, "TOML"),
         ("recipe", {"toml": "a = " + "[" * 5000}, "deep"),
         ("recipe", {"toml": "layerwise = 99"}, "schema"),
+        ("recipe", {"toml": "layerwise = 1\n[train]\nepoch = 3"}, "train.epoch in line 3"),
         ("recipe", {"toml": "a = 1\x00"}, "TOML"),
         ("recipe", {"toml": "seed = " + "9" * 5000}, "TOML"),
         ("recipe", {"toml": "a." * 30_000 + "a = 1"}, "deep"),

@@ -12,7 +12,8 @@ from layerwise.recipe import records as r
 from layerwise.studio.games.session import DEFAULT, Session
 from layerwise.studio.games.settings import changed
 from layerwise.studio.picture import frames, speech, units
-from layerwise.studio.picture.speech import Moment, Saying, say
+from layerwise.studio.picture.moment import Moment, Saying
+from layerwise.studio.picture.speech import say
 
 SPLIT = {"kind": "random", "validation": 0.3, "test": 0.2}
 
@@ -181,8 +182,10 @@ def test_ends_branches_and_ways_back_are_told() -> None:
     played.advance(3)
     assert said(played)["strong"] == "The first epoch."
     played.advance(500)
-    assert said(played)["strong"] == "Finished after 4 epochs."
-    played.change(changed(played.recipe, "train.epochs", 1000))
+    found = said(played)
+    assert found["strong"] == "Finished after 4 epochs." and found["acts"][0]["label"] == "Train on to epoch 40"
+    played.change(changed(played.recipe, found["acts"][0]["path"], found["acts"][0]["value"]))
+    assert played.status == "running"
     epochs(played, 20)
     played.seek(160)
     assert said(played)["strong"] == "Back at epoch 6."
@@ -210,10 +213,12 @@ def test_without_validation_over_fitting_is_said_to_be_unseen() -> None:
     assert said(played)["rest"] == "Nothing is held out for validation, so over-fitting cannot be seen."
 
 
-def test_without_a_change_a_divergence_halves_the_rate() -> None:
+def test_without_a_change_a_divergence_lowers_the_rate() -> None:
     played = epochs(session(learning_rate=3e38), 3)
     found = said(played)
-    assert found["alert"] and [act["do"] for act in found["acts"]] == ["set"] and found["acts"][0]["value"] == 1.5e38
+    assert found["alert"] and [act["do"] for act in found["acts"]] == ["set"] and found["acts"][0]["value"] == 0.03
+    twice = say(moment([0.5] * 3, status="diverged")._replace(train=r.Train(learning_rate=0.02)))
+    assert twice.acts[0]["label"] == "Halve the learning rate" and twice.acts[0]["value"] == 0.01
 
 
 # ── thresholds ──────────────────────────────────────────────────────────────────────────────────
@@ -224,10 +229,11 @@ def moment(train: list[float], validation: list[float] | None = None, **more: An
     rows = len(train)
     held_out = validation if validation is not None else [math.nan] * rows
     curve = np.column_stack([10.0 * np.arange(1, rows + 1), train, np.ones(rows), held_out, np.ones(rows)])
+    best = min((tuple(row) for row in curve.tolist()), key=lambda row: row[1 if validation is None else 3])
     standing: dict[str, Any] = {
         "status": "running", "step": 10 * rows, "end": 10 * rows, "per_epoch": 10, "best_step": 0, "edits": [],
         "left": None, "curve": curve, "trivial": 1.0, "ailments": np.zeros((6, 8), np.uint8), "widths": (4,),
-        "train": r.Train(learning_rate=0.1), "network": r.Mlp(hidden=(4,)),
+        "train": r.Train(learning_rate=0.1), "network": r.Mlp(hidden=(4,)), "best": best,
     }  # fmt: skip
     return Moment(**{**standing, **more})
 
@@ -239,6 +245,7 @@ def ailing(*places: int, kind: int) -> np.ndarray:
 
 
 FALL = [0.9 - 0.02 * n for n in range(30)]  # to 0.32
+LONG = [0.4 - 0.006 * n for n in range(60)]  # to 0.05
 CASES: dict[str, tuple[Moment, str]] = {
     "rises just enough": (moment(FALL, [0.5] * 20 + [0.61] * 10), "over-fitting"),
     "rises not enough": (moment(FALL, [0.5] * 20 + [0.59] * 10), "learning"),
@@ -261,8 +268,14 @@ CASES: dict[str, tuple[Moment, str]] = {
     "flat, but low": (moment([0.1] * 40), "learned"),
     "slowly falling": (moment([0.4 - 0.001 * n for n in range(40)]), "learning"),
     "known on both": (moment([0.1] * 40, [0.12] * 40), "learned"),
-    "known on one": (moment([0.1] * 40, [0.45] * 40), "learning"),
+    "known on one": (moment([0.1] * 40, [0.45] * 40), "plateau"),
     "by heart": (moment([0.01] * 40, [0.6] * 40), "over-fitting"),
+    "rises a little, for long": (moment(LONG, [0.06] * 10 + [0.08] * 50), "over-fitting"),
+    "rises a little, not for long": (moment(LONG, [0.07] * 25 + [0.06] * 5 + [0.08] * 30), "learned"),
+    "rises by next to nothing": (moment(LONG, [0.006] * 10 + [0.012] * 50), "learned"),
+    "flat on validation, above its best": (moment(LONG, [0.38] * 10 + [0.4] * 50), "stalled"),
+    "flat on validation, not for long": (moment(LONG, [0.4] * 59 + [0.39]), "learning"),
+    "falls on validation": (moment(LONG, [0.9 - 0.01 * n for n in range(60)]), "learning"),
 }
 
 
@@ -270,6 +283,57 @@ CASES: dict[str, tuple[Moment, str]] = {
 def test_each_rule_speaks_beyond_its_threshold_only(at: Moment, rule: str) -> None:
     found = say(at)
     assert isinstance(found, Saying) and found.rule == rule, found
+
+
+def test_only_what_comes_down_is_said_to() -> None:
+    """Of either curve, by the evidence of its last epochs."""
+    falls, stays = [0.9 - 0.01 * n for n in range(30)], [0.45, 0.46] * 15
+    assert say(moment(falls, falls)).rest == "Training and validation loss come down."
+    assert say(moment(falls, stays)).rest == "The training loss comes down, the validation loss does not."
+    assert say(moment(stays, falls)).rest == "The validation loss comes down, the training loss does not."
+    assert say(moment(stays, stays)).rest == "The losses go up and down a little."
+
+
+def test_the_best_epoch_is_the_charts_however_much_its_curve_was_thinned() -> None:
+    """It is none of the rows that are left."""
+    thinned = moment(LONG, [0.2] * 10 + [0.4] * 50, best=(77.0, 0.3, 1.0, 0.19, 1.0))
+    assert say(thinned).strong == "Over-fitting since epoch 7." and say(thinned).acts[0]["step"] == 77
+    early = moment(LONG, [0.5] * 60, status="stopped_early", best_step=80, best=(90.0, 0.3, 1.0, 0.19, 1.0))
+    assert say(early).rest == "Validation was best at epoch 9." and say(early).acts[0]["step"] == 90
+
+
+# ── a network that was changed ──────────────────────────────────────────────────────────────────
+
+
+def test_a_typed_weight_is_told_with_the_losses_of_now() -> None:
+    """As long as no epoch has ended since; and a change of settings is none of the network."""
+    played = epochs(session({"noise": 0.0}, {"hidden": [6, 4]}), 500)
+    assert said(played)["rule"] == "learned"
+    played.type_weight(2, 0, None, 9.0)
+    found = said(played)
+    assert (found["rule"], found["strong"]) == ("change", "A weight was typed in.")
+    loss, accuracy = played.timeline.curve.array()[-1, 3:]
+    assert loss > 1 and accuracy < 0.7 and f"{loss:.2g} in validation" in found["rest"]
+    score = frames.unpacked(played.frame()())[2]["score"]
+    assert score[0, 0] == pytest.approx(accuracy)
+    played.advance(1)
+    assert said(played)["rule"] == "change"
+    epochs(played, 2)
+    assert said(played)["strong"] == "The first epochs since the change."
+    played.change(changed(played.recipe, "train.l2", 0.001))
+    assert said(played)["rule"] == "beginning"
+    played.change(changed(played.recipe, "network.activation", "relu"))
+    assert said(played)["strong"] == "The network was changed."
+
+
+def test_what_was_learned_before_a_change_is_no_evidence_after_it() -> None:
+    """The best epoch was another network's: this one does not over-fit."""
+    played = epochs(session({"noise": 0.0}, {"hidden": [6, 4]}), 500)
+    before = played.step
+    played.type_weight(2, 0, None, 9.0)
+    epochs(played, 6)
+    best = played.timeline.curve.best
+    assert best is not None and best[0] < before and said(played)["rule"] not in ("over-fitting", "learned")
 
 
 # ── units ───────────────────────────────────────────────────────────────────────────────────────

@@ -116,6 +116,37 @@ def test_a_typed_weight_stays_and_the_moments_begin_anew() -> None:
     assert bits(line) == end
 
 
+def test_the_curve_tells_how_well_a_network_does_that_was_typed_in() -> None:
+    """At its step, in the place of what was there, and again after every way back."""
+    line = Timeline(*arguments())
+    line.advance(4 * line.steps_per_epoch)
+    before = line.curve.array()
+    line.edit(parameters=parameters_with(line.parameters, -1, 0, None, 9.0))
+    after = line.curve.array()
+    np.testing.assert_array_equal(after[:-1], before[:-1])
+    assert after[-1, 0] == before[-1, 0] == line.step and after[-1, 1] > 2 * before[-1, 1] and after[-1, 3] > 2
+    assert line.curve.best is not None and line.curve.best[0] < line.step  # the best one there was is there no more
+    line.edit(parameters=parameters_with(line.parameters, -1, 0, None, float(line.parameters.bias[-1, 0])))
+    np.testing.assert_array_equal(line.curve.array(), after)
+    line.advance(3)
+    line.edit(parameters=parameters_with(line.parameters, -1, 0, None, 0.0))
+    line.advance(2 * line.steps_per_epoch)
+    whole = line.curve.array()
+    assert whole[:, 0].tolist() == sorted(set(whole[:, 0])) and line.altered == (4 * line.steps_per_epoch + 3, None)
+    line.seek(0)
+    line.seek(line.end)
+    np.testing.assert_array_equal(line.curve.array(), whole)
+    line.seek(4 * line.steps_per_epoch)
+    line.advance(1)
+    np.testing.assert_array_equal(line.curve.array(), after)
+
+
+def test_figures_are_those_of_an_epochs_end() -> None:
+    line = Timeline(*arguments())
+    line.advance(line.steps_per_epoch)
+    np.testing.assert_allclose(line.figures(), line.curve.array()[0, 1:], rtol=1e-6)
+
+
 def test_at_the_first_step_an_edit_is_the_beginning() -> None:
     line = Timeline(*arguments())
     _, other = arguments(learning_rate=0.2)

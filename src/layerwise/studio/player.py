@@ -9,7 +9,6 @@ import logging
 import queue
 import re
 import time
-import tomllib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
@@ -17,13 +16,14 @@ from typing import Any, NamedTuple
 from layerwise.errors import LayerwiseError, RecipeError
 from layerwise.inspection import plain as listed
 from layerwise.recipe import Recipe
+from layerwise.recipe import read as read_recipe
 from layerwise.studio import protocol as p
 from layerwise.studio.allowed import check_data
 from layerwise.studio.games import coming
 from layerwise.studio.games.choice import Games
 from layerwise.studio.games.game import Game
 from layerwise.studio.games.session import Session
-from layerwise.studio.games.settings import changed, checked
+from layerwise.studio.games.settings import changed
 from layerwise.studio.games.way import SLICE, Pace, Way, onward, there
 from layerwise.studio.picture import drawing
 from layerwise.studio.picture.numbers import numbers
@@ -80,7 +80,8 @@ class Player:
             self._games = Games(self._begin())
             self._launched = self._session.recipe
             self._offer_frame()
-            self._session.advance(0)  # the program is traced and read from disk now, not when Play is pressed
+            self._session.advance(0)  # programs are traced and read from disk now, not when Play is pressed
+            self._session.timeline.figures()
             while self._open:
                 self._answer_some()
                 self._take_over()
@@ -370,10 +371,8 @@ def read(toml: str) -> Recipe:
     if LONG_KEY.search(toml):  # which would take the reader as long as its length squared
         raise RecipeError("a recipe is not nested that deep", received="a key of too many parts")
     try:
-        return checked(tomllib.loads(toml))
-    except RecursionError:
-        raise RecipeError("a recipe is not nested that deep", received="too many brackets") from None
-    except RecipeError:
-        raise
-    except ValueError as error:  # a TOMLDecodeError, or a number of thousands of digits
-        raise RecipeError("a recipe is written in TOML", received=str(error), remedy="mend that line") from None
+        return read_recipe(toml)
+    except RecipeError as error:
+        line = error.place.rpartition(", ")[2]  # a page shows no places
+        received = f"{error.received} in {line}" if line.startswith("line ") else error.received
+        raise RecipeError(error.rule, received=received, remedy=error.remedy, place=error.place) from None

@@ -13,12 +13,13 @@ from layerwise.studio.games.session import Session
 
 
 class Games:
-    """The playground's session, the game that is played `now`, and the one that was played beside it last."""
+    """The playground's session, the game that is played `now`, and those that were: of two networks, and of many."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
         self.now: Game = session
-        self._beside: Game | None = None
+        self._pair: Game | None = None
+        self._beside: Game | None = None  # of many, which take more memory
 
     def go(self, command: p.Games) -> None:
         """Go over to what a command asks for. Raises `RecipeError` where it cannot be played."""
@@ -54,18 +55,15 @@ class Games:
         if not isinstance(self.now, Crowd | Race):
             raise RecipeError("one of many is opened", received="a view that shows none", remedy="go to Many first")
         opened = self.now.opened(lane)
-        opened.locate = self.session.locate
+        opened.locate, opened.called = self.session.locate, self.session.called
         self.session = opened
         self._over_to(opened)
 
     def _beside_or(self, fits: Callable[[Game], bool], kind: Callable[..., Game], *options: Any) -> Game:
-        """The game that was played last, where it is the one that is asked for; else a new one of that kind."""
-        recipe, last = self.now.recipe, self._beside
-        game = (
-            last
-            if last is not None and fits(last) and last.recipe == recipe
-            else kind(recipe, *options, like=self.session)
-        )
+        """The game that was played before, where it is the one that is asked for; else a new one of that kind."""
+        recipe, known = self.now.recipe, [game for game in (self._pair, self._beside) if game is not None]
+        game = next((game for game in known if fits(game) and game.recipe == recipe), None)
+        game = game or kind(recipe, *options, like=self.session)
         self._over_to(game)
         return game
 
@@ -73,5 +71,7 @@ class Games:
         if game is not self.now:
             game.revision = max(game.revision, self.now.revision) + 1  # no frame of the one is taken for the other's
             self.now = game
-        if game is not self.session:
+        if isinstance(game, Pair):
+            self._pair = game
+        elif game is not self.session:
             self._beside = game

@@ -18,6 +18,7 @@ def known(room: Room) -> bool:
 def compile_for(session: Session) -> None:
     """Have every program of playing ready: training, and all that a frame shows."""
     session.advance(0)
+    session.timeline.figures()
     session.frame()()
     _known.add(session.room)
 

@@ -25,8 +25,9 @@ from layerwise.studio.games.session import Session
 from layerwise.studio.history.timeline import MEMORY
 from layerwise.studio.picture import frames
 from layerwise.studio.picture.lanes import SMALL, losses_of, outputs_of
+from layerwise.studio.picture.moment import WINDOW, Saying, written
 from layerwise.studio.picture.shades import shades
-from layerwise.studio.picture.speech import WINDOW, Saying, flat, written
+from layerwise.studio.picture.speech import flat
 from layerwise.tasks.objective import Objective, training_weights
 from layerwise.training import padded
 from layerwise.training.padded import Parameters

@@ -23,8 +23,8 @@ from layerwise.studio.games.settings import changed_at
 from layerwise.studio.history.timeline import Arguments, Curve
 from layerwise.studio.picture import frames, views
 from layerwise.studio.picture.marks import marks
+from layerwise.studio.picture.moment import Saying, written
 from layerwise.studio.picture.shades import shades, small
-from layerwise.studio.picture.speech import Saying, written
 from layerwise.tasks.objective import Objective
 from layerwise.training import padded
 from layerwise.training.kept import Kept
@@ -145,9 +145,9 @@ class Pair(InStep):
             return Saying("same", "A and B are the same so far.", "Choose above what is to differ in B.")
         if halted and self.status == "running":
             member = self.a if halted == ["A"] else self.b
-            why = {"diverged": "its loss was not finite any more", "stopped_early": "validation was no better any more"}
-            reason = why.get(member.status, "it came to its end")
-            return Saying("halted", f"{halted[0]} stands at step {member.step}:", f"{reason}. The other goes on.")
+            return Saying("halted", f"{halted[0]} stands at {_ended(member)}.", "The other goes on.")
+        if halted == ["A", "B"] and self.step == self.end:
+            return Saying("halted", f"A ended at {_ended(self.a)}.", f"B ended at {_ended(self.b)}.")
         if not self.step:
             words = "The first weights are the same." if not (since >= 0).any() else "Their first weights differ, too."
             return Saying("initial", "One seed, one data set.", f"{words} Guess which will do better, then press play.")
@@ -190,6 +190,13 @@ class Pair(InStep):
             self.revision += 1
         else:
             self._begin(recipe, second)
+
+
+def _ended(member: Session) -> str:
+    """Where one came to its end, and why."""
+    why = {"diverged": "its loss was not finite any more", "stopped_early": "validation was no better any more"}
+    epoch = member.step // member.steps_per_epoch
+    return f"epoch {epoch}: {why.get(member.status, 'the recipe asks for no more')}"
 
 
 def _second(recipe: Recipe, other: Mapping[str, Any]) -> Recipe:

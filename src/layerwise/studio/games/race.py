@@ -24,7 +24,7 @@ from layerwise.studio.games.session import Session
 from layerwise.studio.games.trial import EPOCHS, Trial, go
 from layerwise.studio.games.way import SLICE
 from layerwise.studio.picture import frames
-from layerwise.studio.picture.speech import Saying, written
+from layerwise.studio.picture.moment import Saying, written
 from layerwise.tasks.constant import constant_loss
 from layerwise.tasks.objective import training_weights
 from layerwise.training import padded

@@ -43,12 +43,14 @@ class Era:
     """From step `first` on: what is trained with, and the states that were kept, the first one among them.
 
     `memo` is what the owner of the timeline knows of it; it comes back wherever training stands in the era.
+    `altered` is whether the network itself became another at its beginning, not only what it is trained with.
     """
 
     first: int
     arguments: Arguments
     kept: list[Host]
     memo: Any = None
+    altered: bool = False
 
     def steps(self) -> list[int]:
         """The steps of the states kept, in order."""
@@ -79,6 +81,12 @@ class Curve:
         self.best = _better(self.best, row)
         if len(self.rows) > self.room:
             self.rows, self.every = self.rows[::2], 2 * self.every
+
+    def correct(self, row: Row) -> None:
+        """The last row's step has another network now: these are its figures, and what was before it is gone."""
+        past = self.until(int(row[0]) - 1)
+        self.rows, self.best = [*past.rows, row], _better(past.best, row)
+        self.seen, self.last = self.seen + (row[0] > self.last), row[0]
 
     def array(self, most: int = 0) -> Float64[np.ndarray, "epochs 5"]:
         """All rows, or about `most` of them, evenly spread, the last among them."""
@@ -167,6 +175,12 @@ class Timeline:
         return self._era().memo
 
     @property
+    def altered(self) -> tuple[int, Any] | None:
+        """The step at which the network itself was changed last, and the memo of what follows; None where never."""
+        eras = [era for era in self._eras if era.altered and 0 < era.first <= self.step]
+        return (eras[-1].first, eras[-1].memo) if eras else None
+
+    @property
     def journal(self) -> list[tuple[int, Any]]:
         """Every era's first step and memo, in order."""
         return [(era.first, era.memo) for era in self._eras]
@@ -234,7 +248,8 @@ class Timeline:
     def edit(self, arguments: Arguments | None = None, parameters: Parameters | None = None, memo: Any = None) -> None:
         """From this step on train with other `arguments`, or from other `parameters`; what lay ahead is left behind.
 
-        With other parameters, or another optimizer, the optimizer's moments begin anew.
+        With other parameters, or another optimizer, the optimizer's moments begin anew. The curve tells how well
+        a network does that became another.
         """
         if self.step < self.end:
             self.branch()
@@ -249,17 +264,28 @@ class Timeline:
             point = point._replace(m=zeros, v=zeros, updates=np.int32(0))
         # A halt by patience, the last epoch or a loss that was not finite is over: what follows is new.
         fresh = state._replace(now=point, good=point, waited=np.int32(0), status=np.int32(padded.RUNNING))
-        if parameters is not None or not _same(now.shape, then.shape):
+        altered = parameters is not None or not _same(now.shape, then.shape)
+        if altered:
             fresh = fresh._replace(best=point.parameters, best_value=np.float32(np.inf), best_step=point.step)
-        era = Era(self.step, then, [fresh], memo)
+        era = Era(self.step, then, [fresh], memo, altered)
         if self._eras[-1].first == self.step:
+            era.altered |= self._eras[-1].altered
             self._eras[-1] = era  # two changes at one step are one
         else:
             self._eras.append(era)
         # Each era keeps a state at least; what is left has as many, and the curves want room, too.
         self._eras = self._eras[-max(4, self.memory // (3 * self._size)) :]
         self._stand(_device(fresh))
+        if altered and self.step:
+            self.curve.correct((float(self.step), *self.figures()))
         self._thin()
+
+    def figures(self) -> tuple[float, float, float, float]:
+        """How well the network does as it stands: training loss and figure, validation loss and figure."""
+        arguments = self.arguments
+        program = padded.figures(self.room)
+        loss, figure, held_out, its_figure = np.asarray(program(self.parameters, *arguments[:3])).tolist()
+        return loss, figure, held_out, its_figure
 
     def go_back(self) -> None:
         """Return to the end of the line that was left last; the present one is left instead."""

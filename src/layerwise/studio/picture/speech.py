@@ -8,109 +8,43 @@ here, too, so that they are the same for every task.
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
-import msgspec
 import numpy as np
-from jaxtyping import Float64, Shaped, UInt8
+from jaxtyping import Float64, Shaped
 
 from layerwise.data.dataset import Dataset
 from layerwise.inspection.rules.course import FALLING, GAP, GAP_GRAVE, HALF, HARDLY
 from layerwise.inspection.rules.network import DEAD_WARNING
 from layerwise.inspection.samples import sample_of
 from layerwise.recipe import records as r
-from layerwise.studio.history.journal import Setup
-from layerwise.studio.history.timeline import Timeline
+from layerwise.studio.history.journal import Setup, Typed
+from layerwise.studio.history.timeline import Curve, Timeline
+from layerwise.studio.picture.moment import TRAIN, VALIDATION, WINDOW, Moment, Saying, act, written
 from layerwise.studio.picture.units import DEAD, SATURATED, ailments
 from layerwise.tasks.constant import constant_loss
 from layerwise.tasks.objective import training_weights
+from layerwise.training.optimizer import DEFAULT_RATES
 from layerwise.training.padded import Parameters
 from layerwise.training.resolve import Resolved
 
-WINDOW = 20  # epochs of the curve that "now" is judged by
 FEW = 5  # epochs before the curves are judged at all
-SMOOTH = 5  # epochs whose median is "the loss now": one bad epoch says nothing
 JUMPS = 0.6  # of a constant answer's loss: rises that add up to it within the window, while the loss comes down by less
 BY_HEART = 0.05  # of it: a training loss below is as good as none
 LEARNED = 0.15  # of it: a loss below on rows that were held out is learned
+RISEN = 1.25  # times its lowest: a validation loss there is above it for good,
+RISEN_LEAST = 0.01  # where that is so much of a constant answer's loss at least
+FAR = 100  # times an optimizer's usual rate: halving what is higher would take long
+MORE, MOST = 10, 1_000_000  # times the epochs of a recipe that came to its end are offered, up to so many
 YOUNG = 20  # epochs for which a new branch is spoken of
-TRAIN, VALIDATION = 1, 3  # columns of the curve
 
 
 Sections = dict[str, Shaped[np.ndarray, "..."]]  # of a frame
 
 
-class Saying(NamedTuple):
-    """A sentence: its strong part, the rest, and what may be done.
-
-    `acts` are commands that a page can send, each with a label; the page offers the first of them that it can
-    do. The first word of an act is the command's name, or "undo", which only a page can. `alert` is for what
-    does not wait.
-    """
-
-    rule: str
-    strong: str
-    rest: str
-    acts: tuple[dict[str, Any], ...] = ()
-    alert: bool = False
-
-
-class Moment(NamedTuple):
-    """What is known at a step: all that the rules look at.
-
-    `curve` has a row for each epoch up to this step: step, training loss and figure, validation loss and
-    figure. `trivial` is the best constant answer's loss. `ailments` says of each hidden unit whether it is
-    well. `left` is where the line that was left last ended and where it was left; None where there is none.
-    """
-
-    status: str
-    step: int
-    end: int
-    per_epoch: int
-    best_step: int
-    edits: list[int]
-    left: tuple[int, int] | None
-    curve: Float64[np.ndarray, "epochs 5"]
-    trivial: float
-    ailments: UInt8[np.ndarray, "layers units"]
-    widths: tuple[int, ...]
-    train: r.Train
-    network: r.Mlp | r.LinearNet
-
-    def epoch(self, step: int | float) -> int:
-        """The epochs that were complete at a step."""
-        return int(step) // self.per_epoch
-
-    @property
-    def rate(self) -> float:
-        """The learning rate; NaN where it is no number."""
-        rate = self.train.learning_rate
-        return float(rate) if isinstance(rate, int | float) else math.nan
-
-    def now(self, column: int) -> float:
-        """The median of a column's last epochs."""
-        return float(np.median(self.curve[-SMOOTH:, column])) if len(self.curve) else math.nan
-
-    @property
-    def known(self) -> bool:
-        """Whether the training rows are known well enough for another rule to be no matter."""
-        return self.now(TRAIN) < HALF * self.trivial
-
-    @property
-    def held_out(self) -> bool:
-        """Whether there is a validation part."""
-        return bool(len(self.curve)) and math.isfinite(self.curve[-1, VALIDATION])
-
-    @property
-    def lowest(self) -> Float64[np.ndarray, " 5"]:
-        """The epoch with the lowest validation loss; there must be a validation part."""
-        found: Float64[np.ndarray, " 5"] = self.curve[int(np.nanargmin(self.curve[:, VALIDATION]))]
-        return found
-
-
 def sections(
     status: str, line: Timeline, now: Parameters, setup: Setup, dataset: Dataset
-) -> Callable[[Float64[np.ndarray, "epochs 5"]], Sections]:
+) -> Callable[[Curve], Sections]:
     """What works out two sections of a frame: `caption`, a saying as JSON in UTF-8, and `health`, each unit's ailment.
 
     `now` are the weights; the whole curve is handed over when they are worked out, as the frame has it. It
@@ -122,15 +56,28 @@ def sections(
     train, network = setup.resolved.recipe.train, setup.resolved.recipe.network
     assert isinstance(train, r.Train) and isinstance(network, r.Mlp | r.LinearNet)
     standing = (status, line.step, line.end, line.steps_per_epoch, line.best_step, line.edits, left)
+    altered = _altered(line)
 
-    def made(curve: Float64[np.ndarray, "epochs 5"]) -> Sections:
+    def made(whole: Curve) -> Sections:
         health = ailments(now, setup.network.activations[:-1], widths, dataset)
-        curve = curve[: np.searchsorted(curve[:, 0], standing[1], "right")]
+        known = whole.until(standing[1])
+        curve = known.array()
+        if altered:
+            curve = curve[np.searchsorted(curve[:, 0], altered[0]) :]
         trivial = _trivial(setup.resolved, dataset)
-        said = say(Moment(*standing, curve, trivial, health, widths, train, network))
+        said = say(Moment(*standing, curve, trivial, health, widths, train, network, known.best, altered))
         return {"caption": written(said), "health": health}
 
     return made
+
+
+def _altered(line: Timeline) -> tuple[int, str] | None:
+    """The step at which the network itself was changed last, and how."""
+    if line.altered is None:
+        return None
+    step, setup = line.altered
+    typed = isinstance(setup, Setup) and any(isinstance(edit, Typed) for edit in setup.edits)
+    return step, "A weight was typed in." if typed else "The network was changed."
 
 
 def _trivial(resolved: Resolved, dataset: Dataset) -> float:
@@ -141,20 +88,9 @@ def _trivial(resolved: Resolved, dataset: Dataset) -> float:
     return constant_loss(resolved.objective, sample.y, weight, float(sample.smoothing), float(sample.delta))
 
 
-def written(said: Saying) -> UInt8[np.ndarray, " bytes"]:
-    """A saying as a section of a frame: JSON in UTF-8."""
-    found: UInt8[np.ndarray, " bytes"] = np.frombuffer(msgspec.json.encode(said._asdict()), np.uint8)
-    return found
-
-
 def say(moment: Moment) -> Saying:
     """What is to be said at a moment."""
     return next(said for rule in RULES if (said := rule(moment)) is not None)
-
-
-def act(label: str, do: str, **more: Any) -> dict[str, Any]:
-    """Something to do, as a page sends it."""
-    return {"label": label, "do": do, **more}
 
 
 def _count(number: int) -> str:
@@ -167,6 +103,9 @@ def _to_epoch(moment: Moment, step: int | float) -> dict[str, Any]:
 
 
 def _slower(moment: Moment) -> dict[str, Any]:
+    usual = DEFAULT_RATES[type(moment.train.optimizer)]
+    if moment.rate > FAR * usual:
+        return act(f"Set the learning rate to {usual:g}", "set", path="train.learning_rate", value=usual)
     return act("Halve the learning rate", "set", path="train.learning_rate", value=float(f"{moment.rate / 2:.4g}"))
 
 
@@ -196,11 +135,15 @@ def ended(moment: Moment) -> Saying | None:
     """Training came to an end by itself."""
     if moment.status == "finished":
         epochs = moment.train.epochs
-        return Saying("end", f"Finished after {_count(epochs)} epochs.", "The recipe asks for no more.")
+        more = min(MORE * epochs, MOST)
+        on = act(f"Train on to epoch {_count(more)}", "set", path="train.epochs", value=more)
+        acts = (on,) if more > epochs else ()
+        return Saying("end", f"Finished after {_count(epochs)} epochs.", "The recipe asks for no more.", acts)
     if moment.status == "stopped_early":
         strong = f"Stopped early at epoch {_count(moment.epoch(moment.step))}."
-        rest = f"Validation was best at epoch {_count(moment.epoch(moment.best_step))}."
-        return Saying("end", strong, rest, (_to_epoch(moment, moment.best_step),))
+        best = moment.best[0] if moment.best else moment.best_step
+        rest = f"Validation was best at epoch {_count(moment.epoch(best))}."
+        return Saying("end", strong, rest, (_to_epoch(moment, best),))
     return None
 
 
@@ -210,6 +153,20 @@ def back(moment: Moment) -> Saying | None:
         return None
     strong = f"Back at epoch {_count(moment.epoch(moment.step))}."
     return Saying("back", strong, "What comes after is known; play goes on from here.")
+
+
+def altered(moment: Moment) -> Saying | None:
+    """The network itself was changed, and no epoch has ended since: the curves are those of another one."""
+    if moment.altered is None or moment.epoch(moment.step) > moment.epoch(moment.altered[0]):
+        return None
+    now = dict(zip((TRAIN, VALIDATION), moment.curve[0, [TRAIN, VALIDATION]], strict=True)) if len(moment.curve) else {}
+    losses = [
+        f"{now[column]:.2g} {words}"
+        for column, words in ((TRAIN, "in training"), (VALIDATION, "in validation"))
+        if math.isfinite(now.get(column, math.nan))
+    ]
+    rest = f"The loss is {' and '.join(losses)} now." if losses else "The loss is no finite number now."
+    return Saying("change", moment.altered[1], rest, (act("Undo", "undo"), *_return(moment)))
 
 
 def branched(moment: Moment) -> Saying | None:
@@ -280,7 +237,8 @@ def first_epochs(moment: Moment) -> Saying | None:
     if not len(moment.curve):
         return Saying("beginning", "The first epoch.", "Its curves begin where it ends.")
     if len(moment.curve) < FEW:
-        return Saying("beginning", "The first epochs.", "Watch whether both losses come down.", _return(moment))
+        since = " since the change" if moment.altered else ""
+        return Saying("beginning", f"The first epochs{since}.", "Watch whether both losses come down.", _return(moment))
     return None
 
 
@@ -303,22 +261,28 @@ def by_heart(moment: Moment) -> Saying | None:
     if moment.now(VALIDATION) - moment.now(TRAIN) < GAP_GRAVE * moment.trivial:
         return None
     rest = f"The training loss is almost nothing, the validation loss {moment.now(VALIDATION):.2g}."
-    step = moment.lowest[0]
-    acts = (_to_epoch(moment, step),) if step < moment.step else ()
-    return Saying("over-fitting", "Learned by heart.", rest, acts)
+    return Saying("over-fitting", "Learned by heart.", rest, _to_best(moment))
 
 
 def over_fitting(moment: Moment) -> Saying | None:
-    """The validation loss has risen from its lowest, while the training loss has not."""
-    if not moment.held_out:
-        return None
+    """The validation loss has risen from its lowest, by much or for long, while the training loss has not."""
     lowest = moment.lowest
-    risen = moment.now(VALIDATION) - lowest[VALIDATION] > GAP * moment.trivial
+    if lowest is None:
+        return None
+    now = moment.now(VALIDATION)
+    rise = now - lowest[VALIDATION]
+    lasting = moment.long_past and now > RISEN * lowest[VALIDATION] and rise > RISEN_LEAST * moment.trivial
+    risen = rise > GAP * moment.trivial or lasting
     if not risen or not moment.known or moment.now(TRAIN) > lowest[TRAIN]:
         return None
     strong = f"Over-fitting since epoch {_count(moment.epoch(lowest[0]))}."
-    acts = (_to_epoch(moment, lowest[0]),)
-    return Saying("over-fitting", strong, "Validation loss rises, training loss does not.", acts)
+    rest = f"The validation loss was {lowest[VALIDATION]:.2g} there and is {now:.2g}; the training loss has not risen."
+    return Saying("over-fitting", strong, rest, _to_best(moment))
+
+
+def _to_best(moment: Moment) -> tuple[dict[str, Any], ...]:
+    there = moment.lowest is not None and moment.lowest[0] < moment.step
+    return (_to_epoch(moment, moment.lowest[0]),) if there and moment.lowest else ()
 
 
 def nothing_learned(moment: Moment) -> Saying | None:
@@ -370,20 +334,36 @@ def learned(moment: Moment) -> Saying | None:
     return Saying("learned", "Learned.", rest, _return(moment))
 
 
+def stalled(moment: Moment) -> Saying | None:
+    """The validation loss is not small, does not fall any more, and was lower long ago."""
+    lowest, now = moment.lowest, moment.now(VALIDATION)
+    if lowest is None or not moment.long_past or now <= LEARNED * moment.trivial or moment.falls(VALIDATION):
+        return None
+    rest = f"The validation loss was lowest at epoch {_count(moment.epoch(lowest[0]))}, {lowest[VALIDATION]:.3g}; "
+    return Saying("stalled", "No better on validation.", f"{rest}it is {now:.3g} now.", _to_best(moment))
+
+
 def learning(moment: Moment) -> Saying:
-    """All is as it should be."""
+    """Whatever comes down does so; what does not is said."""
     if not moment.held_out:
         rest = "Nothing is held out for validation, so over-fitting cannot be seen."
         return Saying("learning", "Training.", rest, _return(moment))
-    both = moment.curve[-WINDOW:][:, [TRAIN, VALIDATION]]
-    falls = both[0] > both[-1]
-    rest = "Training and validation loss come down." if falls.all() else "The training loss comes down."
-    if not falls[0]:
-        rest = "The losses go up and down a little."
+    match moment.falls(TRAIN), moment.falls(VALIDATION):
+        case True, True:
+            rest = "Training and validation loss come down."
+        case True, False:
+            rest = "The training loss comes down, the validation loss does not."
+        case False, True:
+            rest = "The validation loss comes down, the training loss does not."
+        case _ if len(moment.curve) >= 2 * WINDOW:
+            both = f"{moment.now(TRAIN):.2g} in training and {moment.now(VALIDATION):.2g} in validation"
+            return Saying("plateau", "A plateau.", f"The loss has stayed at {both}.", _return(moment))
+        case _:
+            rest = "The losses go up and down a little."
     return Saying("learning", "Learning.", rest, _return(moment))
 
 
 RULES: tuple[Callable[[Moment], Saying | None], ...] = (
-    diverged, initial, ended, back, branched, dead, first_epochs, jumping, saturated,
-    by_heart, over_fitting, nothing_learned, plateau, learned, learning,
+    diverged, initial, ended, back, altered, branched, dead, first_epochs, jumping, saturated,
+    by_heart, over_fitting, nothing_learned, plateau, stalled, learned, learning,
 )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Float32, Float64
+from jaxtyping import Array, Float, Float32
 
 from layerwise.studio.history.timeline import Curve
 from layerwise.studio.picture import frames, scores
@@ -83,7 +83,7 @@ def framed(
     objective: Objective,
     curve: Curve,
     scored: Callable[[], scores.Sections],
-    spoken: Callable[[Float64[np.ndarray, "epochs 5"]], scores.Sections],
+    spoken: Callable[[Curve], scores.Sections],
 ) -> bytes:
     """The frame of a session: its weights and its curve, what is drawn over the square, and what is said of it."""
     drawn = surfaces(now, shape, square)
@@ -98,6 +98,6 @@ def framed(
         "outs": small(objective.kind, surface),
         "units": drawn.units[:, : max(STANDARD.width, int(np.asarray(shape.units).sum(axis=1).max()))],
         **scored(),
-        **spoken(curve.array()),
+        **spoken(curve),
     }
     return frames.packed(revision, step, sections)

@@ -17,7 +17,7 @@ TensorFlow Playground, not the mean over its batches.
 from layerwise.training.padded.dropout import left_out
 from layerwise.training.padded.limits import check, fits, needed, room
 from layerwise.training.padded.packing import fresh, order, pack, settings, shape, table, unpack
-from layerwise.training.padded.program import advance_purely, compiled
+from layerwise.training.padded.program import advance_purely, compiled, figures
 from layerwise.training.padded.records import (
     BATCH,
     DIVERGED,
@@ -61,6 +61,7 @@ __all__ = [
     "advance_purely",
     "check",
     "compiled",
+    "figures",
     "fits",
     "fresh",
     "left_out",

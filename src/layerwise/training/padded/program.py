@@ -235,6 +235,19 @@ def _scores(
     return found
 
 
+def _figures(parameters: Parameters, shape: Shape, settings: Settings, table: Table) -> Float[Array, " 4"]:
+    return evaluate(parameters, shape, settings, table, jnp.bool_(True)).reshape(4)
+
+
+@lru_cache
+def figures(room: Room = STANDARD) -> Kept:
+    """What `evaluate` says of any parameters between two epochs: training loss and figure, validation loss and figure.
+
+    Compiled for arrays of a room and kept on disk; it takes parameters, shape, settings and table.
+    """
+    return Kept(_figures, tiny=room.narrow)
+
+
 @lru_cache
 def compiled(room: Room = STANDARD) -> Kept:
     """`advance_purely`, compiled for arrays of a room and kept on disk; the state is donated."""
