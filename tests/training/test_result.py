@@ -131,7 +131,7 @@ def test_a_baseline_that_beats_the_network_is_named_with_both_figures() -> None:
         "the intervals do not overlap.",
     )
     (remark,) = remarks({"test": figures(0.94)}, table, {})
-    assert remark.endswith("the intervals overlap, so it may be chance.")
+    assert remark.startswith("rbf_svm is ahead of") and remark.endswith("the intervals overlap, so it may be chance.")
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_for_quantities_the_smaller_error_wins() -> None:
 
     table = {"mean": error(80), "ridge_regression": error(53.25), "decision_tree": error(70)}
     assert remarks(error(54), table, {}) == (
-        "ridge_regression beats the network on the validation part: rmse 53.25 (52.25 to 54.25) against 54 (53 to 55); "
-        "the intervals overlap, so it may be chance.",
+        "ridge_regression is ahead of the network on the validation part: rmse 53.25 (52.25 to 54.25) against 54 "
+        "(53 to 55); the intervals overlap, so it may be chance.",
     )
     assert remarks(error(50), table, {}) == ()

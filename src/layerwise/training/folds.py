@@ -292,9 +292,9 @@ def _beaten(scores: Sequence[Fold], folds: int) -> list[str]:
         return []
     gain = mean_interval("", gains[best], folds)
     wins = sum(value > 0 for value in gains[best])
-    chance = "which may be chance" if gain.low <= 0 else "which is hardly chance"
+    verb, chance = ("is ahead of", "which may be chance") if gain.low <= 0 else ("beats", "which is hardly chance")
     return [
-        f"{best} beats the network, in {wins} of {len(scores)} folds: on average its {metric} is better by "
+        f"{best} {verb} the network, in {wins} of {len(scores)} folds: on average its {metric} is better by "
         f"{gain.value:.4g} ({gain.low:.4g} to {gain.high:.4g}), {chance}."
     ]
 

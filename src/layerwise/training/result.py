@@ -161,11 +161,14 @@ def remarks(
 
 def _beaten(name: str, part: str, metric: str, rival: Interval, own: Interval, apart: Interval | None) -> str:
     theirs, ours = (f"{i.value:.4g} ({i.low:.4g} to {i.high:.4g})" for i in (rival, own))
-    said = f"{name} beats the network on the {part} part: {metric} {theirs} against {ours}"
+    where = f"the network on the {part} part: {metric} {theirs} against {ours}"
     if apart is None:  # scored on other rows: then only intervals that are clear of each other tell something
         overlap = rival.low <= own.high and own.low <= rival.high
-        return f"{said}; {'the intervals overlap, so it may be chance' if overlap else 'the intervals do not overlap'}."
+        if overlap:
+            return f"{name} is ahead of {where}; the intervals overlap, so it may be chance."
+        return f"{name} beats {where}; the intervals do not overlap."
     ends = sorted((abs(apart.low), abs(apart.high))) if apart.low * apart.high > 0 else ()
     if ends:
-        return f"{said}, by {abs(apart.value):.2g} ({ends[0]:.2g} to {ends[1]:.2g}) on the same rows: more than chance."
-    return f"{said}, by {abs(apart.value):.2g} on the same rows, which may be chance."
+        by = f"by {abs(apart.value):.2g} ({ends[0]:.2g} to {ends[1]:.2g}) on the same rows"
+        return f"{name} beats {where}, {by}: more than chance."
+    return f"{name} is ahead of {where}, by {abs(apart.value):.2g} on the same rows, which may be chance."
