@@ -19,6 +19,7 @@ from websockets.sync.client import ClientConnection, connect
 from layerwise.studio import app, front, security
 from layerwise.studio.desk.workspace import Workspace
 from layerwise.studio.games.session import Session
+from layerwise.training.kept import Kept
 
 SMALL: dict[str, Any] = {
     "data": {"kind": "toy", "name": "moons", "n": 60},
@@ -138,8 +139,15 @@ jax.monitoring.register_event_duration_secs_listener(
 
 
 @pytest.fixture
-def compiled() -> list[str]:
-    """An event for each program that was compiled so far, or fetched from JAX's files."""
+def compiled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """An event for each program that was compiled so far, or fetched from a file."""
+    made = Kept._made
+
+    def counted(self: Kept, arguments: Any) -> Any:
+        _compiled.append("kept")
+        return made(self, arguments)
+
+    monkeypatch.setattr(Kept, "_made", counted)
     return _compiled
 
 

@@ -4,6 +4,9 @@ JAX keeps what the compiler made of a program, but has to trace and lower the pr
 it is: for the padded program that is four fifths of the wait. What is played with is always the same few
 programs, so here the name on disk follows from what a program is made of: the sources of this package, the
 versions of JAX and of the compiler, the machine, and the shapes of the arguments.
+
+A file is machine code with a pickled description of its arguments, as much to be trusted as the folder it is
+in; so files that others own or may write are not read (docs/decisions/0013-programs-kept-whole.md).
 """
 
 import contextlib
@@ -11,9 +14,10 @@ import hashlib
 import os
 import pickle
 import platform
+import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -22,12 +26,10 @@ from typing import Any
 import jax
 
 from layerwise import files
-from layerwise.errors import LayerwiseError
 from layerwise.training.compile import options
 
 DIGEST = hashlib.sha256().digest_size
 OLD = 30 * 24 * 3600  # seconds
-HIT = "/jax/compilation_cache/cache_hits"
 
 
 class Kept:
@@ -65,14 +67,13 @@ class Kept:
         def function(*arguments: Any) -> Any:
             return self._function(*arguments)
 
-        function.__name__ = f"{self._function.__name__}_{made_of}"  # no other of this name was kept by JAX before
+        # JAX gives back what it has kept under a name, but that can be run only, not be written again.
+        function.__name__ = f"{self._function.__name__}_{secrets.token_hex(8)}"
         jitted = jax.jit(function, donate_argnums=self._donated, compiler_options=options(tiny=self._tiny))
-        lowered = jitted.lower(*arguments)
-        with _hits() as hits:
-            compiled = lowered.compile()
-        if path and not hits:  # what JAX has read from its own files can be run, but not be written again
+        compiled = jitted.lower(*arguments).compile()
+        if path:
             _write(path, compiled)
-            _sweep(path, kind)
+            _sweep(path, kind, f"jit_{function.__name__}-*")
         return compiled
 
 
@@ -80,14 +81,25 @@ def _digest(what: Any) -> str:
     return hashlib.sha256(repr(what).encode()).hexdigest()[:16]
 
 
+def _sources() -> str:
+    """What the modules of this package say; "" where they are not files."""
+    package = Path(__file__).parents[1]
+    hashed = hashlib.sha256()
+    found = sorted(package.rglob("*.py"))
+    for path in found:
+        hashed.update(f"{path.relative_to(package)}\0".encode() + path.read_bytes())
+    return hashed.hexdigest() if found else ""
+
+
+SOURCES = _sources()  # as they are now that they are imported, whatever is written there later
+
+
 @lru_cache(maxsize=1)
 def _made_of() -> tuple[Any, ...]:
     """What a program depends on apart from its arguments."""
-    package = Path(__file__).parents[1]
-    sources = sorted((str(path.relative_to(package)), path.stat()) for path in package.rglob("*.py"))
     device, config = jax.devices()[0], _config()
     return (
-        [(name, stat.st_mtime_ns, stat.st_size) for name, stat in sources],
+        SOURCES,
         (jax.__version__, version("jaxlib"), device.platform, device.device_kind, jax.device_count()),
         (config.jax_enable_x64, os.environ.get("XLA_FLAGS")),
         (platform.machine(), platform.node(), _instructions()),
@@ -109,52 +121,47 @@ def _config() -> Any:
 def _folder() -> Path | None:
     """Where JAX keeps compiled programs, too; None where it keeps none."""
     config = _config()
-    folder = config.jax_compilation_cache_dir if config.jax_enable_compilation_cache else None
+    folder = config.jax_compilation_cache_dir if config.jax_enable_compilation_cache and SOURCES else None
     return Path(folder) if folder and os.path.isabs(folder) else None  # else it is in a bucket
 
 
 def _read(path: Path) -> Any:
-    """The program of a file; None where there is none, or it is damaged."""
+    """The program of a file; None where there is none, it is damaged, or others may have written it."""
     from jax.experimental import serialize_executable
 
     try:
+        if not _own(path):
+            return None
         content = path.read_bytes()
         if hashlib.sha256(content[DIGEST:]).digest() != content[:DIGEST]:
             return None
-        return serialize_executable.deserialize_and_load(*pickle.loads(content[DIGEST:]))  # noqa: S301  (as much ours as JAX's own files of machine code beside it)
+        parts = pickle.loads(content[DIGEST:])  # noqa: S301  (see above)
+        return serialize_executable.deserialize_and_load(*parts)
     except Exception:  # whatever is wrong with it: it is compiled again, and written over
         return None
+
+
+def _own(path: Path) -> bool:
+    """Whether a file is this user's alone to write; where the system knows no owners, it is."""
+    found = path.stat()
+    return not hasattr(os, "getuid") or (found.st_uid == os.getuid() and not found.st_mode & 0o022)
 
 
 def _write(path: Path, compiled: Any) -> None:
     from jax.experimental import serialize_executable
 
-    content = pickle.dumps(serialize_executable.serialize(compiled))
-    with contextlib.suppress(OSError, LayerwiseError):  # a full disk costs the next start a second, no more
+    if _sources() != SOURCES:  # it was made of what stood there before
+        return
+    with contextlib.suppress(Exception):  # a full disk, a device without serialization: the next start takes longer
+        content = pickle.dumps(serialize_executable.serialize(compiled))
         files.make_folder(path.parent)
         files.write(path, hashlib.sha256(content).digest() + content)
 
 
-def _sweep(latest: Path, kind: str) -> None:
-    """Remove what older versions have kept of the same program."""
-    for path in latest.parent.glob(f"{kind}-*.program"):
+def _sweep(latest: Path, kind: str, twice: str) -> None:
+    """Remove what older versions have kept of the same program, and what JAX has kept of this one `twice`."""
+    older = [path for path in latest.parent.glob(f"{kind}-*.program") if path != latest]
+    for path in (*older, *latest.parent.glob(twice)):
         with contextlib.suppress(OSError):
-            if path != latest and time.time() - path.stat().st_mtime > OLD:
+            if path not in older or time.time() - path.stat().st_mtime > OLD:
                 path.unlink()
-
-
-@contextlib.contextmanager
-def _hits() -> Iterator[list[str]]:
-    """What JAX reads from its own files in this thread meanwhile."""
-    own = threading.get_ident()
-    found: list[str] = []
-
-    def heard(event: str, **_: Any) -> None:
-        if event == HIT and threading.get_ident() == own:
-            found.append(event)
-
-    jax.monitoring.register_event_listener(heard)
-    try:
-        yield found
-    finally:
-        jax.monitoring.unregister_event_listener(heard)
