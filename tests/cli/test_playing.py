@@ -76,8 +76,11 @@ def test_the_page_is_there_before_the_rest_and_ends_by_ctrl_c(tmp_path: Path) ->
             line.request("GET", "/static/main.js", headers=cookie)
             assert b"import" in line.getresponse().read()
             line.close()
+            late = http.client.HTTPConnection(parts.netloc, timeout=30)
+            late.request("GET", "/api/lessons", headers=cookie)  # waits for the rest, and is left alone
             process.send_signal(signal.SIGINT)
             out, err = process.communicate(timeout=60)
+            late.close()
         finally:
             process.kill()
     assert (process.returncode, out) == (0, "")

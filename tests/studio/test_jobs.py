@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from layerwise.errors import RunError
+from layerwise import files
+from layerwise.errors import LayerwiseError, RunError
 from layerwise.recipe import Recipe, load, to_toml
 from layerwise.studio.desk import jobs as studio_jobs
 from layerwise.studio.desk.jobs import Jobs
@@ -226,6 +227,39 @@ def test_what_waited_or_trained_when_the_server_closed_is_there_again(
     assert read(workspace.runs / names[1]).status == "finished"
     again.close()
     assert Jobs(workspace).all() == []
+
+
+def test_a_name_that_somebody_may_go_on_with_is_not_taken(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(studio_jobs, "AT_ONCE", 0)  # nothing is trained
+    before = Jobs(workspace)
+    first = before.start(short(), "moons")
+    before.close()
+    after = Jobs(workspace)
+    try:
+        second = after.start(short(epochs=5), "moons")
+        assert second.name != first.name
+        assert {job["name"]: job["status"] for job in after.all()}[first.name] == "interrupted"
+        after.dismiss(first.name)
+        assert [path.stem for path in workspace.jobs.glob("*.toml")] == [second.name]
+    finally:
+        after.close()
+
+
+def test_a_folder_that_leads_elsewhere_is_not_gone_on_with(workspace: Workspace, jobs: Jobs, tmp_path: Path) -> None:
+    files.make_folder(workspace.jobs)
+    for name in ("linked", "stored"):
+        (workspace.jobs / f"{name}.toml").write_text(to_toml(short()))
+        folder = workspace.runs / name
+        folder.mkdir(parents=True)
+        (folder / "recipe.toml").write_text(to_toml(short()))
+    (workspace.runs / "linked" / "events.jsonl").symlink_to(tmp_path / "elsewhere")
+    (workspace.runs / "stored" / "study.json").write_text('{"storage": "sqlite:////elsewhere.db"}')
+    assert {job["status"] for job in jobs.all()} == {"interrupted"}
+    for name in ("linked", "stored"):
+        with pytest.raises(LayerwiseError):
+            jobs.recipe(name)
 
 
 def test_what_a_process_says_is_bounded(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:

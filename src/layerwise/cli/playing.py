@@ -103,7 +103,7 @@ class _Loading:
 
 def _give_up(server: "uvicorn.Server", application: "Future[Any]") -> None:
     """End a server whose rest could not be loaded."""
-    if application.exception() is not None:
+    if not application.cancelled() and application.exception() is not None:
         server.should_exit = True
 
 

@@ -28,7 +28,7 @@ class Front:
         """Answer one request, or hand it on. Raises what kept the rest from being there."""
         file = _asked(scope, self._files)
         if file is None:
-            app = await asyncio.wrap_future(self._rest)
+            app = await asyncio.shield(asyncio.wrap_future(self._rest))  # whoever leaves, the others wait on
             await app(scope, receive, send)
             return
         content = await asyncio.to_thread(file.read_bytes)

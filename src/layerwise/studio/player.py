@@ -242,7 +242,7 @@ class Player:
                 self._later(command.id, "said", session.ask(command.inputs, command.drawn))
                 return None
             case p.Plane(over=over):
-                session.show(over)
+                (self._coming.session or session).show(over)  # what was asked for last
             case p.Play():
                 self._playing = True
             case p.Pause():

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+import msgspec
+
 from layerwise import files
 from layerwise.errors import LayerwiseError, RunError
 from layerwise.recipe import Recipe, load, to_toml
@@ -95,8 +97,17 @@ class Jobs:
         """What a job that was interrupted would go on with. Raises `LayerwiseError`."""
         with self._lock:
             job = self._interrupted(name)
-        own = job.folder / "recipe.toml"
-        return load(self._workspace.within(own)) if own.is_file() else job.recipe
+        if not (job.folder / "recipe.toml").is_file():
+            return job.recipe
+        folder = self._workspace.run(name)
+        study = folder / "study.json"
+        if study.is_file() and (storage := msgspec.json.decode(study.read_bytes()).get("storage")):
+            raise RunError(
+                "a page goes on with searches whose trials are in their own folder",
+                received=f"{name}, whose trials are in {storage}",
+                remedy=f"use the command line: layerwise tune --resume {name}",
+            )
+        return load(folder / "recipe.toml")
 
     def stop(self, name: str) -> None:
         """End a job: one that trains keeps its best weights, scored and saved; a second time it ends at once."""
@@ -163,10 +174,9 @@ class Jobs:
     # ── inside ──────────────────────────────────────────────────────────────────────────────────
 
     def _folder(self, name: str) -> Path:
-        """A folder that neither a run nor a waiting job has."""
-        taken = {job.name for job in self._jobs if job.status in ACTIVE}
+        """A folder that neither a run has nor a job that waits, or that somebody may go on with."""
         found, number = new_folder(name, self._workspace.runs), 1
-        while found.name in taken or found.exists():
+        while found.exists() or self._path(found.name).exists():
             number += 1
             found = self._workspace.runs / f"{name}-{number}"
         return self._workspace.within(found)
@@ -188,7 +198,12 @@ class Jobs:
         files.write(path, to_toml(job.recipe).encode())
         with files.storing(path):
             left = path.open("rb")
-        files.lock(left)
+        if not files.lock(left):
+            left.close()
+            raise RunError(
+                "each run has a name of its own", received=f"{job.name}, which another Studio begins now",
+                remedy="try once more",
+            )  # fmt: skip
         return left
 
     def _forget(self, job: Job) -> None:

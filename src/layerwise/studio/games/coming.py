@@ -40,8 +40,13 @@ class Coming:
         return self._now[0].widths if self._now else ""
 
     @property
+    def session(self) -> Session | None:
+        """What is prepared."""
+        return self._now[0] if self._now else None
+
+    @property
     def recipe(self) -> Recipe | None:
-        """The recipe of what is prepared."""
+        """Its recipe."""
         return self._now[0].recipe if self._now else None
 
     def prepare(self, session: Session) -> None:

@@ -227,9 +227,11 @@ def _values(crowd: Crowd) -> list[float]:
 
 def _recent(member: Session, step: int) -> Float64[np.ndarray, " epochs"]:
     """The training losses of the last epochs before a step, as many as `flat` looks at."""
-    rows = member.timeline.curve.rows
-    at = bisect_right(rows, step, key=itemgetter(0))
-    return np.array([loss for _, loss, *_ in rows[max(0, at - 2 * WINDOW) : at]], np.float64)
+    rows, an_epoch = member.timeline.curve.rows, member.timeline.steps_per_epoch
+    # A long curve is thinned: an epoch that it does not have any more is told by the one before.
+    wanted = (step - an_epoch * back for back in reversed(range(2 * WINDOW)))
+    places = (bisect_right(rows, at, key=itemgetter(0)) - 1 for at in wanted)
+    return np.array([rows[place][1] for place in places if place >= 0], np.float64)
 
 
 def _framed(view: _View, now: list[Parameters], halted: Any, courses: list[Float64[np.ndarray, " _"]]) -> bytes:

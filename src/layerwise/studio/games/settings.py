@@ -44,6 +44,7 @@ def check_numbers(path: str, value: Any) -> None:
             check_numbers(f"{path}.{key}", inner)
     elif isinstance(value, int | float) and abs(value) > (most := MOST if isinstance(value, int) else LARGEST):
         said = f"{most:,}" if isinstance(value, int) else f"{most:g}"
+        received = f"{value:g}" if abs(value) < 1e308 else "a number of hundreds of digits"
         raise RecipeError(
-            f"a number that is played with is up to {said}", received=f"{value:g}", remedy=f"use {path} = 1", place=path
+            f"a number that is played with is up to {said}", received=received, remedy=f"use {path} = 1", place=path
         )

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
 from layerwise.data.dataset import Dataset, Rows
+from layerwise.errors import DataError
 from layerwise.inspection import planes
 from layerwise.nets.dense import MLP
 from layerwise.recipe import records as r
@@ -51,6 +52,9 @@ def square(network: MLP, dataset: Dataset, data: r.Data, over: Over, width: int,
     Raises `DataError` where a column does not exist.
     """
     encoder = dataset.encoder
+    if isinstance(over, tuple) and not set(over) <= set(encoder.names):
+        unknown = next(name for name in over if name not in encoder.names)
+        raise DataError("the square is over two of the inputs", received=unknown, remedy=", ".join(encoder.names[:20]))
     if drawing.planar(encoder) or (len(encoder.names) == 1 and encoder.width == 1):
         reach = drawing.reach(dataset, data, reach)
         spots = drawing.places(dataset, np.arange(len(dataset.x)))
