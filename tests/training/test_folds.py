@@ -220,7 +220,7 @@ def test_a_baseline_is_compared_fold_by_fold():
     assert beaten([(0.5, 0.6), (0.7, 0.8), (0.9, 0.85)])[0].endswith("which may be chance.")
     assert beaten([(0.5, 0.4), (0.7, 0.6)]) == []
     assert beaten([(3.0, 2.0), (4.0, 2.9)], "rmse")[0].startswith(
-        "decision_tree beats the network, in 2 of 2 folds: on average its rmse"
+        "decision_tree is ahead of the network, in 2 of 2 folds: on average its rmse"
     )
     assert beaten([(2.0, 3.0), (2.9, 4.0)], "rmse") == []
     assert beaten([(0.5, 0.6)]) == []
