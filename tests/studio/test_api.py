@@ -90,6 +90,8 @@ def test_a_page_plays_with_its_table(served: Any, open_page: Any) -> None:
     assert answer["ok"], answer
     assert answer["scene"]["inputs"] == ["length", "width"] and answer["scene"]["names"] == ["lily", "rose"]
     assert page.ask("step", batches=20)["scene"]["step"] == 20
+    assert answer["scene"]["file"] == "iris.csv" and "is iris.csv" in page.ask("programs")["programs"]["python"]
+    assert served.ask("POST", "/api/recipes", {"toml": answer["scene"]["toml"]})[1]["name"] == "iris"
     # Every other file stays closed, also where it is named beside the upload.
     for path in (
         "uploads/../recipe.toml",
@@ -285,6 +287,8 @@ def test_a_model_predicts_in_a_form(served: Any, trained: str) -> None:
     assert unusual == [{"name": "length", "words": "1 value outside of 4 to 7"}]
     refused(served.ask("POST", f"/api/runs/{trained}/predict", {**row, "length": MARKUP}))
     refused(served.ask("POST", f"/api/runs/{trained}/predict", {**row, "length": "9" * 5000}))
+    status, wrong = served.ask("POST", f"/api/runs/{trained}/predict", {**row, "length": "long"})
+    assert status == 400 and "row 0" not in json.dumps(wrong) and "leave the field empty" in json.dumps(wrong)
 
 
 def test_a_table_gets_predictions_back(served: Any, trained: str) -> None:

@@ -10,6 +10,7 @@ from layerwise import train
 from layerwise.recipe import load, plain
 from layerwise.recipe.brief import brief
 from layerwise.studio.games.session import DEFAULT, Session
+from layerwise.studio.picture.program import programs
 from layerwise.training import padded
 
 OTHER: dict[str, Any] = {
@@ -64,3 +65,11 @@ def test_brief_is_read_as_the_same_recipe() -> None:
     for source in (DEFAULT, OTHER, "digits", "xor-by-hand"):
         recipe = load(source)
         assert load(brief(recipe)) == recipe
+
+
+def test_a_file_of_the_workspace_is_named_as_its_owner_does() -> None:
+    """Both begin with a line that is none of the program."""
+    toml = 'data = { kind = "table", path = "uploads/0123456789abcdef.csv", target = "price" }'
+    told = "# uploads/0123456789abcdef.csv is price.csv; run this in the folder of the workspace\n"
+    found, plainly = programs(toml, 5, "price.csv"), programs(toml, 5)
+    assert found == {form: told + text for form, text in plainly.items()}

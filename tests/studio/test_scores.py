@@ -84,3 +84,10 @@ def test_the_test_part_is_shown_by_request_and_counted() -> None:
 def test_nothing_held_out_is_nothing_known() -> None:
     session = trained({"kind": "toy", "name": "xor", "n": 4, "split": {"kind": "none"}}, steps=3)
     assert np.isnan(sections(session)["score"]).all() and sections(session)["confusion"].sum() == 0
+
+
+@pytest.mark.parametrize(("noise", "copied"), [(0.0, True), (0.1, False)])
+def test_copies_of_training_points_are_told(noise: float, copied: bool) -> None:
+    """XOR without noise has four places: what is held out was trained on."""
+    data = {"kind": "toy", "name": "xor", "n": 100, "noise": noise, "split": {"kind": "stratified"}}
+    assert trained(data, 1).scene()["copied"] is copied

@@ -16,10 +16,10 @@ import msgspec
 from fastapi import FastAPI, Request, Response
 
 from layerwise.errors import DataError, LayerwiseError, RecipeError, RunError, StorageError
-from layerwise.recipe import Recipe, to_toml
+from layerwise.recipe import Recipe, plain, to_toml
 from layerwise.recipe.reading import builtin
 from layerwise.studio import allowed, security
-from layerwise.studio.desk import charts, forms, results, uploads
+from layerwise.studio.desk import charts, forms, results, shelf, uploads
 from layerwise.studio.desk.jobs import Jobs
 from layerwise.studio.desk.shelf import PAGE, SORTS, Shelf
 from layerwise.studio.desk.workspace import Workspace
@@ -242,7 +242,11 @@ class Api:
         """A recipe of the playground as it would be trained for real."""
         asked = await _body(request, _Toml)
         recipe, said = results.serious(read(asked.toml))
-        return _json({"toml": to_toml(recipe), "notes": said})
+        file = shelf.called(self.workspace, recipe)
+        data: dict[str, Any] = plain(recipe)["data"]
+        return _json(
+            {"toml": to_toml(recipe), "notes": said, "name": Path(file).stem or data.get("name", data["kind"])}
+        )
 
     # ── jobs ────────────────────────────────────────────────────────────────────────────────────
 

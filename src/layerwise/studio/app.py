@@ -5,6 +5,7 @@ import contextlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from fastapi import FastAPI, WebSocket
 from starlette.websockets import WebSocketState
@@ -12,6 +13,7 @@ from starlette.websockets import WebSocketState
 from layerwise.recipe import Recipe
 from layerwise.studio import security
 from layerwise.studio.api import Api
+from layerwise.studio.desk import shelf
 from layerwise.studio.desk.jobs import Jobs
 from layerwise.studio.desk.workspace import Workspace
 from layerwise.studio.games.session import Session
@@ -55,7 +57,7 @@ class Studio:
         with self._taking:
             first, self._first = self._first, None
         session = first or Session(self._recipe)
-        session.locate = self.workspace.located
+        session.locate, session.called = self.workspace.located, partial(shelf.called, self.workspace)
         return session
 
 

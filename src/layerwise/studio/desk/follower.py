@@ -62,7 +62,7 @@ class Follower:
         left = board.left if board.phase == "training" else None
         return {
             "phase": board.phase,
-            "share": min(1.0, done / max(total, 1)),
+            "share": min(1.0, done / max(total, 1)) if board.phase == "training" else 1.0,  # it may end early
             "at": f"epoch {min(int(done) + 1, total):,} of {total:,}",
             "figures": figures,
             "left": wording.clock(left) if left is not None else "",

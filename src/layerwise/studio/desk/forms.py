@@ -1,5 +1,6 @@
 """Predicting in a form: the fields that a model asks for, and what it says of the values typed in."""
 
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from layerwise.tuning.listing import model_file
 FIELDS = 64  # of a form; a model of more columns predicts from files only
 CHOICES = 200  # of one field
 TEXT = 1_000  # characters typed into one field
+ROW = re.compile(r"(?:, | in )?\brow 0 \(the first is 0\)(?:, )?")
 KEPT = 4  # models that stay loaded
 
 
@@ -92,7 +94,7 @@ def answer(model: Model, row: Mapping[str, str]) -> dict[str, Any]:
             "this model needs every value", received=f"none for {wording.listed(empty[:3])}", remedy="fill it in"
         )
     # A form has text fields; read as a table of texts, they mean what they mean in a file.
-    table = predictions(model, [values])
+    table = _predicted(model, values)
     unusual = model.encoder.report([values])
     said = table.row(0)[1:]
     names = table.columns[1:]
@@ -111,6 +113,16 @@ def answer(model: Model, row: Mapping[str, str]) -> dict[str, Any]:
         "shares": [{"name": name, "share": share} for name, share in shares],
         "unusual": [{"name": name, "words": words} for name, words in unusual.items()],
     }
+
+
+def _predicted(model: Model, values: Mapping[str, str]) -> Any:
+    """What a model says of the fields of a form, which are no row of a file. Raises `DataError` in a form's words."""
+    try:
+        return predictions(model, [values])
+    except DataError as error:
+        received, place = (ROW.sub("", part) for part in (error.received, error.place))
+        remedy = "mend it, or leave the field empty" if "`missing`" in error.remedy else error.remedy
+        raise DataError(error.rule, received=received, remedy=remedy, place=place) from None
 
 
 def table_of(model: Model, path: Path) -> tuple[bytes, list[str]]:

@@ -15,9 +15,11 @@ from typing import Any, NamedTuple
 import msgspec
 
 from layerwise.progress import wording
+from layerwise.recipe import Recipe
 from layerwise.studio.allowed import UPLOAD
 from layerwise.studio.desk.courses import small
 from layerwise.studio.desk.uploads import owners_name
+from layerwise.studio.desk.workspace import Workspace
 from layerwise.tuning.listing import Record, read
 
 SORTS = ("when", "name", "kind", "status", "score", "length", "seconds")
@@ -195,6 +197,13 @@ def data_of(settings: dict[str, Any]) -> str:
     path = Path(str(settings.get("data.path", "")))
     named = settings.get("data.name") or (UPLOAD.fullmatch(f"{path.parent.name}/{path.name}") and owners_name(path))
     return str(named or path.name)[:80]
+
+
+def called(workspace: Workspace, recipe: Recipe) -> str:
+    """What its owner calls the file that a recipe of a page learns from; "" where it names none."""
+    path = str(getattr(recipe.data, "path", ""))
+    known = owners_name(workspace.within(workspace.root / path)) if UPLOAD.fullmatch(path) else ""
+    return known or ("" if path == "none" else Path(path).name[:80])
 
 
 def network_of(settings: dict[str, Any]) -> str:

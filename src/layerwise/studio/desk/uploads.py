@@ -210,6 +210,7 @@ def _renamed(error: DataError, ours: str, theirs: str) -> DataError:
     """The same error, with the file's name as its owner knows it."""
     parts = (getattr(error, part).replace(ours, _printable(theirs)) for part in ("received", "remedy", "place"))
     received, remedy, place = parts
+    remedy = remedy.replace("check the path", "choose another file")
     return DataError(error.rule, received=received, remedy=remedy, place=place)
 
 

@@ -56,6 +56,7 @@ class Session:
     _table: padded.Table
     touched: int  # how often the test part was looked at
     testing: bool  # whether it is looked at now
+    _copied: bool
     slice, least, rest = 0.025, 16, 0.0
 
     def __init__(
@@ -73,6 +74,7 @@ class Session:
         self.revision, self.start, self._memory = 0, start, memory
         # From a page's names of files to their paths.
         self.locate: Callable[[Recipe], Recipe] = like.locate if like else lambda recipe: recipe
+        self.called: Callable[[Recipe], str] = like.called if like else lambda recipe: ""  # of a file, by its owner
         self._rows_of: tuple[r.Data, int] | None = None
         self.over = "auto"
         self._begin(load(recipe if recipe is not None else DEFAULT), like)
@@ -296,6 +298,8 @@ class Session:
                 "columns": list(self.dataset.encoder.names),
             },
             "rows": {part: len(self.dataset.part(part)) for part in ("train", "validation")},
+            "copied": self._copied,
+            "file": self.called(self.recipe),
             "notes": list(self.resolved.notes),
             "reach": self.reach,
             "points": self._points(),
@@ -337,7 +341,7 @@ class Session:
 
     def programs(self) -> dict[str, str]:
         """A command and a program that train this recipe for as many epochs as were trained here."""
-        return programs(to_toml(self.recipe), self.timeline.step // self.timeline.steps_per_epoch)
+        return programs(to_toml(self.recipe), self.step // self.steps_per_epoch, self.called(self.recipe))
 
     def distributions(self) -> Callable[[], Activations]:
         """What works out what each layer's units do on the training rows, and the gradients that reach it, as now.
@@ -370,6 +374,7 @@ class Session:
         dataset = like.dataset if like else load_data(self.locate(recipe).data, recipe.task, recipe.seed)
         resolved, network = self._checked(recipe, dataset)
         self.first, self.dataset = recipe, dataset
+        self._copied = like._copied if like else scores.copied(dataset)
         setup = Setup(recipe, resolved, network)
         self.room = padded.room(resolved, dataset)
         if (recipe.data, recipe.seed) != self._rows_of:

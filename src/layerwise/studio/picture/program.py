@@ -20,8 +20,10 @@ BARE = '"'  # a setting's text needs no quotes
 
 
 @lru_cache(maxsize=8)
-def programs(toml: str, epochs: int) -> dict[str, str]:
+def programs(toml: str, epochs: int, file: str = "") -> dict[str, str]:
     r"""A "command" for a shell and a program in "python" that train a recipe for so many epochs, as the page did.
+
+    `file` is what its owner calls the file that it names; such a path begins at the workspace.
 
     >>> print(programs('data = { kind = "toy", name = "plane" }', 20)["python"])
     import layerwise
@@ -38,7 +40,9 @@ def programs(toml: str, epochs: int) -> dict[str, str]:
     train = r.Train() if recipe.train == "auto" else recipe.train
     if isinstance(train, r.Train):
         recipe = msgspec.structs.replace(recipe, train=msgspec.structs.replace(train, epochs=max(1, epochs)))
-    return {"command": _command(recipe), "python": _python(recipe)}
+    path = getattr(recipe.data, "path", "")
+    told = f"# {path} is {file}; run this in the folder of the workspace\n" if file and path else ""
+    return {"command": told + _command(recipe), "python": told + _python(recipe)}
 
 
 def _command(recipe: Recipe) -> str:

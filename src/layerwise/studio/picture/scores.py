@@ -6,6 +6,8 @@ import numpy as np
 from jaxtyping import Float, Int, Int32, Shaped
 
 from layerwise.data.dataset import Dataset, Quantities, Rows
+from layerwise.data.leaks import duplicates
+from layerwise.data.split import Parts
 from layerwise.tasks.intervals import wilson
 from layerwise.tasks.metrics import regression
 from layerwise.training import padded
@@ -53,6 +55,13 @@ def sections(kind: str, dataset: Dataset, values: Values, test: bool) -> Section
         both = (dataset.target.in_units(each)[:, 0] for each in (dataset.y[rows], values[rows]))
         found["fit"] = np.column_stack(list(both)).astype(np.float32)
     return found
+
+
+def copied(dataset: Dataset) -> bool:
+    """Whether at least half of the validation part are copies of rows that are trained on: it measures memory then."""
+    parts = Parts(dataset.split, dataset.train, dataset.validation, dataset.test)
+    found = {repeated.part: repeated.repeated for repeated in duplicates(dataset.x, dataset.y, parts)}
+    return 2 * found.get("validation", 0) >= len(dataset.validation) > 0
 
 
 def _score(kind: str, dataset: Dataset, values: Values, rows: Rows) -> tuple[float, float, float]:
