@@ -61,7 +61,7 @@ def test_a_quantity_in_shades(capsys: pytest.CaptureFixture[str]) -> None:
     changes = ["--set", "train.epochs=2", "--features", "bmi,bp"]
     assert main(["inspect", "surface", "diabetes", *changes]) == 0
     out = capsys.readouterr().out
-    assert "progression: ░" in out and "R2" in out and "held" in out
+    assert "progression: ░" in out and "R²" in out and "held" in out
 
 
 def test_a_training_that_ends_otherwise_than_meant(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,7 @@ LABELS = {
     "calibration_error": "calibration error",
     "rmse": "RMSE",
     "mae": "MAE",
-    "r2": "R2",
+    "r2": "R²",
 }
 # How a run ended, by its status.
 ENDINGS = {

@@ -98,7 +98,7 @@ def facts(found: DecisionSurface) -> dict[str, str]:
     told["points"] = f"{wording.listed(counts)}; the test part is left out"
     if found.kind == "quantities":
         mean = "mean " if len(found.outputs) > 1 else ""
-        told["fidelity"] = f"{mean}R2 {found.fidelity:.3g} of the plane's values for the network's own at these rows"
+        told["fidelity"] = f"{mean}R² {found.fidelity:.3g} of the plane's values for the network's own at these rows"
     else:
         told["fidelity"] = f"{found.fidelity:.1%} of these rows are decided on the plane as by their own inputs"
     if found.held:

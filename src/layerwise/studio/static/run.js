@@ -137,7 +137,7 @@ function partWords(name) {
 
 function headline(scores, name) {
   const shown = scores.filter((line) => line.part === name);
-  const chosen = [...new Set([shown[0], ...shown.filter((line) => ["ROC AUC", "R2"].includes(line.label))])];
+  const chosen = [...new Set([shown[0], ...shown.filter((line) => ["ROC AUC", "R²"].includes(line.label))])];
   const facts = chosen.map(({ label, cells: [cell] }) =>
     h("div", { class: "fact" }, h("b", {}, cell.value), h("span", {}, `${label}, ${cell.low} to ${cell.high}`)),
   );
