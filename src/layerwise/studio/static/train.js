@@ -105,7 +105,7 @@ async function ofPlayground() {
   const { scene } = app.state;
   const said = scene ? await ask("POST", "recipes", { toml: scene.toml }).catch(() => null) : null;
   const data = scene?.recipe.data;
-  Object.assign(given, said ?? { toml: "", notes: [] }, { name: data?.name ?? "played", again: "" });
+  Object.assign(given, said ?? { toml: "", notes: [] }, { name: said?.name ?? data?.name ?? "run", again: "" });
 }
 
 function draw() {

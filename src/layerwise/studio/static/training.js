@@ -61,5 +61,6 @@ function show({ line, bar, at, figures, left, on, button }, job) {
   });
   const act = { failed: "OK", interrupted: "Forget", stopping: "Stop now" }[job.status] ?? "Stop";
   put(button, act);
+  button.hidden = job.status === "training" && job.phase === "done"; // its process is about to end by itself
   button.setAttribute("aria-label", `${act === "OK" ? "Forget" : act} ${job.name}`);
 }
