@@ -209,17 +209,21 @@ function named(state, { layer, unit, source }) {
   return source === null ? `bias of ${to}` : `${unitName(state, layer - 1, source)} → ${to}`;
 }
 
+// Whether the server has looked at all steps: before, it is not known that no weight has parted.
+const looked = ({ frame }) => !new TextDecoder().decode(frame.caption?.values).includes('"rule":"watching"');
+
 function partings(app) {
   const { state } = app;
   parted = farthest(state);
   const epoch = (step) => count(Math.floor(step / state.scene.steps_per_epoch));
-  const said = parted.map((one) => `${named(state, one)} ${one.step}`).join();
+  const none = looked(state) ? `No weight is further apart than ${state.scene.apart}` : "Which weights part is told soon";
+  const said = [none, ...parted.map((one) => `${named(state, one)} ${one.step}`)].join();
   const fresh = said !== listed;
   listed = said;
   if (fresh) {
     const held = list.contains(document.activeElement) && document.activeElement.dataset.link;
     list.replaceChildren(
-      h("span", {}, parted.length ? "Farthest apart" : `No weight is further apart than ${state.scene.apart}`),
+      h("span", {}, parted.length ? "Farthest apart" : none),
       ...parted.map((one) => {
         const button = h("button", { "data-link": `${one.layer} ${one.unit} ${one.source}` });
         const on = (to) => () => {

@@ -109,13 +109,13 @@ function range(low, high, quantity) {
 
 function paintScore({ scene, frame }) {
   const quantity = scene.kind === "quantities";
-  const rows = scene.points.validation.length;
+  const rows = scene.rows.validation; // those without a place on the square, too
   const [value, low, high] = frame.score.values;
   const known = Number.isFinite(value);
   const [number, words, interval] = $("figures").querySelector(".score").children;
   put(number, known ? (quantity ? decimal(value) : percent(value)) : "–");
   put(words, rows ? (quantity ? `R², of ${rows}` : `right, of ${rows}`) : "nothing held out");
-  put(interval, known ? `95 % interval ${range(low, high, quantity)}` : "");
+  put(interval, !known ? "" : scene.copied ? "copies of training points" : `95 % interval ${range(low, high, quantity)}`);
 }
 
 function paintTested({ scene, frame }) {

@@ -427,7 +427,7 @@ export function scene(app) {
     if (at) $("settings").querySelector(`[data-path="${at}"]`)?.focus();
   }
   for (const control of controls) if (!control.busy?.()) control.show(recipe);
-  put($("data-name"), nameOf(recipe.data));
+  put($("data-name"), state.scene.file || nameOf(recipe.data));
 }
 
 export function paint(app) {
