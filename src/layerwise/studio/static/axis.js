@@ -1,7 +1,7 @@
 // Axes of the charts that are painted while something trains: round values, levels, and names at the lines' ends.
 
 import { token } from "./color.js";
-import { minus } from "./dom.js";
+import { minus, short } from "./dom.js";
 
 // Round values from zero, or just below the lowest, to beyond the highest: { from, to, by }, with two steps or three.
 export function rounded(low, high) {
@@ -28,10 +28,21 @@ function decimals(by) {
   return Math.max(1, Math.min(4, -power + ((by / 10 ** power) % 1 > 0.01)));
 }
 
+// Large values need no decimals, and very large or small ones a power.
+function tick(value, by) {
+  if (value && (Math.abs(value) >= 1e5 || by < 1e-4)) return short(value);
+  return value.toFixed(by >= 10 ? 0 : decimals(by));
+}
+
 // The values of `rounded`, each with its text.
 export function steps({ from, to, by }) {
   const count = Math.round((to - from) / by);
-  return Array.from({ length: count + 1 }, (_, i) => from + i * by).map((value) => [value, value.toFixed(decimals(by))]);
+  return Array.from({ length: count + 1 }, (_, i) => from + i * by).map((value) => [value, tick(value, by)]);
+}
+
+// The room that texts of an axis take at its left, at least `least`.
+export function roomFor({ pen, rem }, values, least) {
+  return Math.max(least, 0.9 * rem + Math.max(0, ...values.map(([, text]) => pen.measureText(minus(text)).width)));
 }
 
 // A thin line at each value, with its text at the left; `y` says where a value stands.

@@ -1,6 +1,6 @@
 // Two settings side by side, from one seed: both networks, both surfaces, one chart, and the weights that parted.
 
-import { along, levels, names, rounded, steps } from "./axis.js";
+import { along, levels, names, roomFor, rounded, steps } from "./axis.js";
 import { token } from "./color.js";
 import { best, latest } from "./curve.js";
 import { $, count, h, put, short } from "./dom.js";
@@ -136,7 +136,7 @@ function drawChart(app, lines) {
   const all = lines.flatMap(({ rows }) => rows.map(([, value]) => value)).sort((a, b) => a - b);
   const first = Math.max(...lines.map(({ rows }) => rows[0]?.[1] ?? 0), 0.1);
   const scale = rounded(0, Math.min(all.at(-1) ?? 1, 4 * first) || 1);
-  const [left, right, high, low] = [2.4 * rem, width - 9.5 * rem, 0.6 * rem, height - 1.5 * rem];
+  const [left, right, high, low] = [roomFor(sheet, steps(scale), 2.4 * rem), width - 9.5 * rem, 0.6 * rem, height - 1.5 * rem];
   const end = Math.max(state.end, 1);
   const x = (step) => left + ((right - left) * step) / end;
   const y = (value) => low - ((low - high) * Math.min(scale.to, Math.max(0, value))) / scale.to;

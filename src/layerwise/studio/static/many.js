@@ -13,7 +13,7 @@ import { chosen, tabs } from "./tabs.js";
 const MODES = { start: "initial weights", rate: "learning rate", search: "search" };
 const STATES = ["in a good minimum", "stuck", "halted", "still learning"];
 
-let choices, title, dots, grid;
+let choices, title, key, dots, grid;
 let lanes = []; // { button, canvas, loss, name }
 let order = []; // of the lanes, as they stand
 let places = []; // of the dots: [x, y]
@@ -26,8 +26,9 @@ export function setup(app) {
   choices = tabs({ label: "What is varied", name: "vary", words: MODES, choose: (vary) => app.view({ vary }) });
   dots = h("canvas", { role: "img", "aria-label": "Losses of all" });
   grid = h("div", { class: "lanes", role: "group", "aria-label": "Networks, the best first: arrows walk, Enter opens one" });
+  key = h("p", { class: "key" });
   $("many").append(
-    h("header", {}, title, choices.list),
+    h("header", {}, title, key, choices.list),
     h("div", { class: "crowd" }, h("div", { class: "dots" }, dots), grid),
     search.made(app),
   );
@@ -106,8 +107,17 @@ function nameOf(scene, lane) {
   return scene.vary === "rate" ? `rate ${scene.values[lane]}` : `seed ${scene.values[lane]}`;
 }
 
+// How many there are of each kind; those whose loss is bold come first.
+function counted({ frame }, losses) {
+  const kinds = lanes.map((_, lane) => (Number.isFinite(losses[lane]) ? frame.basins.values[2 * lane + 1] : -1));
+  const many = STATES.map((words, kind) => [kinds.filter((one) => one === kind).length, words, kind]).filter(([n]) => n);
+  const said = many.flatMap(([n, words, kind], i) => [i ? " · " : "", h(kind ? "span" : "b", {}, `${n} ${words}`)]);
+  if (key.textContent !== said.map((one) => one.textContent ?? one).join("")) key.replaceChildren(...said);
+}
+
 function words(state, losses) {
   const { scene, frame } = state;
+  counted(state, losses);
   lanes.forEach(({ button, loss, name }, lane) => {
     const kind = frame.basins.values[2 * lane + 1];
     put(loss, short(losses[lane]));
@@ -194,11 +204,15 @@ function stack(pen, losses, x, base, rem) {
   const columns = new Map();
   const sorted = losses.map((loss, lane) => [loss, lane]).filter(([loss]) => Number.isFinite(loss) && loss > 0);
   sorted.sort((a, b) => a[0] - b[0]);
+  const column = (loss) => Math.round(x(loss) / (2.2 * r));
+  for (const [loss] of sorted) columns.set(column(loss), (columns.get(column(loss)) ?? 0) + 1);
+  // The tallest fits: where there is little room, dots lie on each other in part.
+  const rise = Math.min(2.15 * r, (base - 2 * r - 6) / Math.max(1, ...[...columns.values()].map((many) => many - 1)));
+  columns.clear();
   for (const [loss, lane] of sorted) {
-    const column = Math.round(x(loss) / (2.2 * r));
-    const high = columns.get(column) ?? 0;
-    columns.set(column, high + 1);
-    places[lane] = [column * 2.2 * r, base - r - 1 - 2.15 * r * high];
+    const high = columns.get(column(loss)) ?? 0;
+    columns.set(column(loss), high + 1);
+    places[lane] = [column(loss) * 2.2 * r, base - r - 1 - rise * high];
   }
   const best = order.find((lane) => places[lane]);
   places.forEach((place, lane) => {
@@ -230,7 +244,9 @@ export function scene(app) {
   const searching = view.vary === "search";
   put(title.firstChild, searching ? "Three searches, one surface" : view.vary === "rate" ? "32 learning rates, the same weights" : "32 initial weights, one network");
   const part = scene.points.validation.length ? "validation" : "training";
-  put(title.lastChild, searching ? `lowest ${part} loss of ${scene.epochs ?? 20} epochs` : `by ${part} loss`);
+  const sorted = scene.playing ? `sorted by ${part} loss when paused` : `by ${part} loss`;
+  put(title.lastChild, searching ? `lowest ${part} loss of ${scene.epochs ?? 20} epochs` : sorted);
+  key.hidden = searching;
   if (scene.game === "many" && lanes.length !== scene.values.length) build(app, scene.values.length);
 }
 

@@ -1,8 +1,8 @@
 // A race of searches: a grid, random draws and Bayesian search on one surface, trial by trial, and the best so far.
 
-import { along, levels, names } from "./axis.js";
+import { along, levels, names, roomFor } from "./axis.js";
 import { token } from "./color.js";
-import { $, h, put, short } from "./dom.js";
+import { $, h, minus, put, short } from "./dom.js";
 import { open } from "./games.js";
 import { paper, sideOf } from "./paper.js";
 import { raster } from "./surface.js";
@@ -17,10 +17,11 @@ const NAMES = {
 };
 const DASHES = [[], [6, 4], [2, 3]];
 const EDGE = 0.13; // of a panel is left for the marks on both axes
-const PAD = 0.032; // and so much on the other two sides, where trials stand on the edge
+const PAD = 0.032; // and so much on the left, where trials stand on the edge
+const FOOT = 0.06; // and below, for the ends of the axis
 
 let panels = []; // { heading, canvas, best }
-let against, draw, chart, box;
+let against, draw, upwards, chart, box;
 let ramp = null;
 let rampOf = "";
 
@@ -28,6 +29,7 @@ export function made(app) {
   against = h("select", { "aria-label": "Searched with the learning rate" });
   against.addEventListener("change", () => app.view({ against: against.value }));
   draw = h("span");
+  upwards = h("span");
   const next = h("button", { id: "next-draw", onclick: () => app.view({ draw: String(Number(app.state.view.draw) + 1) }) }, "Other draws");
   panels = [0, 1, 2].map((search) => {
     const canvas = h("canvas", { role: "img" });
@@ -39,6 +41,7 @@ export function made(app) {
     "div",
     { class: "race" },
     h("p", { class: "choices" }, "learning rate", h("span", { "aria-hidden": "true" }, "×"), h("span", { class: "menu" }, against), next, draw),
+    h("p", { class: "key" }, "→ learning rate, ↑ ", upwards, " · the darker, the lower the loss · ○ a trial, ● the newest, ◎ the best; a click plays with it"),
     h("div", { class: "panels" }, ...panels.map(({ heading, best, canvas }) => h("section", {}, h("header", {}, heading, best), canvas))),
     h("div", { class: "chart" }, chart),
   );
@@ -49,8 +52,9 @@ export function made(app) {
 
 function layout(side) {
   const [edge, pad] = [EDGE * side, PAD * side];
-  const inner = side - edge - pad;
-  return { edge, pad, inner, x: (share) => pad + share * inner, y: (share) => side - pad - share * inner };
+  const inner = side - edge - Math.max(pad, FOOT * side);
+  const bottom = edge + inner;
+  return { edge, pad, inner, bottom, x: (share) => pad + share * inner, y: (share) => bottom - share * inner };
 }
 
 // A click on a trial plays with its settings.
@@ -115,7 +119,7 @@ function margins(pen, side, frame, search) {
     pen.stroke();
   }
   pen.strokeStyle = token("--ink3");
-  const room = edge - 14 * unit;
+  const room = edge - 28 * unit;
   const [, levels] = frame.margins.shape;
   [0, 1].forEach((axis) => {
     const values = frame.margins.values.subarray(axis * levels, (axis + 1) * levels).filter(Number.isFinite);
@@ -154,21 +158,44 @@ function trials(pen, side, frame, search) {
   }
 }
 
+// What both axes begin and end with: below the panel, and beside it upwards.
+function ends(pen, side, [along, upwards]) {
+  const { bottom, inner, pad } = layout(side);
+  const { fontFamily, fontSize } = getComputedStyle(document.body);
+  const size = 0.786 * parseFloat(fontSize) * (window.devicePixelRatio || 1);
+  pen.font = `${size}px ${fontFamily}`;
+  pen.fillStyle = token("--ink2");
+  const text = (value) => (value && value < 1e-3 ? short(value) : minus(String(Number(value.toPrecision(2)))));
+  pen.textBaseline = "bottom";
+  pen.textAlign = "left";
+  pen.fillText(`→ ${text(along.low)}`, pad, side);
+  pen.textAlign = "right";
+  pen.fillText(text(along.high), pad + inner, side);
+  pen.save();
+  pen.translate(side, bottom);
+  pen.rotate(-Math.PI / 2);
+  pen.textAlign = "left";
+  pen.fillText(`→ ${text(upwards.low)}`, 0, 0);
+  pen.textAlign = "right";
+  pen.fillText(text(upwards.high), inner, 0);
+  pen.restore();
+}
+
 // ── the best so far ─────────────────────────────────────────────────────────────────────────────
 
 function drawChart({ frame, scene }) {
   const sheet = paper(chart);
   if (!sheet) return;
   const { width, height, rem } = sheet;
-  const [left, right, top, low] = [3.2 * rem, width - 9 * rem, 0.8 * rem, height - 1.6 * rem];
   const made = frame.best.shape[1];
   const known = [...frame.best.values].filter((value) => Number.isFinite(value) && value > 0);
   const [least, most] = known.length ? [Math.min(...known), Math.max(...known)] : [0.01, 1];
   const span = Math.log(most / least) || 1;
+  const ticks = known.length ? [most, least].map((value) => [value, short(value)]) : [];
+  const [left, right, top, low] = [roomFor(sheet, ticks, 3.2 * rem), width - 9 * rem, 0.8 * rem, height - 1.6 * rem];
   const x = (trial) => left + ((right - left) * trial) / Math.max(1, scene.trials - 1);
   const y = (value) => low - 4 - ((low - 4 - top) * Math.log(value / least)) / span;
-  const text = (value) => [value, String(Number(value.toPrecision(2)))];
-  levels(sheet, known.length ? [most, least].map(text) : [], y, left, right);
+  levels(sheet, ticks, y, left, right);
   along(sheet, left, right, low, "1", `${scene.trials} trials`);
   lines(sheet, frame, scene, { made, x, y, right, low });
 }
@@ -203,6 +230,7 @@ export function scene({ state }) {
   const { scene, view } = state;
   if (scene.game !== "race") return;
   against.replaceChildren(...scene.choices.map((path) => h("option", { value: path, selected: path === view.against }, NAMES[path] ?? path)));
+  put(upwards, NAMES[scene.against] ?? scene.against);
   put(draw, `draws ${scene.draw}, budget ${scene.trials} trials each`);
   panels.forEach(({ heading }, i) => put(heading, `${scene.methods[i].charAt(0).toUpperCase()}${scene.methods[i].slice(1)}`));
 }
@@ -219,9 +247,10 @@ export function paint({ state }) {
     ground(pen, side, frame);
     margins(pen, side, frame, search);
     trials(pen, side, frame, search);
+    if (scene.axes) ends(pen, side, scene.axes);
     const value = made ? frame.best.values[(search + 1) * made - 1] : NaN;
-    put(best, Number.isFinite(value) ? short(value, 4) : "");
-    const label = `${scene.methods[search]}: ${made} of ${scene.trials} trials, lowest loss ${Number.isFinite(value) ? short(value, 4) : "unknown"}; learning rate along, ${NAMES[scene.against]} upwards`;
+    put(best, Number.isFinite(value) ? short(value) : "");
+    const label = `${scene.methods[search]}: ${made} of ${scene.trials} trials, lowest loss ${Number.isFinite(value) ? short(value) : "unknown"}; learning rate along, ${NAMES[scene.against]} upwards`;
     if (canvas.getAttribute("aria-label") !== label) canvas.setAttribute("aria-label", label);
   });
   drawChart(state);
