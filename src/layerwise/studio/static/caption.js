@@ -4,6 +4,7 @@
 import { $, count, put } from "./dom.js";
 
 const ANNOUNCED = 3000; // ms between two announcements to a screen reader
+const FIRST = { compare: "other", many: "basins", race: "trials" }; // what a picture of a game has, and no other
 const READ = new TextDecoder();
 
 let shown = "";
@@ -57,6 +58,12 @@ function message(app) {
   }
   if (scene.preparing) {
     return { strong: `Preparing ${scene.preparing}.`, rest: "The old network runs on.", busy: true };
+  }
+  if (scene.game in FIRST && !state.frame?.[FIRST[scene.game]]) {
+    return { strong: "Preparing the first picture.", rest: "Play may be pressed already.", busy: true };
+  }
+  if (state.waits && !state.step) {
+    return { strong: "Initial weights.", rest: "Answer the question, or skip it; then press play." };
   }
   const said = diagnosis(state);
   if (!said) return { strong: "", rest: "" };
@@ -146,6 +153,7 @@ function announce(text, alert) {
     put($("alert"), text);
     return;
   }
+  put($("alert"), "");
   clearTimeout(timer);
   const wait = Math.max(0, announced + ANNOUNCED - performance.now());
   timer = setTimeout(() => {

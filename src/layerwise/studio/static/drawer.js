@@ -16,6 +16,7 @@ let shown = null; // what the numbers were drawn from
 let rewritten = ""; // what the command and the program were written for
 
 export function setup(app) {
+  addEventListener("resize", () => hintOn(app.state.view));
   const choose = (key) => app.view({ drawer: app.state.view.drawer === key ? "" : key });
   const { list } = tabs({ label: "Drawer", name: "drawer", words: TABS, choose, panel: "drawer-body" });
   $("drawer").append(
@@ -24,10 +25,21 @@ export function setup(app) {
       { class: "bar" },
       list,
       h("span", { id: "drawer-hint" }),
-      h("button", { class: "quiet", id: "drawer-close", onclick: () => app.view({ drawer: "" }) }, "close"),
+      h("button", { class: "quiet", id: "drawer-on", hidden: true, onclick: on }, "What each weight learns →"),
+      h("button", { class: "quiet", id: "drawer-close", hidden: true, onclick: () => app.view({ drawer: "" }) }, "close"),
     ),
-    h("div", { id: "drawer-body", class: "body", role: "tabpanel", tabindex: "0" }),
+    h("div", { id: "drawer-body", onscroll: () => hintOn(app.state.view), class: "body", role: "tabpanel", tabindex: "0", hidden: true }),
   );
+}
+
+// To what lies beyond the right edge, where the sheet is wider than its place.
+function on() {
+  $("drawer-body").scrollLeft = $("drawer-body").scrollWidth;
+}
+
+function hintOn(view) {
+  const { scrollWidth, clientWidth, scrollLeft } = $("drawer-body");
+  $("drawer-on").hidden = view.drawer !== "numbers" || scrollWidth - clientWidth - scrollLeft < 24;
 }
 
 // ── the numbers of one point ────────────────────────────────────────────────────────────────────
@@ -283,6 +295,7 @@ export function scene(app) {
   const all = [...$("drawer").querySelectorAll("[role=tab]")];
   chosen(all, (tab) => tab.dataset.drawer === view.drawer, view.drawer ? null : all[0]);
   $("drawer-close").hidden = !view.drawer;
+  hintOn(view);
   $("drawer-body").hidden = !view.drawer;
   shown = null;
   if (view.drawer === "recipe") {
@@ -315,4 +328,5 @@ export function paint(app) {
   if (shown && wanted.every((part, i) => part === shown[i])) return;
   shown = wanted;
   numbers(app);
+  hintOn(view);
 }

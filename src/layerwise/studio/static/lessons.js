@@ -2,11 +2,12 @@
 // says, and how it is drawn as HTML, comes from the server.
 
 import { ask, sentences } from "./api.js";
-import { $, h, typed } from "./dom.js";
+import { $, h, put, typed } from "./dom.js";
 import { leadsBack } from "./kept.js";
 import { carried } from "./share.js";
 
 const FORWARD = ["play-pause", "batch-on", "epoch-on"]; // what waits for the answer
+const PLAIN = { discrete: false, validation: true, figure: "loss", drawer: "" };
 const PARTS = {
   seed: [".seed"],
   time: [".scrub", "#reset-run", "#epoch-back", "#batch-back"],
@@ -33,6 +34,7 @@ export function scene(app) {
   const { view } = app.state;
   if (view.page !== "lessons") {
     release();
+    app.state.waits = false;
     return;
   }
   if (!all) {
@@ -81,7 +83,10 @@ async function begin(app, lesson) {
 async function lead(app, { toml, fresh, view }) {
   const answer = await app.command("recipe", { toml });
   if (answer && fresh) await app.command("reset");
-  if (Object.keys(view).length) app.view(view);
+  if (answer) app.state.lent = answer.scene.recipe.data;
+  // A lesson begins with the page as it is at first, whatever was looked at before.
+  if (fresh) Object.assign(app.state, { row: null, selected: null });
+  if (fresh || Object.keys(view).length) app.view(fresh ? { ...PLAIN, ...view } : view);
 }
 
 // ── waiting for the answer ──────────────────────────────────────────────────────────────────────
@@ -95,6 +100,7 @@ function waits(app) {
 // Keep the forward buttons from acting until the question is answered; a click leads to the question.
 function hold(app, event = null) {
   const held = waits(app);
+  app.state.waits = held;
   for (const id of FORWARD) {
     $(id).setAttribute("aria-disabled", held);
     $(id).title = held ? "Answer the question first, or skip it" : $(id).dataset.title ?? ($(id).dataset.title = $(id).title);
@@ -231,14 +237,18 @@ function choices(app, lesson, answer) {
 
 function number(app, lesson, answer) {
   const field = h("input", { inputmode: "decimal", autocomplete: "off", "aria-label": "Your answer", disabled: Boolean(answer), value: answer?.chosen ?? "" });
+  const wrong = h("p", { class: "soft", role: "alert" });
   const send = () => {
     const value = typed(field.value);
-    if (Number.isNaN(value)) return field.focus();
+    if (Number.isNaN(value)) {
+      put(wrong, "The answer is a number, such as 0.5.");
+      return field.focus();
+    }
     const right = Math.abs(value - lesson.answer) <= lesson.within + 1e-9;
     return answered(app, lesson, { chosen: field.value, right });
   };
   field.addEventListener("keydown", (event) => event.key === "Enter" && send());
-  return [h("p", { class: "row" }, field, h("button", { onclick: send, disabled: Boolean(answer) }, "Answer"))];
+  return [h("p", { class: "row" }, field, h("button", { onclick: send, disabled: Boolean(answer) }, "Answer")), wrong];
 }
 
 function answered(app, lesson, answer) {

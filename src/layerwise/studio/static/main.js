@@ -52,6 +52,8 @@ export const state = {
   selected: null, // { layer, unit }
   edits: new Map(), // step -> what was changed there, in words
   drawing: false, // points, by hand
+  waits: false, // a lesson for its answer, before which nothing plays
+  lent: null, // the data of the last lesson
   lacking: "", // what they lack to be learned, in words
   kept: null, // what leads back to here: { state, step, most, revision }
   undo: [], // how the last changes are taken back, newest last

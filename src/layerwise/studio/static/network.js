@@ -19,7 +19,6 @@ let built = "";
 let columns = []; // of units: { x, y, box, canvas, pen, pixels, dot, tag, numbers, button, layer, unit }
 let whole = []; // units of each column, drawn or not
 let links = []; // { path, hit, layer, unit, source }
-let out = null;
 let thickness = 1; // of links
 
 // ── laying out ──────────────────────────────────────────────────────────────────────────────────
@@ -179,6 +178,7 @@ function build(app) {
         : Object.assign(unitBox(app, column - 1, unit, at(column, row), size), { row }),
     ),
   );
+  for (const { box } of columns.at(-1)) box.classList.add("last");
   whole = counts;
   const rows = picked.map((units) => new Map(units.map((unit, row) => [unit, row])));
   links = strongest.map(([layer, unit, source]) => {
@@ -198,8 +198,7 @@ function build(app) {
   const words = told(counts, picked, of, links.length);
   lines.append(...links.map((item) => item.path));
   hits.append(...links.map((item) => item.hit));
-  out = svg("path", { class: "out" });
-  drawing.append(out, lines, hits);
+  drawing.append(lines, hits);
   const spots = counts.map((_, column) => at(column, 0).x);
   const group = h(
     "div",
@@ -216,11 +215,6 @@ function build(app) {
     ...(chipped ? [chips(app, chipsAt.x, chipsAt.y)] : []),
     h("div", { id: "hint", hidden: true }),
   );
-  if (!narrow && outputs === 1)
-    out.setAttribute(
-      "d",
-      curve(at(counts.length - 1, 0), { x: width + size / 2 + 4, y: Math.min(0.24 * height, 14 * rem) }, size / 2 + 4),
-    );
   walk(group);
   paintInputs(app.state);
   if (held) [...board.querySelectorAll("[aria-label]")].find((one) => one.getAttribute("aria-label") === held)?.focus();
@@ -333,7 +327,12 @@ function numbersOf(state, item) {
   if (item.layer < 0) return sheet.x[0][item.unit] === undefined ? "" : short(sheet.x[0][item.unit], 2);
   const layer = sheet.layers[item.layer];
   if (!layer || layer.g.worked[0][item.unit] === undefined) return "";
-  return `${short(layer.g.worked[0][item.unit], 2)} δ ${short(layer.error.worked[0][item.unit], 2)}`;
+  const delta = `δ ${short(layer.error.worked[0][item.unit], 2)}`;
+  if (item.layer < sheet.layers.length - 1) return `g ${short(layer.g.worked[0][item.unit], 2)} ${delta}`;
+  // Of an output both: the sum, and what it says, which the loss is of.
+  const said = sheet.predicted[0][item.unit];
+  const sum = `z ${short(layer.z.worked[0][item.unit], 2)}`;
+  return said === undefined ? `${sum} ${delta}` : `${sum} ${state.scene.kind === "quantities" ? "ŷ" : "p"} ${short(said, 2)} ${delta}`;
 }
 
 export function setup() {}

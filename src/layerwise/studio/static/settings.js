@@ -162,7 +162,11 @@ async function chooseToy(app, name) {
   const { task, data } = app.state.scene.recipe;
   if (task.kind !== "auto") await app.set("task", { kind: "auto" }, "loss");
   if (app.state.drawing) stop(app);
-  if (data.kind === "toy") app.set("data.name", name, TOYS[name]);
+  // The few points of a lesson are its own.
+  if (data.kind === "toy" && app.state.view.page === "playground" && data.n === app.state.lent?.n) {
+    app.state.lent = null;
+    app.set("data", { ...figure({ ...data, kind: "lesson" }), name }, TOYS[name]);
+  } else if (data.kind === "toy") app.set("data.name", name, TOYS[name]);
   else app.set("data", { ...figure(data), name }, TOYS[name]);
 }
 
