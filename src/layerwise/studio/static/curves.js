@@ -1,12 +1,14 @@
 // The curves: validation in thick ink, training thin; named at their ends, the best epoch dotted, what lies
 // ahead of the cursor faded, and the branch that was left dotted.
 
-import { along, levels, names, rounded, steps } from "./axis.js";
+import { along, levels, names, roomFor, rounded, steps } from "./axis.js";
 import { best, latest } from "./curve.js";
 import { token } from "./color.js";
-import { $, count, h, short } from "./dom.js";
+import { $, alike, count, h, short } from "./dom.js";
 import { paper } from "./paper.js";
 import { chosen, tabs } from "./tabs.js";
+
+const ERRORS = { mse: "Squared error", mae: "Absolute error" }; // of quantities
 
 let canvas, pen, choices;
 
@@ -54,10 +56,11 @@ function line(lines, part, x, y, from, to) {
   pen.stroke();
 }
 
-function frameOf(state, rem, width, height) {
+function frameOf(state, sheet) {
+  const { rem, width, height } = sheet;
   const lines = read(state);
   const scale = rounded(...range(state, lines));
-  const [left, right, top, bottom] = [2.4 * rem, width - 6 * rem, 1.5 * rem, height - 1.5 * rem];
+  const [left, right, top, bottom] = [roomFor(sheet, steps(scale), 2.4 * rem), width - 6.9 * rem, 1.5 * rem, height - 1.5 * rem];
   const { ghost, steps_per_epoch: per } = state.scene;
   // The line that was left gives a young branch room to be seen beside it.
   const old = Math.min(ghost.at(-1)?.[0] ?? 0, Math.max(2 * state.end, 20 * per));
@@ -103,7 +106,7 @@ function peak(state, plot, rem) {
   pen.textBaseline = "bottom";
   pen.fillText(
     words,
-    Math.min(plot.right + 4 * rem - half, Math.max(plot.left + half - 0.5 * rem, x)),
+    Math.min(plot.right + 0.5 * rem - half, Math.max(plot.left + half + 0.3 * rem, x)),
     plot.top - 0.2 * rem,
   );
 }
@@ -122,13 +125,14 @@ function point(state, plot, rem, now) {
 function ends(state, plot, sheet, now) {
   if (!now) return;
   const accuracy = state.view.figure !== "loss";
-  const said = (value) =>
-    accuracy && state.scene.kind !== "quantities" ? `${(100 * value).toFixed(0)} %` : short(value);
-  const found = [
+  const lines = [
     [accuracy ? now.figure : now.validation, " val.", "--ink", "600"],
     [accuracy ? now.trainFigure : now.train, " train", "--ink2", ""],
-  ]
-    .filter(([value]) => Number.isFinite(value))
+  ].filter(([value]) => Number.isFinite(value));
+  const digits = alike(lines.map(([value]) => value));
+  const said = (value) =>
+    accuracy && state.scene.kind !== "quantities" ? `${(100 * value).toFixed(0)} %` : short(value, digits);
+  const found = lines
     .map(([value, name, color, weight]) => ({
       at: plot.y(value),
       parts: [
@@ -140,6 +144,8 @@ function ends(state, plot, sheet, now) {
 }
 
 export function scene({ state }) {
+  const { loss } = state.scene.recipe.task;
+  choices.tabs[0].textContent = (state.scene.kind === "quantities" && ERRORS[loss ?? "mse"]) || "Loss";
   choices.tabs[1].textContent = state.scene.kind === "quantities" ? "R²" : "Accuracy";
   chosen(choices.tabs, (tab) => tab.dataset.figure === state.view.figure);
 }
@@ -147,9 +153,9 @@ export function scene({ state }) {
 export function paint({ state }) {
   const sheet = paper(canvas);
   if (!sheet) return;
-  const { rem, width, height } = sheet;
+  const { rem } = sheet;
   pen = sheet.pen;
-  const plot = frameOf(state, rem, width, height);
+  const plot = frameOf(state, sheet);
   const epochs = Math.floor(state.end / state.scene.steps_per_epoch);
   levels(sheet, steps(plot.scale), plot.y, plot.left, plot.right);
   along(sheet, plot.left, plot.right, plot.bottom, "0", `${count(epochs)} epoch${epochs === 1 ? "" : "s"}`);

@@ -36,6 +36,12 @@ export function short(value, digits = 3) {
   return minus(value.toFixed(size >= 100 ? 1 : digits));
 }
 
+// With how many decimals values that stand together are all written: two figures of the smallest.
+export function alike(values, digits = 3) {
+  const least = Math.min(...values.map(Math.abs).filter((size) => size > 0));
+  return Number.isFinite(least) ? Math.min(5, Math.max(digits, 1 + Math.ceil(-Math.log10(least)))) : digits;
+}
+
 // A setting's value as typed: no zeros too many.
 export function plainNumber(value) {
   return typeof value === "number" ? minus(String(Number(value.toPrecision(6)))) : String(value);

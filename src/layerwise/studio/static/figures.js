@@ -1,7 +1,7 @@
 // How well it does on the rows held out: who was taken for whom, or what was said beside the truth, with the interval.
 
 import { token } from "./color.js";
-import { $, count, h, put, svg } from "./dom.js";
+import { $, count, h, put, short, svg } from "./dom.js";
 import { colorsOf, mark } from "./toys.js";
 
 const RAMP = [0.04, 0.36]; // of ink in a cell, so that its number stays legible
@@ -10,6 +10,7 @@ const MOST = 10; // classes that a matrix is drawn for
 let drawn = "";
 let cells = []; // [is][said]
 let dots = null; // of the fit
+let ends = null; // what it reaches from and to
 
 export function setup() {
   const score = h("dl", { class: "score" }, h("dd", { class: "value" }), h("dt"), h("dd", { class: "range" }));
@@ -56,7 +57,8 @@ function fitPlot(scene) {
   const plot = svg("svg", { viewBox: "0 0 100 100", role: "img", "aria-label": words, class: "fit" });
   dots = svg("path", { class: "dots" });
   plot.append(svg("path", { d: "M4 96 96 4", class: "equal" }), dots);
-  return h("figure", {}, plot, h("figcaption", {}, "said ↑ over truth →"));
+  ends = h("span");
+  return h("figure", {}, plot, h("figcaption", {}, "said ↑ over truth →", ends));
 }
 
 function build(scene) {
@@ -97,6 +99,7 @@ function paintFit({ shape, values }) {
     if (Number.isFinite(x + y)) path += `M${x.toFixed(1)} ${y.toFixed(1)}h0`;
   }
   dots.setAttribute("d", path);
+  put(ends, shape[0] ? `, ${short(low, 2)} to ${short(high, 2)}` : "");
 }
 
 const decimal = (value) => value.toFixed(2).replace("-", "−");
@@ -135,6 +138,7 @@ export function scene(app) {
   const wanted = JSON.stringify([scene.kind, scene.names, token("--ink")]);
   if (wanted === drawn) return;
   drawn = wanted;
+  document.documentElement.classList.toggle("classes", scene.kind === "classes" && scene.names.length > 4);
   $("matrix").replaceChildren(...build(scene));
 }
 

@@ -52,12 +52,18 @@ function insert(app, shape, at) {
   rebuild(app, hidden, activations, "layer added");
 }
 
+// A step has no slope to learn by, so it is shown where a recipe has it, and not offered.
+function option(value, said, now) {
+  const off = value === "step" && now !== "step";
+  return h("option", { value, selected: value === now, disabled: off }, off ? "step: no slope" : said);
+}
+
 function menu(app, shape, layer) {
   const now = shape.activations[layer].kind;
   const list = h(
     "select",
     { "aria-label": `Activation of layer ${layer + 1}`, "data-activation": String(layer) },
-    ...Object.entries(ACTIVATIONS).map(([value, said]) => h("option", { value, selected: value === now }, said)),
+    ...Object.entries(ACTIVATIONS).map(([value, said]) => option(value, said, now)),
   );
   list.addEventListener("change", () => {
     const activations = [...shape.activations];

@@ -2,7 +2,7 @@
 
 import { token } from "./color.js";
 import { latest } from "./curve.js";
-import { $, count, h, put } from "./dom.js";
+import { $, count, h, put, short } from "./dom.js";
 import { sideOf } from "./paper.js";
 import { boundary, scatter, spot, surface } from "./surface.js";
 import { colorsOf, mark } from "./toys.js";
@@ -102,20 +102,21 @@ function drawChosen({ scene, row }) {
 // ── words ───────────────────────────────────────────────────────────────────────────────────────
 
 function legend({ scene }) {
-  const [low, high] = scene.kind === "quantities" ? ["low", "high"] : scene.names;
-  const entry = (k, words, last) => {
+  const quantity = scene.kind === "quantities";
+  const [mean, spread] = scene.spread ?? [0, 0];
+  const [low, high] = quantity ? [mean - 2 * spread, mean + 2 * spread].map((value) => short(value, 2)) : scene.names;
+  const entry = (k, words) => {
     const sign = h("canvas", { width: 24, height: 24, "aria-hidden": "true" });
     const brush = sign.getContext("2d");
     const colors = colorsOf(scene.kind);
     brush.fillStyle = colors[k % colors.length];
     mark(brush, scene.kind === "quantities" ? 0 : k, 12, 12, 8.5);
     brush.fill();
-    return h("span", { class: last ? "last" : "" }, sign, words);
+    return h("span", {}, sign, words);
   };
   if (scene.kind === "classes") return scene.names.map((name, k) => entry(k, name));
-  return [entry(0, low), scene.kind === "quantities" ? h("i", { class: "ramp" }) : null, entry(1, high, true)].filter(
-    Boolean,
-  );
+  if (!quantity) return [entry(0, low), entry(1, high)];
+  return [h("span", {}, scene.names[0] ?? ""), entry(0, low), h("i", { class: "ramp" }), entry(1, high)];
 }
 
 // Under the square what its axes are, where they are not x1 and x2; both can be chosen.
