@@ -76,7 +76,7 @@ class _Loading:
 
     def __init__(self, recipe: "Recipe | None", workspace: Path) -> None:
         self._recipe, self._workspace = recipe, workspace
-        self._thread = ThreadPoolExecutor(1, "layerwise-loading")
+        self._thread, self._beside = (ThreadPoolExecutor(1, "layerwise-loading") for _ in range(2))
 
     def __enter__(self) -> "_Loading":
         self.studio = self._thread.submit(self._made)
@@ -84,16 +84,21 @@ class _Loading:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._thread.shutdown()
+        for threads in (self._thread, self._beside):
+            threads.shutdown(cancel_futures=True)
         if self.studio.exception() is None:
             self.studio.result().close()
 
     def _made(self) -> "app.Studio":
         with console.importing():
+            from layerwise.studio.games.coming import compile_for
+            from layerwise.studio.games.session import Session
+        session = Session(self._recipe)
+        self._beside.submit(compile_for, Session(session.recipe, like=session))  # read from disk, beside the imports
+        with console.importing():
             from layerwise.studio import app
             from layerwise.studio.desk.workspace import Workspace
-            from layerwise.studio.games.session import Session
-        return app.Studio(Session(self._recipe), Workspace(self._workspace))
+        return app.Studio(session, Workspace(self._workspace))
 
     def _applied(self) -> Any:
         from layerwise.studio import app
