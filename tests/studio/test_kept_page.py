@@ -14,7 +14,7 @@ def test_a_page_that_is_loaded_anew_is_where_it_was_and_can_begin_anew(opened: O
     page = opened()
     page.click('[data-toy="spiral"]')
     page.click("#play-pause")
-    page.until("state.step > 20")
+    page.until("state.step > 20 && state.kept?.revision === state.scene.revision")
     page.page.reload()
     says(page.page, "You are back where you were")
     page.settle()
@@ -26,6 +26,17 @@ def test_a_page_that_is_loaded_anew_is_where_it_was_and_can_begin_anew(opened: O
     assert page.state("state.step") == 0
     page.page.reload()  # there is nothing to go back to
     says(page.page, "Initial weights.")
+
+
+def test_a_change_that_was_made_last_is_not_lost(opened: Opened) -> None:
+    page = opened()
+    page.until("state.kept?.revision === state.scene.revision")
+    page.click('[data-toy="spiral"]')
+    page.page.wait_for_selector("#data-name:has-text('Spirals')")
+    page.page.reload()  # before what leads back was asked for
+    says(page.page, "You are back where you were")
+    page.settle()
+    assert page.state("state.scene.recipe.data.name") == "spiral"
 
 
 def test_a_server_that_was_started_anew_is_told_of_and_gone_on_with(opened: Opened, address: str) -> None:

@@ -13,12 +13,14 @@ let first = null; // what the launch began with, as it was kept first: nothing t
 let leaves = true; // nothing, where one begins anew
 
 function written(state) {
-  const { kept, step, scene } = state;
+  const { kept, step, scene, view } = state;
   if (!kept || !scene || !leaves) return null;
   const now = scene.game === "playground" ? step : kept.step;
   const toml = kept.revision === scene.revision ? "" : scene.toml; // changed since it was kept
   if (kept.state === first && now === 0 && !toml) return null;
-  return JSON.stringify({ state: kept.state, step: now <= kept.most ? now : 0, toml });
+  const lesson = view.page === "lessons" ? view.lesson : "";
+  // What was changed since begins at its first step, since these steps are not those of what was kept.
+  return JSON.stringify({ state: kept.state, step: toml || now > kept.most ? 0 : now, toml, lesson });
 }
 
 function put(store, key, text) {
@@ -30,12 +32,20 @@ function put(store, key, text) {
   }
 }
 
+// What a text keeps; null where it is none, or the address asks for a lesson that was not the one left.
+function read(text) {
+  const { state, step, toml, lesson } = JSON.parse(text ?? "null") ?? {};
+  const address = new URLSearchParams(location.hash.slice(1));
+  const asked = address.get("page") === "lessons" && address.get("lesson");
+  if (asked && asked !== lesson) return null;
+  return typeof state === "string" && Number.isInteger(step) ? { state, step, toml } : null;
+}
+
 function taken(store, key) {
   try {
     const text = store.getItem(key);
     store.removeItem(key);
-    const { state, step, toml } = JSON.parse(text ?? "null") ?? {};
-    return typeof state === "string" && Number.isInteger(step) ? { state, step, toml } : null;
+    return read(text);
   } catch {
     return null;
   }
@@ -49,7 +59,7 @@ export function begun(state) {
 // Whether this tab has a way back to go first.
 export function leadsBack() {
   try {
-    return sessionStorage.getItem(TAB) !== null;
+    return read(sessionStorage.getItem(TAB)) !== null;
   } catch {
     return false;
   }

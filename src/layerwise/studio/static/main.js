@@ -324,7 +324,7 @@ const wire = new Wire({
     const before = again && state.kept;
     const late = before && before.revision !== state.scene.revision ? state.scene.toml : ""; // changed since
     if (state.kept) state.kept.revision = -1; // of the line before
-    if (before && state.view.page !== "compare" && state.view.page !== "many") before.step = state.step <= before.most ? state.step : 0;
+    if (before && state.view.page !== "compare" && state.view.page !== "many") before.step = late || state.step > before.most ? 0 : state.step;
     state.frame = null;
     const link = share.carried();
     if (link) kept.begun("");
