@@ -282,6 +282,15 @@ class Tab:
             assert time.monotonic() < end, what
             time.sleep(0.02)
 
+    def lines(self) -> list[Any]:
+        """The page's lines to the server, the present one first, once it is loaded anew; each can be cut."""
+        found: list[Any] = []
+        self.page.route_web_socket("**/ws", lambda line: (found.append(line), line.connect_to_server()))
+        self.page.reload()
+        self.page.wait_for_selector(".place canvas")
+        self.settle()
+        return found
+
     def press(self, key: str) -> None:
         self.page.keyboard.press(key)
         self.settle()

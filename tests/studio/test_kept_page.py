@@ -41,16 +41,9 @@ def test_a_change_that_was_made_last_is_not_lost(opened: Opened) -> None:
 
 def test_a_server_that_was_started_anew_is_told_of_and_gone_on_with(opened: Opened, address: str) -> None:
     page = opened()
-    lines: list[Any] = []
-    page.page.route_web_socket("**/ws", lambda line: (lines.append(line), line.connect_to_server()))
-    page.page.reload()
-    page.page.wait_for_selector(".place canvas")
-    page.settle()
+    lines = page.lines()
     page.click('[data-toy="xor"]')
-    page.page.wait_for_function(
-        "async () => { const { state } = await import('/static/main.js');"
-        " return state.kept?.revision === state.scene.revision; }"
-    )
+    page.until("state.kept?.revision === state.scene.revision")
     page.context.clear_cookies()  # as are those of the server before
     lines[0].close()
     says(page.page, "This Studio was started anew.")

@@ -242,11 +242,7 @@ def test_keys(opened: Opened) -> None:
 
 def test_a_cut_line_comes_back_with_the_recipe(opened: Opened, browser: Any, address: str) -> None:
     page = opened()
-    lines: list[Any] = []
-    page.page.route_web_socket("**/ws", lambda line: (lines.append(line), line.connect_to_server()))
-    page.page.reload()
-    page.page.wait_for_selector(".place canvas")
-    page.settle()
+    lines = page.lines()
     page.click('[data-toy="spiral"]')
     lines[0].close()
     page.page.wait_for_selector("#caption p:has-text('The line to the server is cut.')")

@@ -57,11 +57,7 @@ def test_without_a_clipboard_the_link_is_there_to_copy(opened: Opened) -> None:
 
 def test_a_cut_line_comes_back_to_the_same_step(opened: Opened) -> None:
     page = opened()
-    lines: list[Any] = []
-    page.page.route_web_socket("**/ws", lambda line: (lines.append(line), line.connect_to_server()))
-    page.page.reload()
-    page.page.wait_for_selector(".place canvas")
-    page.settle()
+    lines = page.lines()
     played(page)
     there = page.state(f"[state.step, {WEIGHTS}]")
     page.until("state.kept?.revision === state.scene.revision")
