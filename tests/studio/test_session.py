@@ -1,5 +1,6 @@
 """A recipe that is played with: what acts at once, what begins anew, and that nothing compiles meanwhile."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -220,6 +221,22 @@ def test_the_square_is_over_two_columns_or_two_components(mixed: str) -> None:
         with pytest.raises(LayerwiseError):
             session.show(bad)
     assert session.over == ("kind", "width")
+
+
+def test_rows_without_a_value_for_an_axis_are_counted(mixed: str, tmp_path: Path) -> None:
+    table = pl.read_csv(mixed).with_columns(
+        pl.when(pl.col("width") > 7).then(None).otherwise(pl.col("width")).alias("width")
+    )
+    path = tmp_path / "holes.csv"
+    table.write_csv(path)
+    session = Session({**MORE, "data": {"kind": "table", "path": str(path), "target": "price"}})
+    assert session.scene()["plane"]["placeless"] == 0  # components have the missing value's own code
+    session.show(("width", "length"))
+    scene = session.scene()
+    rows = np.concatenate([session.dataset.train, session.dataset.validation])
+    absent = int(table["width"].is_null().to_numpy()[rows].sum())
+    placed = sum(len(scene["points"][part]) for part in ("train", "validation"))
+    assert scene["plane"]["placeless"] == absent > 0 and placed + absent == len(rows)
 
 
 def test_beyond_its_room_a_network_begins_anew_and_within_it_does_not() -> None:

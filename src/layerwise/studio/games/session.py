@@ -295,6 +295,7 @@ class Session:
                 "over": self.over,
                 "axes": self.square.axes,
                 "held": self.square.held,
+                "placeless": sum(self.square.placeless(self.dataset.part(part)) for part in ("train", "validation")),
                 "columns": list(self.dataset.encoder.names),
             },
             "rows": {part: len(self.dataset.part(part)) for part in ("train", "validation")},

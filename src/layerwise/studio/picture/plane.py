@@ -31,6 +31,10 @@ class Square:
     axes: tuple[dict[str, Any], dict[str, Any]]
     held: dict[str, str] = field(default_factory=dict)
 
+    def placeless(self, rows: Rows) -> int:
+        """How many of the rows have no place: a value that an axis needs is missing in them."""
+        return int(np.isnan(self.spots[rows]).any(axis=1).sum())
+
     def points(self, rows: Rows, values: Float64[np.ndarray, " rows"]) -> list[list[float]]:
         """Row, place along both axes, and value of the rows that have a place."""
         spots = self.spots[rows]

@@ -138,7 +138,23 @@ function axes(app) {
     list.addEventListener("change", () => over(app, which, list.value));
     return h("label", {}, which ? "↑" : "→", h("span", { class: "menu" }, list));
   });
-  box.replaceChildren(...lists);
+  box.replaceChildren(...lists, ...missing(app.state.scene));
+}
+
+// What the square leaves out: rows that have no place on it, and columns that do not vary over it.
+function missing({ plane, points, rows }) {
+  const some = Object.entries(plane.held);
+  const placed = rows.train + rows.validation - plane.placeless;
+  const drawn = points.train.length + points.validation.length;
+  const notes = [];
+  if (some.length) {
+    const held = h("span", {}, some.length > 1 ? `${some.length} other columns are held at their usual values` : `${some[0].join(" is held at ")}`);
+    held.title = some.slice(0, 40).map(([name, value]) => `${name} ${value}`).join(", ");
+    notes.push(held);
+  }
+  if (plane.placeless) notes.push(h("span", {}, `${count(plane.placeless)} ${plane.placeless > 1 ? "rows have" : "row has"} no value for an axis, and no place here`));
+  if (drawn < placed) notes.push(h("span", {}, `${count(drawn)} of ${count(placed)} rows are drawn`));
+  return notes.length ? [h("p", {}, ...notes.flatMap((one, i) => (i ? ["; ", one] : [one])))] : [];
 }
 
 // Another column on an axis; the other axis keeps its own, or takes the first that is left.
