@@ -261,7 +261,7 @@ def test_no_setting_is_baked_into_the_program(bench_of, compilations):
     """Another value of any setting: another result from the same compiled program."""
     plain = bench_of(EVERYTHING, patience=5)
     reference, _ = plain.finish()
-    compiled = loop._compiled(True)._cache_size()
+    compiled = len(loop._compiled(True))
     changed = {
         "learning_rate": 0.04,
         "warmup": 0.5,
@@ -287,7 +287,7 @@ def test_no_setting_is_baked_into_the_program(bench_of, compilations):
     for changes in [{key: value} for key, value in changed.items()] + more:
         state, _ = bench_of(EVERYTHING, **{"patience": 5} | changes).finish()
         assert bits(state) != bits(reference), changes
-    assert loop._compiled(True)._cache_size() == compiled
+    assert len(loop._compiled(True)) == compiled
 
 
 def test_nor_is_hubers_delta(bench_of, compilations):
@@ -317,9 +317,9 @@ def test_tiny_and_ordinary_compilations_agree(bench_of):
 def test_large_networks_take_the_ordinary_one(bench_of):
     bench = bench_of(ADAM, epochs=1)
     bench.network = build(r.Mlp(hidden=(1700,)), inputs=3, outputs=1, codes=(), seed=0)
-    tiny, ordinary = (loop._compiled(small)._cache_size() for small in (True, False))
+    tiny, ordinary = (len(loop._compiled(small)) for small in (True, False))
     state, _ = bench.finish()
-    assert [loop._compiled(small)._cache_size() for small in (True, False)] == [tiny, ordinary + 1]
+    assert [len(loop._compiled(small)) for small in (True, False)] == [tiny, ordinary + 1]
     assert int(state.status) == loop.FINISHED
 
 

@@ -1,15 +1,16 @@
 """Programs kept whole on disk, so that the next process that needs one neither traces nor compiles it.
 
 JAX keeps what the compiler made of a program, but has to trace and lower the program again to know which
-it is: for the padded program that is four fifths of the wait. What is played with is always the same few
-programs, so here the name on disk follows from what a program is made of: the sources of this package, the
-versions of JAX and of the compiler, the machine, and the shapes of the arguments.
+it is: for the padded program that is four fifths of the wait. So here the name on disk follows from what a
+program is made of: the sources of this package, the versions of JAX and of the compiler, the machine, and
+the structure and shapes of the arguments.
 
 A file is machine code with a pickled description of its arguments, as much to be trusted as the folder it is
 in; so files that others own or may write are not read (docs/decisions/0013-programs-kept-whole.md).
 """
 
 import contextlib
+import dataclasses
 import hashlib
 import os
 import pickle
@@ -17,7 +18,7 @@ import platform
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -30,36 +31,56 @@ from layerwise.training.compile import options
 
 DIGEST = hashlib.sha256().digest_size
 OLD = 30 * 24 * 3600  # seconds
+AT_HAND = 256  # programs
 
 
 class Kept:
-    """A function compiled for the shapes of its first call's arguments, and kept on disk.
+    """A function, compiled for each structure and each shapes of its arguments, and kept on disk.
 
+    The first `static` arguments are part of the program: hashable, and told apart by what they are made of.
     `donated` is the place of an argument whose memory the result may take over; `tiny` as in `compile.options`.
 
     >>> import numpy as np
     >>> double = Kept(lambda x: 2 * x, tiny=True)
-    >>> double(np.float32(21))
-    Array(42., dtype=float32)
+    >>> double(np.float32(21)), len(double)
+    (Array(42., dtype=float32), 1)
     """
 
-    def __init__(self, function: Callable[..., Any], *, tiny: bool, donated: int | None = None) -> None:
-        self._function, self._tiny, self._donated = function, tiny, donated
-        self._making = threading.Lock()
-        self._program: Any = None
+    def __init__(
+        self, function: Callable[..., Any], *, tiny: bool, static: int = 0, donated: int | None = None
+    ) -> None:
+        self._function, self._tiny, self._static, self._donated = function, tiny, static, donated
+        self._making: dict[Hashable, threading.Lock] = {}
+        self._programs: dict[Hashable, Any] = {}
+        self._dropping = threading.Lock()
+
+    def __len__(self) -> int:
+        """How many programs are at hand, one for each structure and shapes of the arguments."""
+        return len(self._programs)
 
     def __call__(self, *arguments: Any) -> Any:
-        """What the function gives. Raises `TypeError` for arguments of other shapes than those of the first call."""
-        if self._program is None:
-            with self._making:
-                self._program = self._program or self._made(arguments)
-        return self._program(*arguments)
+        """What the function gives."""
+        static, arrays = arguments[: self._static], arguments[self._static :]
+        leaves, structure = jax.tree.flatten(arrays)
+        kind = (static, structure, *((leaf.shape, leaf.dtype) for leaf in leaves))
+        program = self._programs.get(kind)
+        if program is None:
+            with self._making.setdefault(kind, threading.Lock()):
+                program = self._programs.get(kind) or self._made(arguments)
+                with self._dropping:
+                    self._programs[kind] = program
+                    if len(self._programs) > AT_HAND:  # the system allows a process so many pieces of memory
+                        self._programs.pop(next(iter(self._programs)))
+        return program(*arrays)
 
     def _made(self, arguments: tuple[Any, ...]) -> Any:
-        shapes = [(leaf.shape, leaf.dtype.name) for leaf in jax.tree.leaves(arguments)]
-        what = (self._function.__module__, self._function.__qualname__, shapes, self._tiny, self._donated)
-        kind, made_of = _digest(what), _digest(_made_of())
-        folder = _folder()
+        static, arrays = arguments[: self._static], arguments[self._static :]
+        leaves, structure = jax.tree.flatten(arrays)
+        shapes = [(leaf.shape, leaf.dtype.name) for leaf in leaves]
+        where = self._function.__module__, self._function.__qualname__
+        told = repr((*where, _told(static), structure, shapes, self._tiny, self._donated))
+        kind, made_of = _digest(told), _digest(repr(_made_of()))
+        folder = _folder() if " at 0x" not in told else None  # an address in memory tells nothing apart
         path = folder / f"{kind}-{made_of}.program" if folder else None
         if path and (found := _read(path)) is not None:
             return found
@@ -69,16 +90,31 @@ class Kept:
 
         # JAX gives back what it has kept under a name, but that can be run only, not be written again.
         function.__name__ = f"{self._function.__name__}_{secrets.token_hex(8)}"
-        jitted = jax.jit(function, donate_argnums=self._donated, compiler_options=options(tiny=self._tiny))
+        jitted = jax.jit(
+            function,
+            static_argnums=tuple(range(self._static)),
+            donate_argnums=self._donated,
+            compiler_options=options(tiny=self._tiny),
+        )
         compiled = jitted.lower(*arguments).compile()
         if path:
             _write(path, compiled)
-            _sweep(path, kind, f"jit_{function.__name__}-*")
+            _sweep(path, f"jit_{function.__name__}-*")
         return compiled
 
 
-def _digest(what: Any) -> str:
-    return hashlib.sha256(repr(what).encode()).hexdigest()[:16]
+def _told(value: Any) -> Any:
+    """What a static argument is made of, in words that are the same in every process."""
+    if dataclasses.is_dataclass(value):
+        fields = [(field.name, _told(getattr(value, field.name))) for field in dataclasses.fields(value)]
+        return type(value).__qualname__, fields
+    if isinstance(value, frozenset):
+        return sorted(map(_told, value))
+    return [_told(each) for each in value] if isinstance(value, tuple) else value
+
+
+def _digest(told: str) -> str:
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
 def _sources() -> str:
@@ -135,8 +171,10 @@ def _read(path: Path) -> Any:
         content = path.read_bytes()
         if hashlib.sha256(content[DIGEST:]).digest() != content[:DIGEST]:
             return None
-        parts = pickle.loads(content[DIGEST:])  # noqa: S301  (see above)
-        return serialize_executable.deserialize_and_load(*parts)
+        with contextlib.suppress(OSError):
+            os.utime(path)  # it is in use
+        code, *trees = pickle.loads(content[DIGEST:])  # noqa: S301  (see above)
+        return serialize_executable.deserialize_and_load(code, *map(jax.tree.structure, trees))
     except Exception:  # whatever is wrong with it: it is compiled again, and written over
         return None
 
@@ -153,15 +191,20 @@ def _write(path: Path, compiled: Any) -> None:
     if _sources() != SOURCES:  # it was made of what stood there before
         return
     with contextlib.suppress(Exception):  # a full disk, a device without serialization: the next start takes longer
-        content = pickle.dumps(serialize_executable.serialize(compiled))
+        code, *structures = serialize_executable.serialize(compiled)
+        # As trees of numbers: a structure with modules of Equinox in it does not come back whole.
+        content = pickle.dumps((code, *(each.unflatten(range(each.num_leaves)) for each in structures)))
         files.make_folder(path.parent)
         files.write(path, hashlib.sha256(content).digest() + content)
 
 
-def _sweep(latest: Path, kind: str, twice: str) -> None:
-    """Remove what older versions have kept of the same program, and what JAX has kept of this one `twice`."""
-    older = [path for path in latest.parent.glob(f"{kind}-*.program") if path != latest]
-    for path in (*older, *latest.parent.glob(twice)):
+def _sweep(latest: Path, twice: str) -> None:
+    """Remove what nobody has used for long, and what JAX has kept of the latest one `twice`."""
+    long_ago = time.time() - OLD
+    for path in latest.parent.glob("*.program"):
         with contextlib.suppress(OSError):
-            if path not in older or time.time() - path.stat().st_mtime > OLD:
+            if path != latest and path.stat().st_mtime < long_ago:
                 path.unlink()
+    for path in latest.parent.glob(twice):
+        with contextlib.suppress(OSError):
+            path.unlink()

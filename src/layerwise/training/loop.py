@@ -19,8 +19,8 @@ from jaxtyping import Array, Bool, Float, Int, Int32, Shaped
 from layerwise.nets import noise
 from layerwise.nets.dense import MLP
 from layerwise.tasks.objective import example_losses, figures, tally, watched
-from layerwise.training.compile import options
 from layerwise.training.hyper import Hyper
+from layerwise.training.kept import Kept
 from layerwise.training.optimizer import rate_factor
 from layerwise.training.shuffle import shuffled
 from layerwise.training.step import Batch, Program, Weights, fresh, step
@@ -89,9 +89,14 @@ class _Carry(NamedTuple):
     done: Int[Array, ""]
 
 
-@partial(jax.jit, static_argnums=0)
 def start(program: Program, network: MLP, hyper: Hyper) -> State:
     """The state before the first step."""
+    state: State = _start()(program, network, hyper)
+    return state
+
+
+def start_purely(program: Program, network: MLP, hyper: Hyper) -> State:
+    """`start` itself, to be compiled."""
     weights = fresh(program, network, hyper)
     copy = partial(jax.tree.map, lambda leaf: jnp.array(leaf, leaf.dtype))
     infinity = jnp.float32(jnp.inf)
@@ -125,9 +130,10 @@ def advance(
 
     `state` is donated: its buffers are dead afterwards.
     """
-    return _compiled(work(program.batch_size, state.weights.network) < TINY_WORK)(
+    found: tuple[State, History] = _compiled(work(program.batch_size, state.weights.network) < TINY_WORK)(
         program, state, data, hyper, seed, np.int32(limit)
     )
+    return found
 
 
 def advance_purely(
@@ -181,10 +187,15 @@ def _when(condition: Bool[Array, ""], change: Callable[[_Carry], _Carry], carry:
     return changed
 
 
+@lru_cache(maxsize=1)
+def _start() -> Kept:
+    return Kept(start_purely, tiny=True, static=1)
+
+
 @lru_cache(maxsize=2)
-def _compiled(tiny: bool) -> Callable[..., tuple[State, History]]:
-    """`advance_purely`, compiled as suits the network's size; `state` is donated."""
-    return jax.jit(advance_purely, static_argnums=0, donate_argnums=1, compiler_options=options(tiny=tiny))
+def _compiled(tiny: bool) -> Kept:
+    """`advance_purely`, compiled as suits the network's size and kept on disk; `state` is donated."""
+    return Kept(advance_purely, tiny=tiny, static=1, donated=1)
 
 
 def rows_of_epoch(

@@ -157,7 +157,7 @@ class Trainer:
         """The state of the network as the recipe has it, without padding."""
         if not self.hyper.units:
             return self.state
-        like = jax.eval_shape(partial(loop.start, self.program), self._network, self.hyper)
+        like = jax.eval_shape(partial(loop.start_purely, self.program), self._network, self.hyper)
         cut: State = jax.tree.map(lambda a, b: a[tuple(slice(n) for n in b.shape)], self.state, like)
         return cut
 
