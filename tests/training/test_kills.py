@@ -16,17 +16,20 @@ from layerwise.training.folder import Folder
 KILLS = 20
 EPOCHS = 1500
 RECIPE = {
-    "data": {"kind": "toy", "name": "circle", "n": 2000, "noise": 0.1},
+    "data": {"kind": "toy", "name": "circle", "n": 500, "noise": 0.1},
     "network": {"kind": "mlp", "hidden": [8], "activation": "tanh"},
-    "train": {"epochs": EPOCHS, "patience": 0, "batch_size": 8, "learning_rate": 0.001, "dropout": 0.1},
+    "train": {"epochs": EPOCHS, "patience": 0, "batch_size": 4, "learning_rate": 0.001, "dropout": 0.1},
 }
 
 # Forks a process for each line it reads: imports, which write nothing and take longest, are made once.
-# Checkpoints are made as often as can be, so that many kills fall into one.
+# For the same reason there is no process for the baselines (tests/tasks/test_apart.py kills what has one): runs
+# would wait for it so long that few kills fell into anything else. Checkpoints are made as often as can be, so
+# that many kills fall into one.
 SERVER = """
 import json, os, sys
 import sklearn.ensemble, sklearn.linear_model, sklearn.naive_bayes, sklearn.neighbors, sklearn.svm, sklearn.tree
-from layerwise.training import run
+from layerwise.training import result, run
+run.prepare = result.take = lambda: None
 run.CHECKPOINT_EVERY, run.CHECKPOINT_SHARE = 0.02, 0.5
 say = lambda text: os.write(1, text.encode() + b"\\n")
 say("ready")

@@ -20,7 +20,12 @@ RECIPE: dict[str, Any] = {
 
 @pytest.fixture(autouse=True)
 def no_baselines(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Classical models beside the winner take longer than all else here, and are tested elsewhere."""
+    """Classical models beside the winner take longer than all else here, and are tested elsewhere.
+
+    Nor is there a process for them, which would import scikit-learn first.
+    """
+    monkeypatch.setattr("layerwise.training.run.prepare", lambda: None)
+    monkeypatch.setattr("layerwise.training.result.take", lambda: None)
     monkeypatch.setattr("layerwise.training.result.score_baselines", lambda *_: iter(()))
 
 

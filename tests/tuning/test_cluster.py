@@ -39,6 +39,8 @@ def tree(recipe_with):
 def calm(tree, tmp_path_factory):
     """The same study without a cluster."""
     patch = pytest.MonkeyPatch()
+    patch.setattr("layerwise.training.run.prepare", lambda: None)
+    patch.setattr("layerwise.training.result.take", lambda: None)
     patch.setattr("layerwise.training.result.score_baselines", lambda *_: iter(()))
     found = told(*searched(tmp_path_factory.mktemp("calm") / "study", tree))
     patch.undo()

@@ -363,12 +363,10 @@ def test_a_folder_without_room(tmp_path, recipe_with, finish, monkeypatch):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return real(journal, content)
 
-    monkeypatch.setattr(Journal, "_write", full)
-    with pytest.raises(StorageError) as refused:
+    with monkeypatch.context() as patch, pytest.raises(StorageError) as refused:
+        patch.setattr(Journal, "_write", full)
         finish(Study(recipe_with(), out=tmp_path / "s"))
     assert "free some space" in refused.value.remedy and refused.value.place.endswith("trials.journal")
-    monkeypatch.undo()
-    monkeypatch.setattr("layerwise.training.result.score_baselines", lambda *_: iter(()))
     with Study.resume(tmp_path / "s") as resumed:
         list(resumed)
     calm = finish(Study(recipe_with(), out=tmp_path / "calm"))
