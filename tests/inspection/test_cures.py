@@ -279,8 +279,15 @@ def test_plenty_of_data_and_a_small_network_need_no_cure() -> None:
 # ── tasks and networks ──────────────────────────────────────────────────────────────────────────
 
 
+REGRESSION: dict[str, Any] = {
+    "data": {"kind": "named", "name": "diabetes"},
+    "network": {"kind": "mlp", "hidden": [8], "activation": "linear"},
+    "train": {"epochs": 3, "optimizer": "sgd", "learning_rate": 1e-3},
+}
+
+
 def test_a_regression() -> None:
-    found = laboratory({"data": {"kind": "named", "name": "diabetes"}, "train": {"epochs": 2}})
+    found = laboratory(REGRESSION)
     assert (found.loss, found.metric) == ("mse", "r2")
     assert all(np.isfinite(arm.metric).all() for arm in found.arms)
 
@@ -289,7 +296,7 @@ def test_labels(tmp_path: Path) -> None:
     rows = [f"{n % 7},{n % 5},{n % 2},{int(n % 3 == 0)}" for n in range(80)]
     (tmp_path / "rows.csv").write_text("\n".join(["a,b,odd,third", *rows]) + "\n")
     data = {"kind": "table", "path": str(tmp_path / "rows.csv"), "target": ["odd", "third"]}
-    found = laboratory({"data": data, "train": {"epochs": 2}})
+    found = laboratory({"data": data, "network": {"kind": "mlp", "hidden": [8]}, "train": {"epochs": 2}})
     assert found.metric == "accuracy" and np.isfinite(found.arms[0].validation).all()
 
 
@@ -310,12 +317,7 @@ def test_a_learning_rate_is_found_once_for_all() -> None:
 
 
 def test_what_diverges_is_said_and_not_compared() -> None:
-    recipe = {
-        "data": {"kind": "named", "name": "diabetes"},
-        "network": {"kind": "mlp", "hidden": [8], "activation": "linear"},
-        "train": {"epochs": 3, "optimizer": "sgd", "learning_rate": 1e6},
-    }
-    found = laboratory(recipe)
+    found = laboratory({**REGRESSION, "train": {**REGRESSION["train"], "learning_rate": 1e6}})
     assert found.arms[0].diverged == 2
     assert all("diverged" in comparison.words for comparison in found.comparisons)
 
