@@ -176,6 +176,8 @@ def test_a_folder_that_is_no_study(tmp_path: Path) -> None:
 
 def test_the_report_of_a_real_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From its first trial to the command that uses its model; resumed, it says the same."""
+    monkeypatch.setattr("layerwise.training.run.prepare", lambda: None)
+    monkeypatch.setattr("layerwise.training.result.take", lambda: None)
     monkeypatch.setattr("layerwise.training.result.score_baselines", lambda *_: iter(()))
     recipe = {
         "data": {"kind": "toy", "name": "circle", "n": 60},

@@ -26,7 +26,7 @@ from layerwise.recipe import records as r
 from layerwise.tasks.objective import Objective
 from layerwise.training import checkpoint
 from layerwise.training.hyper import Hyper
-from layerwise.training.loop import State, start
+from layerwise.training.loop import State, start_purely
 from layerwise.training.optimizer import rate_factor
 from layerwise.training.step import Batch, Program, fresh, step
 
@@ -251,7 +251,7 @@ def _state(found: Subject, law: Program, settings: Hyper) -> State | None:
     """The state of training in a run's folder, where there is one that fits."""
     if found.folder is None or not found.folder.state.is_file():
         return None
-    like = jax.eval_shape(partial(start, law), found.network, settings)
+    like = jax.eval_shape(partial(start_purely, law), found.network, settings)
     try:
         return checkpoint.read(found.folder.state, like)[0]
     except RunError:  # of another version, or broken: the run itself can still be looked at
