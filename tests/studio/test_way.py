@@ -47,13 +47,13 @@ def test_a_far_step_back_is_gone_in_pieces_to_the_same_bits(kind: str) -> None:
     game.change(changed(game.recipe, "train.learning_rate", 0.02))
     trained(game, 900)
     wanted = bits(game)
-    trained(game, 6000)
+    trained(game, 3000)
     way = there(game, 900)
     steps = [game.step]
     while way.go(0.0):
         steps.append(game.step)
     assert len(steps) > 3 and steps[1] < 900 and steps[1:] == sorted(steps[1:])
-    assert game.step == 900 and bits(game) == wanted and game.end == 6000
+    assert game.step == 900 and bits(game) == wanted and game.end == 3000
 
 
 def test_on_where_it_stands_nothing_is_replayed_twice() -> None:
@@ -124,11 +124,11 @@ def test_no_piece_of_a_large_network_keeps_the_page_waiting() -> None:
 def test_the_page_is_told_the_oldest_step_that_it_can_go_back_to() -> None:
     session = Session(SMALL, memory=200_000)
     assert session.scene()["oldest"] == 0
-    for number in range(40):
+    for number in range(8):
         trained(session, 2 * number + 2)
         session.change(changed(session.recipe, "train.l2", 0.001 * (number + 1)))
     oldest = session.scene()["oldest"]
-    assert 0 < oldest < 80
+    assert 0 < oldest < 16
     way = there(session, 0)
     while way.go(0.0):
         pass
@@ -136,7 +136,7 @@ def test_the_page_is_told_the_oldest_step_that_it_can_go_back_to() -> None:
     for game in (Pair(load(SMALL), {}), Crowd(load(SMALL), "start")):
         assert game.scene()["oldest"] == 0
     crowd = Crowd(load(SMALL), "start")
-    for number in range(30):
+    for number in range(8):
         crowd.advance(2)
         crowd.change(changed(crowd.recipe, "train.l2", 0.001 * (number + 1)))
     assert crowd.scene()["oldest"] == max(member.timeline.begin for member in crowd.members) > 0
