@@ -13,13 +13,12 @@ KINDS = {
     "weights by hand, steps": ["xor-by-hand"],
     "perceptron": ["perceptron-xor"],
     "perceptron of classes": ["iris", "--set", 'network={kind="perceptron"}', "--set", "train.epochs=1"],
-    "classes": ["wine"],
+    "classes, L-BFGS": ["wine", "--set", 'train.optimizer="lbfgs"', "--set", "train.weight_decay=0"],
     "regression, noisy ReLU, dropout": [
         "diabetes", "--set", 'network.activation="noisy_relu"', "--set", "train.dropout=0.2"
     ],
-    "no hidden layer, L-BFGS, rate to be found": [
-        "iris", "--set", 'network={kind="linear"}', "--set", 'train.optimizer="lbfgs"',
-        "--set", 'train.learning_rate="find"',
+    "no hidden layer, rate to be found": [
+        "iris", "--set", 'network={kind="linear"}', "--set", 'train.learning_rate="find"'
     ],
 }  # fmt: skip
 

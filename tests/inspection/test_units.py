@@ -83,11 +83,11 @@ def test_histograms_count_everything_finite() -> None:
     [
         {"data": {"kind": "named", "name": "diabetes"}, "task": {"kind": "regress", "loss": "huber"}},
         {"data": {"kind": "toy", "name": "and"}, "network": {"kind": "perceptron"}},
-        {"data": DATA, "network": {"kind": "linear"}, "train": {"optimizer": "lbfgs"}},
+        {"data": DATA, "network": {"kind": "linear"}, "train": {"learning_rate": "find"}},
         {
             "data": DATA,
             "task": {"kind": "classify", "label_smoothing": 0.1, "class_weight": "balanced"},
-            "train": {"learning_rate": "find"},
+            "train": {"optimizer": "lbfgs"},
         },
         {"data": DATA, "train": {"dropout": 0.5, "noise": 0.1, "clip": 1, "max_norm": 2, "schedule": "one_cycle"}},
     ],

@@ -1,7 +1,6 @@
 """What is drawn of many networks of one shape: what they say, and how well, each in one program for all of them."""
 
-from collections.abc import Callable, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -25,9 +24,7 @@ def _losses(networks: Parameters, shape: Shape, settings: Settings, table: Table
     return jax.vmap(lambda network: evaluate(network, shape, settings, table, jnp.bool_(True)).reshape(4))(networks)
 
 
-@lru_cache
-def _program(function: Callable[..., Array], *shapes: tuple[int, ...]) -> Kept:
-    return Kept(function, tiny=True)
+_output_program, _loss_program = Kept(_outputs, tiny=True), Kept(_losses, tiny=True)
 
 
 def outputs_of(
@@ -35,9 +32,7 @@ def outputs_of(
 ) -> Float32[np.ndarray, "networks points width"]:
     """What they say at some points, before their link."""
     stacked = _stacked(networks)
-    found: Float32[np.ndarray, "networks points width"] = np.asarray(
-        _program(_outputs, stacked.weight.shape, points.shape)(stacked, shape, points)
-    )
+    found: Float32[np.ndarray, "networks points width"] = np.asarray(_output_program(stacked, shape, points))
     return found
 
 
@@ -46,9 +41,7 @@ def losses_of(
 ) -> Float32[np.ndarray, "networks 4"]:
     """Each one's training loss and figure, validation loss and figure, as the program evaluates an epoch."""
     stacked = _stacked(networks)
-    found: Float32[np.ndarray, "networks 4"] = np.asarray(
-        _program(_losses, stacked.weight.shape, table.x.shape)(stacked, shape, settings, table)
-    )
+    found: Float32[np.ndarray, "networks 4"] = np.asarray(_loss_program(stacked, shape, settings, table))
     return found
 
 

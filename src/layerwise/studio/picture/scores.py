@@ -19,16 +19,16 @@ Values = Float[np.ndarray, "rows outputs"]
 
 
 @lru_cache
-def _program(columns: tuple[int, int], layers: int) -> Kept:
-    return Kept(outputs, tiny=columns[0] <= padded.NARROW)
+def _program(narrow: bool) -> Kept:
+    return Kept(outputs, tiny=narrow)
 
 
 def said(
     parameters: padded.Parameters, shape: padded.Shape, table: padded.Table, dataset: Dataset, count: int
 ) -> Values:
     """The outputs before their link, the first `count` of them, for every row of a data set with that table."""
-    program = _program(table.x_columns.shape, len(parameters.weight))
-    found = np.asarray(program(parameters, shape, table.x_columns))
+    narrow = len(table.x_columns) <= padded.NARROW
+    found = np.asarray(_program(narrow)(parameters, shape, table.x_columns))
     rows = padded.order(dataset)
     values = np.empty((len(rows), count), found.dtype)
     values[rows] = found[:count, : len(rows)].T

@@ -45,8 +45,8 @@ def _over(parameters: Parameters, shape: Shape, x: Float[Array, "points width"])
 
 
 @lru_cache
-def _program(room: tuple[int, ...]) -> Kept:
-    return Kept(_over, tiny=room[-1] <= NARROW)
+def _program(narrow: bool) -> Kept:
+    return Kept(_over, tiny=narrow)
 
 
 def _few(x: Array) -> Array:
@@ -66,7 +66,7 @@ def square(low: float, high: float) -> Float32[np.ndarray, "points width"]:
 
 def surfaces(parameters: Parameters, shape: Shape, points: Float32[np.ndarray, "points width"]) -> Surfaces:
     """The network over a square that `square` made, encoded as the network takes it."""
-    outputs, units = _program(parameters.weight.shape)(parameters, shape, points)
+    outputs, units = _program(parameters.weight.shape[-1] <= NARROW)(parameters, shape, points)
     side, (layers, width) = GRID // UNIT_STEP, shape.units.shape
     return Surfaces(
         np.asarray(outputs).reshape(GRID, GRID, width),

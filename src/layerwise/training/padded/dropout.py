@@ -1,7 +1,5 @@
 """Which units dropout left out of a step: as all that is random, it follows from the seed and the step."""
 
-from functools import lru_cache
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -26,13 +24,8 @@ def left_out(
     first = last % -(-rows // batch) * batch
     real = np.int32(min(batch, rows - first))
     # Without dropout, too, so that nothing is left to be compiled when it is turned on.
-    drawn = _program(np.shape(shape.units))(shape.units, seed, np.int32(last), np.float32(settings.hyper.dropout), real)
+    drawn = _program(shape.units, seed, np.int32(last), np.float32(settings.hyper.dropout), real)
     return np.array(drawn, np.float32)
-
-
-@lru_cache
-def _program(room: tuple[int, int]) -> Kept:
-    return Kept(_shares, tiny=True)
 
 
 def _shares(
@@ -46,3 +39,6 @@ def _shares(
         return jnp.sum(out & real, axis=0) / rows
 
     return jax.vmap(of)(jnp.arange(units.shape[0])) * units
+
+
+_program = Kept(_shares, tiny=True)
