@@ -28,6 +28,7 @@ os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(CACHE / "hypothesis"))
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE / "jax"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ["XDG_CACHE_HOME"] = str(CACHE / "user")
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each process that a test starts would compile every module anew
 if os.environ.get("LAYERWISE_DATA"):
     os.environ["LAYERWISE_DATA"] = str((ROOT / os.environ["LAYERWISE_DATA"]).resolve())
 
