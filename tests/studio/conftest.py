@@ -259,7 +259,7 @@ class Tab:
     def __init__(self, context: Any, address: str) -> None:
         self.context = context
         self.page = context.new_page()
-        self.page.set_default_timeout(20_000)
+        self.page.set_default_timeout(60_000)
         self.complaints: list[str] = []
         self.asked: list[str] = []
         self.page.on("console", lambda message: self.complaints.append(message.text))

@@ -402,6 +402,8 @@ def worn_desk() -> Iterator[Desk]:
 @example(['{"id": 1, "do": "compare", "other": {"train.l2": ' + "[" * 3000 + "]" * 3000 + "}}"])
 @example(['{"id": 1, "do": "set", "path": "\\ud800", "value": "\\ud83d"}'])
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+# The player goes on while messages are drawn, and its types are checked by samples from `random`.
+@pytest.mark.filterwarnings("ignore:Do not use the `random` module")
 def test_whatever_comes_is_settled_once_and_is_no_fault(worn_desk: Desk, given_messages: list[str | bytes]) -> None:
     desk = worn_desk
     due = desk.settled + len(given_messages) + 1

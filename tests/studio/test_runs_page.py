@@ -102,6 +102,22 @@ def test_of_thousands_of_runs_those_in_sight_are_drawn(workspace: Workspace, ope
     page.page.wait_for_selector("#runs-empty:has-text('No run is like that.')")
 
 
+def test_a_list_that_is_drawn_anew_keeps_the_focus(workspace: Workspace, opened: Opened, one: Path) -> None:
+    """It is fetched again every few seconds; a run that came meanwhile pushes the others down."""
+    copies(one, workspace, ["first", "second"])
+    page = opened()
+    shown(page)
+    page.page.wait_for_selector('.run-row[data-name="first"]')
+    for control in ("a", "input"):
+        page.page.focus(f'.run-row[data-name="first"] {control}')
+        page.page.evaluate("document.activeElement.old = true")
+        copies(one, workspace, [f"newer-{control}"])
+        page.page.evaluate("dispatchEvent(new Event('focus'))")
+        page.page.wait_for_selector(f'.run-row[data-name="newer-{control}"]')
+        page.page.wait_for_function("() => document.activeElement.closest('.run-row')?.dataset.name === 'first'")
+        assert page.page.evaluate("[document.activeElement.localName, document.activeElement.old]") == [control, None]
+
+
 def test_nobody_trained_yet(workspace: Workspace, opened: Opened) -> None:
     page = opened()
     shown(page)

@@ -173,6 +173,8 @@ def test_no_other_file_is_served(served: Any, name: str) -> None:
 )
 @example(["..", "app.py"])
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+# The server goes on while paths are drawn, and its types are checked by samples from `random`.
+@pytest.mark.filterwarnings("ignore:Do not use the `random` module")
 def test_no_path_leads_out(served: Any, parts: list[str]) -> None:
     status, _, body = served.get("/static/" + "/".join(parts))
     assert status in (400, 404) or body == static_files()["index.html"].read_bytes()

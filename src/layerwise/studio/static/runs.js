@@ -147,10 +147,25 @@ async function fetchAgain(anew = false) {
   if ([...fetched.values()].every((rows) => rows !== null)) chunks = fetched;
   loaded = true;
   if (anew) $("runs").scrollTop = 0;
+  anewInPlace();
+  timer = setTimeout(() => (document.hidden ? null : fetchAgain()), AGAIN);
+}
+
+// Draw every row anew; the run that had the focus has it again, on the same control, wherever it stands now.
+function anewInPlace() {
+  const controls = (row) => [...row.querySelectorAll("a, button, input")];
+  const held = [...drawn.values()].find((row) => row.contains(document.activeElement));
+  const which = held ? controls(held).indexOf(document.activeElement) : -1;
   for (const element of drawn.values()) element.remove();
   drawn.clear();
   draw();
-  timer = setTimeout(() => (document.hidden ? null : fetchAgain()), AGAIN);
+  const [index, row] = [...drawn].find(([, one]) => one.dataset.name === held?.dataset.name) ?? [];
+  if (!row) return;
+  if (which >= 0) controls(row)[which]?.focus({ preventScroll: true });
+  if (current !== index) {
+    current = index;
+    draw();
+  }
 }
 
 async function fetchChunk(place) {
