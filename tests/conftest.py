@@ -59,11 +59,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 # Files that take minutes, the longest first: begun last, one process would wait for the other.
 LONG = (
-    "tests/tuning/test_kills.py",
-    "tests/data/test_malformed.py",
-    "tests/estimators/test_search.py",
     "tests/test_readme.py",
+    "tests/training/test_lanes.py",
+    "tests/estimators/test_search.py",
     "tests/report/test_pages.py",
+    "tests/data/test_malformed.py",
+    "tests/training/test_padded.py",
+    "tests/tuning/test_kills.py",
     "tests/training/test_kills.py",
 )
 
