@@ -97,8 +97,8 @@ LINES: list[dict[str, Any]] = [
     {**plane("mse"), "network": mlp(4, activation=["linear"]), "train": {"optimizer": "nesterov"}},
     {**plane("mae"), "network": mlp(4, activation="tanh"), "train": {"optimizer": "sgd", "l2": 0.01}},
     {**plane("huber"), "network": mlp(4), "train": {"optimizer": "momentum", "dropout": 0.2}},
-    {**IRIS, "train": {"optimizer": "adam"}},
-    {**IRIS, "task": {"kind": "classify", "label_smoothing": 0.1}, "train": {"optimizer": "adam"}},
+    {**IRIS, "train": {"optimizer": "sgd"}},
+    {**IRIS, "task": {"kind": "classify", "label_smoothing": 0.1}, "train": {"optimizer": "sgd"}},
 ]  # fmt: skip
 
 
@@ -106,13 +106,13 @@ LINES: list[dict[str, Any]] = [
 def test_padded_is_plain(recipe: dict[str, Any]) -> None:
     # Laws that divide by a gradient's size make rounding of a small one large.
     adaptive = recipe["train"]["optimizer"] in ("adam", "adamw", "rmsprop", "adagrad")
-    assert_equal(*both(recipe)[:2], 2e-4 if adaptive else 1e-4)
+    assert_equal(*both(recipe)[:2], 2e-4 if adaptive else 2e-5)
 
 
 def test_weights_of_classes() -> None:
     task = {"kind": "classify", "class_weight": {"upper": 3.0, "lower": 0.5}}
-    plain, state, *_ = both({"task": task, "network": mlp(4)}, epochs=5)
-    assert_equal(plain, state, 2e-4)
+    plain, state, *_ = both({"task": task, "network": mlp(4), "train": {"optimizer": "sgd"}}, epochs=5)
+    assert_equal(plain, state)
     np.testing.assert_allclose(float(state.best_value), plain.seen.best_value, rtol=1e-4)
 
 

@@ -35,7 +35,7 @@ AT_HAND = 256  # programs
 
 
 class Kept:
-    """A function, compiled for each structure and each shapes of its arguments, and kept on disk.
+    """A function, compiled for each structure and shapes of its arguments, and kept on disk.
 
     The first `static` arguments are part of the program: hashable, and told apart by what they are made of.
     `donated` is the place of an argument whose memory the result may take over; `tiny` as in `compile.options`.

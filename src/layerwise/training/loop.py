@@ -91,7 +91,7 @@ class _Carry(NamedTuple):
 
 def start(program: Program, network: MLP, hyper: Hyper) -> State:
     """The state before the first step."""
-    state: State = _start()(program, network, hyper)
+    state: State = _start(program, network, hyper)
     return state
 
 
@@ -116,6 +116,9 @@ def start_purely(program: Program, network: MLP, hyper: Hyper) -> State:
         waited=zero(),
         status=zero(),
     )
+
+
+_start = Kept(start_purely, tiny=True, static=1)
 
 
 def work(batch_size: int, network: MLP) -> int:
@@ -185,11 +188,6 @@ def _when(condition: Bool[Array, ""], change: Callable[[_Carry], _Carry], carry:
     """
     changed: _Carry = jax.lax.fori_loop(0, condition.astype(jnp.int32), lambda _, c: change(c), carry)
     return changed
-
-
-@lru_cache(maxsize=1)
-def _start() -> Kept:
-    return Kept(start_purely, tiny=True, static=1)
 
 
 @lru_cache(maxsize=2)
