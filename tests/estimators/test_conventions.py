@@ -1,7 +1,7 @@
 """The estimators keep scikit-learn's conventions, by its own checks and in its own tools."""
 
 import pickle
-from functools import lru_cache
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,6 @@ from sklearn.utils.estimator_checks import check_estimator
 
 import layerwise
 from layerwise.estimators import LogisticRegression, MLPClassifier, MLPRegressor, Perceptron
-from layerwise.training import loop
 
 EVERY = (LogisticRegression, MLPClassifier, MLPRegressor, Perceptron)
 X, Y = load_iris(return_X_y=True)
@@ -59,12 +58,11 @@ def test_signature_is_scikit_learns(estimator: type) -> None:
 
 
 @pytest.mark.parametrize("estimator", EVERY)
-def test_cross_validation_compiles_once(estimator: type, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Folds of 80 and of 81 rows; counted from nothing, though the program itself may be known from other tests."""
-    monkeypatch.setattr(loop, "_compiled", lru_cache(loop._compiled.__wrapped__))
+def test_cross_validation_compiles_once(estimator: type, programs: Callable[[], int]) -> None:
+    """Folds of 80 and of 81 rows."""
     x, y = make_classification(101, 16, random_state=0)
     assert np.isfinite(cross_val_score(short(estimator), x, y, cv=5)).all()
-    assert sum(len(loop._compiled(tiny)) for tiny in (True, False)) == 1
+    assert programs() == 1
 
 
 def test_pipeline_and_grid_search() -> None:

@@ -4,7 +4,6 @@ import pickle
 import threading
 import warnings
 from collections.abc import Callable
-from functools import lru_cache
 from itertools import count
 from typing import Any
 
@@ -52,13 +51,6 @@ def test_scikit_learns_own_checks(estimator: Any, space: dict[str, Any]) -> None
     results = check_estimator(search, expected_failed_checks=EXEMPT, on_skip=None)
     # It calls for settings in the environment.
     assert {r["check_name"] for r in results if r["status"] == "skipped"} <= {"check_array_api_input"}
-
-
-@pytest.fixture
-def programs(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
-    """How many programs of training a test has used; they may be known from other tests."""
-    monkeypatch.setattr(loop, "_compiled", lru_cache(loop._compiled.__wrapped__))
-    return lambda: sum(len(loop._compiled(tiny)) for tiny in (True, False))
 
 
 # ── the same as one fit after another ───────────────────────────────────────────────────────────
