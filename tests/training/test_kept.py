@@ -200,3 +200,29 @@ def test_it_depends_on_the_sources_and_on_the_machine() -> None:
     sources, versions, _, machine = kept._made_of()
     assert sources == kept._sources() and len(sources) == 64
     assert jax.__version__ in versions and machine[0]
+
+
+SEVERAL = """
+import sys
+import jax, numpy as np
+sys.path.insert(0, sys.argv[1])
+import test_kept
+assert jax.local_device_count() == 3
+found = test_kept.Kept(test_kept.squares, tiny=True)(test_kept.X)
+print(len(found.devices()), len(test_kept.traced), np.asarray(found).tobytes().hex())
+"""
+
+
+def test_with_several_devices_a_program_runs_on_one(tmp_path: Path) -> None:
+    """Also one that is loaded: it would be for all of them, and want a part of its arguments for each."""
+    environment = {
+        **os.environ,
+        "XLA_FLAGS": "--xla_force_host_platform_device_count=3",
+        "JAX_COMPILATION_CACHE_DIR": str(tmp_path),
+    }
+    words = [sys.executable, "-W", "ignore", "-c", SEVERAL, os.path.dirname(__file__)]
+    made, loaded = (
+        subprocess.run(words, env=environment, capture_output=True, text=True, timeout=300, check=True).stdout.split()
+        for _ in range(2)
+    )
+    assert (made[:2], loaded[:2]) == (["1", "1"], ["1", "0"]) and made[2] == loaded[2]

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 
 from layerwise import files
 from layerwise.training.compile import options
@@ -133,13 +134,19 @@ SOURCES = _sources()  # as they are now that they are imported, whatever is writ
 @lru_cache(maxsize=1)
 def _made_of() -> tuple[Any, ...]:
     """What a program depends on apart from its arguments."""
-    device, config = jax.devices()[0], _config()
+    device, config = _device(), _config()
     return (
         SOURCES,
-        (jax.__version__, version("jaxlib"), device.platform, device.device_kind, jax.device_count()),
+        (jax.__version__, version("jaxlib"), device.platform, device.device_kind, device.id, jax.device_count()),
         (config.jax_enable_x64, os.environ.get("XLA_FLAGS")),
         (platform.machine(), platform.node(), _instructions()),
     )
+
+
+def _device() -> jax.Device:
+    """Where a program runs: on one device, where arrays are put by themselves."""
+    device: jax.Device = jax.device_put(np.int32(0)).device
+    return device
 
 
 def _instructions() -> str:
@@ -173,8 +180,11 @@ def _read(path: Path) -> Any:
             return None
         with contextlib.suppress(OSError):
             os.utime(path)  # it is in use
-        code, *trees = pickle.loads(content[DIGEST:])  # noqa: S301  (see above)
-        return serialize_executable.deserialize_and_load(code, *map(jax.tree.structure, trees))
+        code, given, result = pickle.loads(content[DIGEST:])  # noqa: S301  (see above)
+        # Without a word of it a program would be loaded for all devices that there are, to be given a part each.
+        return serialize_executable.deserialize_and_load(
+            code, jax.tree.structure(given), jax.tree.structure(result), execution_devices=[_device()]
+        )
     except Exception:  # whatever is wrong with it: it is compiled again, and written over
         return None
 
