@@ -72,6 +72,7 @@ class Kept:
                     self._programs[kind] = program
                     if len(self._programs) > AT_HAND:  # the system allows a process so many pieces of memory
                         self._programs.pop(next(iter(self._programs)))
+                    self._making.pop(kind, None)  # who waits for it has it
         return program(*arrays)
 
     def _made(self, arguments: tuple[Any, ...]) -> Any:
