@@ -250,7 +250,10 @@ import test_lanes as t
 from layerwise.training.lanes import Lanes, _Stack
 assert jax.local_device_count() == 8
 maker = t.Maker({})
-make = lambda: [maker.lane({"train.learning_rate": 0.01 * (seed + 1)}, seed=seed) for seed in range(11)]
+dropped = {"train.dropout": 0.3}
+make = lambda: [
+    maker.lane({**dropped, "train.learning_rate": 0.01 * (seed + 1)}, t.NOTHING, seed) for seed in range(11)
+]
 lanes = make()
 spread = {len(leaf.sharding.device_set) for leaf in jax.tree.leaves(_Stack(make())._state)}
 assert spread == {8}, spread

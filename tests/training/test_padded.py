@@ -203,7 +203,9 @@ DIGITS = {"data": {"kind": "named", "name": "digits"}, "network": {"kind": "mlp"
     [{"optimizer": "adam", "dropout": 0.3, "l1": 0.001}, {"batch_size": 100, "optimizer": "momentum"}],
 )
 def test_digits_are_what_the_plain_program_makes_of_them(train: dict[str, Any]) -> None:
-    plain, state, history, seen = both({**DIGITS, "train": train}, epochs=2)
+    plain, state, history, seen = both(
+        {**DIGITS, "train": {"learning_rate": 0.001, "batch_size": 32, **train}}, epochs=2
+    )
     assert state.now.parameters.weight.shape == (3, 64, 64)
     assert_equal(plain, state, 5e-4)
     expected = [[epoch.validation["loss"], epoch.validation["accuracy"]] for epoch in seen]
