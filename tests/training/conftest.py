@@ -1,14 +1,19 @@
 """A bench on which the compiled loop is run: small data in fixed shapes, so that programs are shared."""
 
+import sys
 from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+import recipes
 
 from layerwise.nets import noise
 from layerwise.nets.build import build
@@ -23,14 +28,12 @@ BINARY = Objective("binary", 1, 2)
 ROWS, TRAIN, VALIDATION, BATCH = 64, 45, 13, 8  # 45 = 5 * 8 + 5: the last batch is incomplete
 STEPS = 6  # an epoch
 
-# Every optimizer, and over them every switch of the step, each program compiled once.
+# Recipes for this data, whose programs are compiled for the tests that use `bench_of`.
 TABLE = {
     "sgd, dropout": r.Train(optimizer=r.Sgd(), dropout=0.2, learning_rate=0.5),
-    "momentum, noise": r.Train(optimizer=r.Momentum(), noise=0.1, learning_rate=0.1),
-    "nesterov, clip": r.Train(optimizer=r.Nesterov(), clip=0.5, learning_rate=0.1),
-    "adagrad, max_norm": r.Train(optimizer=r.Adagrad(), max_norm=0.8, learning_rate=0.3),
     "rmsprop, l1, accuracy": r.Train(optimizer=r.RmsProp(), l1=0.01, learning_rate=0.03, monitor="accuracy"),
-    "adam, l2": r.Train(optimizer=r.Adam(), l2=0.01, learning_rate=0.05),
+    # Its program has every switch and a schedule, so that it is that of the line with everything.
+    "adam, l2": r.Train(optimizer=r.Adam(), schedule=r.StepRate(every=1000.0), l2=0.01, learning_rate=0.05),
     "adamw, weight_decay": r.Train(optimizer=r.AdamW(), weight_decay=0.1, learning_rate=0.05),
     "lion, input_dropout": r.Train(optimizer=r.Lion(), input_dropout=0.2, learning_rate=0.01),
     "lbfgs, l2": r.Train(optimizer=r.Lbfgs(memory=5), l2=0.05, learning_rate=1.0, batch_size=ROWS),
@@ -48,6 +51,20 @@ TABLE = {
         weight_decay=0.02,
         learning_rate=0.05,
     ),
+}
+
+# Every optimizer, and over them every switch of the step: lines of `recipes.TABLE`, whose programs have all switches
+# in them, with this one on.
+OPTIMIZERS: dict[str, dict[str, Any]] = {
+    "sgd": {"train.dropout": 0.2},
+    "momentum": {"train.noise": 0.1},
+    "nesterov": {"train.clip": 0.5},
+    "adagrad": {"train.max_norm": 0.8},
+    "rmsprop": {"train.l1": 0.01},
+    "adam": {"train.l2": 0.01},
+    "adamw": {"train.weight_decay": 0.1},
+    "lion": {"train.input_dropout": 0.2},
+    "lbfgs": {},
 }
 
 
@@ -84,10 +101,18 @@ class Bench:
     network: Any
     task: r.Task
     seed: int = 0
+    uses: frozenset[str] = frozenset()
 
     @property
     def program(self) -> Any:
-        return program(self.train, self.objective, self.train.batch_size)
+        whole = self.train.batch_size >= int(self.data.train_rows)
+        rows = int(self.data.train.shape[0]) if whole else self.train.batch_size
+        return program(self.train, self.objective, rows, self.uses)
+
+    @property
+    def steps(self) -> int:
+        """Steps of all epochs."""
+        return self.train.epochs * -(-int(self.data.train_rows) // self.program.batch_size)
 
     @property
     def hyper(self) -> Any:
@@ -127,10 +152,24 @@ def _network() -> Any:
     return build(r.Mlp(hidden=(4,), activation=r.Tanh()), inputs=3, outputs=1, codes=(), seed=1)
 
 
-@pytest.fixture(params=TABLE)
+@pytest.fixture(params=[*OPTIMIZERS, "adam, everything"])
 def bench(request: pytest.FixtureRequest) -> Bench:
-    """Each line of the table, six epochs (thirty-six for L-BFGS, whose epoch is one step)."""
-    return _bench(request.param)
+    """Every optimizer, and everything at once: six epochs (thirty-six for L-BFGS, whose epoch is one step)."""
+    return _optimizer(request.param) if request.param in OPTIMIZERS else _bench(request.param)
+
+
+@pytest.fixture
+def benches() -> list[Bench]:
+    """A bench for every optimizer."""
+    return [_optimizer(name) for name in OPTIMIZERS]
+
+
+def _optimizer(name: str) -> Bench:
+    maker = recipes.Maker(recipes.TABLE[name][0])
+    resolved = maker.resolved({**OPTIMIZERS[name], "train.epochs": 36 if name == "lbfgs" else 6})
+    train, objective, task = resolved.recipe.train, resolved.objective, resolved.recipe.task
+    uses = frozenset() if name == "lbfgs" else recipes.EVERYTHING
+    return Bench(train, objective, maker.data, maker.network(resolved), task, uses=uses)
 
 
 @pytest.fixture(scope="session")
@@ -148,4 +187,5 @@ def _bench(name: str, *, data: Data | None = None, task: r.Task | None = None, *
     if train.weight_decay == "auto":
         fixed["weight_decay"] = 0.0
     train = msgspec.structs.replace(train, **{**fixed, **changes})
-    return Bench(train, BINARY, data or table_data(), _network(), task or r.Classify())
+    uses = recipes.EVERYTHING if name.startswith("adam,") else frozenset()
+    return Bench(train, BINARY, data or table_data(), _network(), task or r.Classify(), uses=uses)

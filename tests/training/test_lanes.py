@@ -4,7 +4,6 @@ Lanes on threads run the very program of a run alone, so they are equal to the l
 multiply matrices in batches, which sums in another order: equal to float32's accuracy after training.
 """
 
-import dataclasses
 import os
 import subprocess
 import sys
@@ -15,164 +14,19 @@ import jax
 import msgspec
 import numpy as np
 import pytest
+from recipes import EPOCHS, EVERYTHING, LINEAR, NOTHING, SOME, SWITCHED, TABLE, Maker, uses_of
 
-from layerwise.data import load as load_data
-from layerwise.data.dataset import Labels
-from layerwise.nets.build import build
-from layerwise.recipe import decode, plain, put
-from layerwise.recipe import records as r
-from layerwise.tasks.objective import training_weights
 from layerwise.training.events import Epoch, Progress
 from layerwise.training.lanes import Lanes, forecast, memory_budget
-from layerwise.training.place import place
-from layerwise.training.resolve import resolve
-from layerwise.training.step import SWITCHES, switched_on
 from layerwise.training.trainer import Trainer
 
-EPOCHS = 4
 NEVER = lambda: False  # noqa: E731
-
-CLASSES = {"data": {"kind": "toy", "name": "circle", "n": 60, "noise": 0.1}}
-REGRESSION = {"data": {"kind": "toy", "name": "plane", "n": 60, "noise": 0.1}}
-SOME = {"kind": "mlp", "hidden": [5], "activation": "tanh"}
-
-SWITCHED = {
-    "train.l1": 0.01, "train.l2": 0.01, "train.weight_decay": 0.1, "train.dropout": 0.3, "train.input_dropout": 0.3,
-    "train.noise": 0.3, "train.max_norm": 0.5, "train.clip": 0.01,
-}  # fmt: skip
-SWITCHES_EACH: list[dict[str, Any]] = [*({path: value} for path, value in SWITCHED.items()), SWITCHED]
-SLOWER = {"train.learning_rate": 0.02}
-
-
-def mlp(*hidden: int, activation: Any = "tanh") -> dict[str, Any]:
-    return {"kind": "mlp", "hidden": list(hidden), "activation": activation}
-
-
-# Each line is a recipe, and what each of its companions among the lanes has instead. Each is a program to be
-# compiled, so lines differ in many ways at once: every optimizer (and with it every regularizer, one at a time and
-# all at once), schedule, activation, loss and kind of target is in one of them.
-TABLE: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {
-    "sgd": (
-        {"train": {"optimizer": "sgd", "learning_rate": 0.5, "schedule": {"kind": "step", "every": 1.5}}},
-        [*SWITCHES_EACH, {"train.schedule.factor": 0.9}],
-    ),
-    "momentum": (
-        {
-            "labels": True,
-            "network": mlp(5, activation="sigmoid"),
-            "train": {"optimizer": {"kind": "momentum"}, "learning_rate": 0.1, "schedule": "exponential"},
-        },
-        [*SWITCHES_EACH, {"train.optimizer.momentum": 0.5}, {"train.schedule.factor": 0.9}],
-    ),
-    "nesterov": (
-        {
-            "data": {"kind": "named", "name": "iris"},
-            "network": mlp(5, activation="elu"),
-            "train": {"optimizer": "nesterov", "learning_rate": 0.1, "schedule": "cosine"},
-        },
-        [*SWITCHES_EACH, {"train.schedule.floor": 0.5}],
-    ),
-    "adagrad": (
-        {
-            **REGRESSION,
-            "task": {"kind": "regress", "loss": "mae"},
-            "network": mlp(5, activation="gelu"),
-            "train": {"optimizer": "adagrad", "learning_rate": 0.3, "schedule": "one_cycle"},
-        },
-        [*SWITCHES_EACH, {"train.schedule.peak": 0.6}],
-    ),
-    "rmsprop": (
-        {
-            **REGRESSION,
-            "network": mlp(5, activation="silu"),
-            "train": {"optimizer": "rmsprop", "learning_rate": 0.03, "warmup": 1.5},
-        },
-        [*SWITCHES_EACH, {"train.warmup": 0.0}],
-    ),
-    "adam": (
-        {"train": {"optimizer": {"kind": "adam", "beta1": 0.8, "beta2": 0.99, "epsilon": 1e-6}, "learning_rate": 0.03}},
-        [
-            *SWITCHES_EACH,
-            {"train.optimizer.beta1": 0.95}, {"train.optimizer.beta2": 0.9}, {"train.optimizer.epsilon": 1e-2},
-        ],
-    ),
-    "adamw": (
-        {
-            **REGRESSION,
-            "task": {"kind": "regress", "loss": "huber", "delta": 0.5},
-            "network": mlp(5, activation="softplus"),
-            "train": {"optimizer": "adamw", "learning_rate": 0.03, "monitor": "r2"},
-        },
-        [*SWITCHES_EACH, {"task.delta": 1.5}],
-    ),
-    "lion": (
-        {
-            "task": {"kind": "classify", "label_smoothing": 0.2},
-            "network": mlp(5, activation="leaky_relu"),
-            "train": {"optimizer": "lion", "learning_rate": 0.01, "monitor": "accuracy"},
-        },
-        [*SWITCHES_EACH, {"task.label_smoothing": 0.0}],
-    ),
-    "lbfgs": ({"train": {"optimizer": "lbfgs", "learning_rate": 1.0}}, [{"train.epochs": 3}]),
-    "two layers, batches of one": (
-        {"network": mlp(5, 4, activation=["noisy_relu", "relu"]), "train": {"batch_size": 1}}, [SLOWER]
-    ),
-    "no layer, batches of all rows, some end early": (
-        {
-            "data": {"kind": "toy", "name": "gaussians", "n": 60},
-            "network": "linear",
-            "train": {"batch_size": 36, "patience": 2, "tolerance": 0.2, "epochs": 9},
-        },
-        [{"train.patience": 3}, {"train.tolerance": 0.0}, {"train.epochs": 1}],
-    ),
-    "linear units": ({"network": mlp(5, activation="linear")}, [SLOWER]),
-    "a perceptron": ({"network": "perceptron"}, [{"train.epochs": 2}]),
-}  # fmt: skip
 # Programs that stack take longest to compile: between them one for each kind of target, and of memory.
 STACKED = [
     "momentum", "nesterov", "adagrad", "adam", "adamw", "lion", "lbfgs", "two layers, batches of one",
     "no layer, batches of all rows, some end early",
 ]  # fmt: skip
-EVERYTHING: frozenset[str] = frozenset(SWITCHES)
-NOTHING: frozenset[str] = frozenset()
-
-
-class Maker:
-    """Makes lanes that share their data; each has a network and a state of its own."""
-
-    def __init__(self, given: dict[str, Any]) -> None:
-        tree = {**CLASSES, "network": SOME, **given}
-        labels = tree.pop("labels", False)
-        usual = {"epochs": EPOCHS, "batch_size": 8, "patience": 0, "learning_rate": 0.05}
-        self.recipe = decode({**tree, "train": {**usual, **tree.get("train", {})}})
-        self.dataset = load_data(self.recipe.data, self.recipe.task, 0)
-        if labels:  # no toy has several: where each coordinate is above 0, and whether they agree
-            x = self.dataset.x
-            y = np.stack([x[:, 0] > 0, x[:, 1] > 0, x[:, 0] * x[:, 1] > 0], axis=1).astype(np.float32)
-            self.dataset = dataclasses.replace(self.dataset, y=y, target=Labels(("a", "b", "c")))
-        self.data = place(self.dataset, training_weights(self.recipe.task, self.dataset))
-
-    def lane(self, changes: dict[str, Any] | None = None, uses: frozenset[str] = EVERYTHING, seed: int = 0) -> Trainer:
-        tree = plain(self.recipe)
-        for path, value in (changes or {}).items():
-            put(tree, path.split("."), value)
-        resolved = resolve(decode({**tree, "seed": seed}), self.dataset)
-        network = build(
-            resolved.recipe.network,
-            inputs=self.dataset.x.shape[1],
-            outputs=resolved.objective.outputs,
-            codes=self.dataset.encoder.embeddings,
-            seed=seed,
-        )
-        full_batch = isinstance(resolved.recipe.train.optimizer, r.Lbfgs)
-        return Trainer(
-            resolved.recipe,
-            resolved.objective,
-            self.data,
-            network,
-            uses=frozenset() if full_batch else uses,
-            rollbacks=0,
-        )
+STACK = 8
 
 
 def alone(lane: Trainer, until: int = 1 << 20) -> tuple[Trainer, list[Epoch]]:
@@ -222,8 +76,7 @@ def lanes_of(name: str) -> list[Trainer]:
     """The lanes of a line of the table: the recipe, its companions, and the recipe with another seed."""
     given, companions = TABLE[name]
     maker = Maker(given)
-    settings = [{}, *companions, {}]
-    uses = frozenset().union(*(switched_on(maker.lane(changes, NOTHING).recipe.train) for changes in settings))
+    settings, uses = [{}, *companions, {}], uses_of(name)
     return [maker.lane(changes, uses, 7 if n > len(companions) else 0) for n, changes in enumerate(settings)]
 
 
@@ -238,9 +91,11 @@ def test_lanes_on_threads_are_runs_alone_to_the_last_bit(name: str) -> None:
 
 @pytest.mark.parametrize("name", STACKED)
 def test_stacked_lanes_are_runs_alone(name: str) -> None:
+    """The first of them and the last of them: all stacks have one size, so that they share programs."""
     lone = [alone(lane) for lane in lanes_of(name)]
-    for one, other in zip(together(lanes_of(name), "stacked"), lone, strict=True):
-        check_close(one, other)
+    for part in (slice(None, STACK), slice(-STACK, None))[: 1 + (len(lone) > STACK)]:
+        for one, other in zip(together(lanes_of(name)[part], "stacked"), lone[part], strict=True):
+            check_close(one, other)
 
 
 @pytest.mark.parametrize("path", SWITCHED)
@@ -254,12 +109,12 @@ def test_what_a_companion_switches_on_changes_nothing(path: str) -> None:
 
 @pytest.mark.parametrize("way", ["threads", "stacked"])
 def test_sixteen_settings_as_lanes_and_each_alone(way: Any) -> None:
-    """Two kinds of eight; alone with nothing but what their own recipes say."""
+    """Two kinds of eight; the first kind alone with nothing but what their own recipes say."""
     random = np.random.default_rng(0)
     maker = Maker({})
     settings = [
         {
-            "network.hidden": ([5], [5, 4])[number % 2],
+            "network": (SOME, LINEAR)[number % 2],
             "train.learning_rate": float(10 ** random.uniform(-2.5, -1)),
             "train.dropout": float(random.uniform(0.05, 0.5)),
             "train.noise": float(random.uniform(0.05, 0.3)),
@@ -274,7 +129,7 @@ def test_sixteen_settings_as_lanes_and_each_alone(way: Any) -> None:
     assert len({lane.kind for lane in lanes}) == 2
     trained = together(lanes, way)
     for number, chosen in enumerate(settings):
-        check_close(trained[number], alone(maker.lane(chosen, NOTHING, seed=number % 3)))
+        check_close(trained[number], alone(maker.lane(chosen, (NOTHING, EVERYTHING)[number % 2], seed=number % 3)))
         assert len(trained[number][1]) == chosen["train.epochs"]
 
 
@@ -309,12 +164,12 @@ def test_lanes_stop_at_a_rung_and_go_on_from_it(way: Any) -> None:
 def test_some_go_on_without_the_others() -> None:
     """As halving has it: the stack shrinks to those that are left."""
     maker = Maker({})
-    lanes = [maker.lane(seed=seed) for seed in range(4)]
+    lanes = [maker.lane(seed=seed) for seed in range(STACK)]
     trainer = Lanes(("stacked",))
-    for until, going in ((1, lanes), (2, lanes[1:]), (EPOCHS, lanes[2:3])):
+    for until, going in ((1, lanes), (2, lanes[1:4]), (EPOCHS, lanes[2:3])):
         for _ in trainer.train(going, until, NEVER):
             pass
-    assert [lane.epochs_done for lane in lanes] == [1, 2, EPOCHS, 2]
+    assert [lane.epochs_done for lane in lanes] == [1, 2, EPOCHS, 2, 1, 1, 1, 1]
     check_close((lanes[2], []), (alone(maker.lane(seed=2))[0], []))
 
 
@@ -395,7 +250,10 @@ import test_lanes as t
 from layerwise.training.lanes import Lanes, _Stack
 assert jax.local_device_count() == 8
 maker = t.Maker({})
-make = lambda: [maker.lane({"train.learning_rate": 0.01 * (seed + 1)}, seed=seed) for seed in range(11)]
+dropped = {"train.dropout": 0.3}
+make = lambda: [
+    maker.lane({**dropped, "train.learning_rate": 0.01 * (seed + 1)}, t.NOTHING, seed) for seed in range(11)
+]
 lanes = make()
 spread = {len(leaf.sharding.device_set) for leaf in jax.tree.leaves(_Stack(make())._state)}
 assert spread == {8}, spread

@@ -5,6 +5,7 @@ from itertools import pairwise
 import msgspec
 import numpy as np
 import pytest
+from recipes import EVERYTHING, NOTHING
 
 from layerwise.data import load as load_data
 from layerwise.nets.build import build
@@ -15,27 +16,30 @@ from layerwise.training.place import place
 from layerwise.training.resolve import resolve
 from layerwise.training.trainer import Trainer
 
-# One shape for all tests here, so that they share a program.
-TRAIN = {"epochs": 12, "batch_size": 8, "learning_rate": 0.05, "patience": 0, "optimizer": "sgd"}
+# One shape for all tests here, that of the lanes, so that they share a program; the rate stays as it is.
+STEADY = {"kind": "step", "every": 1_000_000.0}
+TRAIN = {
+    "epochs": 12, "batch_size": 8, "learning_rate": 0.05, "patience": 0, "optimizer": "sgd", "schedule": STEADY,
+}  # fmt: skip
 
 
 def placed(recipe, dataset):
     return place(dataset, training_weights(recipe.task, dataset))
 
 
-def trainer(name="circle", network=None, task="auto", **train):
+def trainer(name="circle", network=None, task="auto", uses=EVERYTHING, **train):
     recipe = decode(
         {
             "data": {"kind": "toy", "name": name, "n": 60},
             "task": task,
-            "network": network or {"kind": "mlp", "hidden": [4], "activation": "tanh"},
+            "network": network or {"kind": "mlp", "hidden": [5], "activation": "tanh"},
             "train": TRAIN | train,
         }
     )
     dataset = load_data(recipe.data, recipe.task, recipe.seed)
     resolved = resolve(recipe, dataset)
     net = build(resolved.recipe.network, inputs=2, outputs=resolved.objective.outputs, codes=(), seed=0)
-    return Trainer(resolved.recipe, resolved.objective, placed(resolved.recipe, dataset), net)
+    return Trainer(resolved.recipe, resolved.objective, placed(resolved.recipe, dataset), net, uses=uses)
 
 
 def run(made, clock=0.0):
@@ -81,7 +85,8 @@ def test_progress_speaks_of_the_current_epoch():
 
 def test_examples_are_counted_without_padding():
     """One batch of all 36 rows is padded to 64; 36 examples are trained on, not 64."""
-    made = trainer(batch_size=36, epochs=3)
+    adam = {"optimizer": "adam", "schedule": "constant"}
+    made = trainer("gaussians", "linear", uses=NOTHING, batch_size=36, epochs=3, **adam)
     assert made.steps_per_epoch == 1
     events = made.advance(0.0)
     assert events[-1].examples_per_second == pytest.approx(36 / events[-1].seconds)
