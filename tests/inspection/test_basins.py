@@ -99,15 +99,14 @@ def test_silu_learns_xor_from_every_one_of_100_seeds() -> None:
         assert min(abs(loss - np.log(2) / 2), abs(loss - 0.75 * (np.log(3) - 2 / 3 * np.log(2)))) < 0.01
 
 
-MOONS = {
-    "data": {"kind": "toy", "name": "moons", "n": 100},  # as many rows and units as in test_subjects.py
-    "network": {"kind": "mlp", "hidden": [3]},
-    "train": {"epochs": 8},
-}
-
-
 def test_the_first_start_is_the_run_itself(tmp_path: Path) -> None:
-    with Run({**MOONS, "seed": 4}, out=tmp_path / "run") as run:
+    recipe = {
+        "data": {"kind": "toy", "name": "moons", "n": 100},  # as many rows and units as in test_subjects.py
+        "network": {"kind": "mlp", "hidden": [3]},
+        "train": {"epochs": 8},
+        "seed": 4,
+    }
+    with Run(recipe, out=tmp_path / "run") as run:
         for _ in run:
             pass
     starts = Starts(subject(tmp_path / "run"), 3)
@@ -118,7 +117,7 @@ def test_the_first_start_is_the_run_itself(tmp_path: Path) -> None:
 
 
 def test_after_the_largest_seed_comes_the_first() -> None:
-    found, zero = (Starts(subject({**MOONS, "seed": seed}), 3) for seed in (2**32 - 1, 0))
+    found, zero = (Starts(two_two_one("sigmoid", seed, epochs=2), 100) for seed in (2**32 - 1, 0))
     for starts in (found, zero):
         for _ in starts:
             pass

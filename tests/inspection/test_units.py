@@ -60,7 +60,8 @@ def test_saturated_is_not_dead() -> None:
 def test_gradients_are_those_of_the_loss(kind: r.Activation) -> None:
     network = small(kind, (0.3, -0.2))
     found = activations(network, SQUARED, ROWS)
-    gradient = jax.grad(lambda network: mean_loss(SQUARED, network, ROWS))(network)
+    rows = jax.device_put(ROWS)
+    gradient = jax.grad(lambda network: mean_loss(SQUARED, network, rows))(network)
     for layer, own in zip(found.layers, gradient.layers, strict=True):
         assert layer.gradient_norm == pytest.approx(
             float(jnp.sqrt(jnp.sum(own.weight**2) + jnp.sum(own.bias**2))), rel=1e-5
