@@ -14,7 +14,8 @@ from sklearn.preprocessing import scale
 from layerwise.estimators import LogisticRegression, Perceptron
 
 IRIS = load_iris(return_X_y=True)
-CANCER = (scale(load_breast_cancer().data), load_breast_cancer().target)
+# Up to 512 rows and 16 columns take the programs of many other tests.
+CANCER = (scale(load_breast_cancer().data)[:500, :16], load_breast_cancer().target[:500])
 DATA = {"iris": IRIS, "breast cancer": CANCER}
 
 
@@ -189,7 +190,7 @@ def test_scores_are_near_scikit_learns() -> None:
 
 def test_starts_from_given_weights_and_from_its_own() -> None:
     x, y = CANCER
-    given = Perceptron(max_iter=1, tol=None, shuffle=False).fit(x, y, coef_init=np.zeros((1, 30)), intercept_init=[0.0])
+    given = Perceptron(max_iter=1, tol=None, shuffle=False).fit(x, y, coef_init=np.zeros((1, 16)), intercept_init=[0.0])
     np.testing.assert_array_equal(given.coef_, Perceptron(max_iter=1, tol=None, shuffle=False).fit(x, y).coef_)
     warm = Perceptron(max_iter=1, tol=None, shuffle=False, warm_start=True).fit(x, y).fit(x, y)
     np.testing.assert_allclose(warm.coef_, Perceptron(max_iter=2, tol=None, shuffle=False).fit(x, y).coef_, atol=1e-5)

@@ -101,7 +101,7 @@ def test_silu_learns_xor_from_every_one_of_100_seeds() -> None:
 
 def test_the_first_start_is_the_run_itself(tmp_path: Path) -> None:
     recipe = {
-        "data": {"kind": "toy", "name": "moons", "n": 80},
+        "data": {"kind": "toy", "name": "moons", "n": 100},  # as many rows and units as in test_subjects.py
         "network": {"kind": "mlp", "hidden": [3]},
         "train": {"epochs": 8},
         "seed": 4,
@@ -117,11 +117,12 @@ def test_the_first_start_is_the_run_itself(tmp_path: Path) -> None:
 
 
 def test_after_the_largest_seed_comes_the_first() -> None:
-    found, zero = (Starts(two_two_one("tanh", seed, epochs=2), 2) for seed in (2**32 - 1, 0))
+    found, zero = (Starts(two_two_one("sigmoid", seed, epochs=2), 100) for seed in (2**32 - 1, 0))
     for starts in (found, zero):
         for _ in starts:
             pass
     assert_array_equal(flat(found.networks[1]), flat(zero.networks[0]))
+    assert_array_equal(flat(found.networks[2]), flat(zero.networks[1]))
 
 
 @pytest.mark.parametrize("recipe", ["perceptron-xor", "xor-by-hand"])

@@ -43,10 +43,14 @@ def named(found: Overfitting, name: str) -> Arm:
 
 
 def alone(settings: dict[str, Any], seed: int) -> Trainer:
-    """One network by itself, without companions, to its end."""
+    """One network by itself, without companions, to its end.
+
+    Strengths that change no digit stand beside one that does: so a single program is compiled for all cures.
+    """
     found = subject(SMALL)
-    off = {"l2": 0.0, "dropout": 0.0, "noise": 0.0, "patience": 0}
-    train: Any = msgspec.structs.replace(found.recipe.train, **{**off, **settings})  # type: ignore[type-var]
+    cures = ("l1", "l2", "dropout")
+    off = {**dict.fromkeys(cures, 1e-30 if any(name in settings for name in cures) else 0.0), "noise": 0.0}
+    train: Any = msgspec.structs.replace(found.recipe.train, **{**off, "patience": 0, **settings})  # type: ignore[type-var]
     dataset = replace(found.dataset, validation=halves(found.dataset)[0])
     network = initial(found.recipe, found.objective, found.dataset, seed)
     trainer = Trainer(

@@ -22,6 +22,7 @@ from layerwise.training.run import Run
 IRIS: dict[str, Any] = {"kind": "named", "name": "iris"}
 # With batches of 16 it shares the compiled program of the recipe "iris".
 SAME: dict[str, Any] = {"data": IRIS, "network": {"kind": "mlp", "hidden": [16]}}
+TANH = {"kind": "mlp", "hidden": [8], "activation": "tanh"}
 HEALTHY = ("digits", "iris", "wine", "diabetes", "xor")
 
 
@@ -142,9 +143,8 @@ def test_saturation_before_training(function: str) -> None:
 
 
 def test_saturation_by_training(train: Callable[..., Subject]) -> None:
-    tanh = {"kind": "mlp", "hidden": [8], "activation": "tanh"}
     train_ = {"epochs": 3, "optimizer": "sgd", "learning_rate": 300.0}
-    seen = network.saturation(Case(train({"data": IRIS, "network": tanh, "train": train_})))
+    seen = network.saturation(Case(train({"data": IRIS, "network": TANH, "train": train_})))
     assert isinstance(seen, Finding) and "before training" in seen.evidence
 
 
@@ -181,7 +181,7 @@ def test_a_rate_far_too_high(train: Callable[..., Subject]) -> None:
 
 
 def test_a_rate_so_high_that_nothing_is_learnt(train: Callable[..., Subject]) -> None:
-    recipe = {"data": IRIS, "train": {"epochs": 6, "optimizer": "sgd", "learning_rate": 100.0}}
+    recipe = {"data": IRIS, "network": TANH, "train": {"epochs": 6, "optimizer": "sgd", "learning_rate": 100.0}}
     assert "learning rate" in grave(diagnose(train(recipe)))
 
 
@@ -248,8 +248,9 @@ def test_a_validation_loss_that_rises(train: Callable[..., Subject]) -> None:
 
 def test_a_run_without_held_out_rows(train: Callable[..., Subject]) -> None:
     """Nothing warns on the way: the test run makes errors of warnings."""
-    data = {"kind": "toy", "name": "moons", "n": 60, "split": "none"}
-    run = train({"data": data, "network": {"kind": "mlp", "hidden": [8]}, "train": {"epochs": 5}})
+    data = {"kind": "toy", "name": "moons", "n": 120, "noise": 0.3, "split": "none"}
+    settings = {"epochs": 5, "batch_size": 16, "dropout": 0.2}  # as in test_trajectories.py
+    run = train({"data": data, "network": {"kind": "mlp", "hidden": [6]}, "train": settings})
     assert run.dataset.validation.size == run.dataset.test.size == 0
     seen = verdicts(diagnose(run))
     assert seen["over-fitting"] == Unseen("over-fitting", "there is no validation part to compare with")

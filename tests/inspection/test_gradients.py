@@ -27,15 +27,15 @@ def numbers(loss="mse"):
 
 # Hidden activations, the output's, the objective, the task's settings and those of training.
 CASES = {
-    "sigmoid, binary": ((r.Sigmoid(),), r.Linear(), BINARY, r.Classify(), {}),
-    "tanh, binary smoothed": ((r.Tanh(),), r.Linear(), BINARY, r.Classify(label_smoothing=0.2), {}),
+    "sigmoid and tanh, binary smoothed": (
+        (r.Sigmoid(), r.Tanh()), r.Linear(), BINARY, r.Classify(label_smoothing=0.2), {},
+    ),
     "ReLU, classes": ((r.Relu(),), r.Linear(), CLASSES, r.Classify(), {}),
     "leaky ReLU, classes smoothed": (
         (r.LeakyRelu(slope=0.3),), r.Linear(), CLASSES, r.Classify(label_smoothing=0.2), {},
     ),
-    "noisy ReLU, labels": ((r.NoisyRelu(),), r.Linear(), Objective("labels", 3), r.MultiLabel(), {}),
-    "ELU, labels smoothed": (
-        (r.Elu(alpha=0.7),), r.Linear(), Objective("labels", 3), r.MultiLabel(label_smoothing=0.1), {},
+    "noisy ReLU and ELU, labels smoothed": (
+        (r.NoisyRelu(), r.Elu(alpha=0.7)), r.Linear(), Objective("labels", 3), r.MultiLabel(label_smoothing=0.1), {},
     ),
     "GELU, MSE of a tanh": ((r.Gelu(),), r.Tanh(), numbers(), r.Regress(), {}),
     "SiLU, MAE": ((r.Silu(),), r.Linear(), numbers("mae"), r.Regress(), {}),
@@ -43,8 +43,8 @@ CASES = {
     "linear, perceptron": ((r.Linear(),), r.Linear(), Objective("perceptron", 1, 2), r.Classify(), {}),
     "no hidden layer, perceptron of classes": ((), r.Linear(), Objective("perceptron", 7, 7), r.Classify(), {}),
     "step, probability": ((r.Step(),), r.Step(), Objective("probability", 1, 2), r.Classify(), {}),
-    "three layers with all penalties, dropout and noise": (
-        (r.Tanh(), r.Gelu(), r.Relu()), r.Linear(), CLASSES, r.Classify(),
+    "two layers with all penalties, dropout and noise": (
+        (r.Tanh(), r.Relu()), r.Linear(), CLASSES, r.Classify(),
         {"l1": 0.01, "l2": 0.1, "dropout": 0.2, "input_dropout": 0.1, "noise": 0.1},
     ),
 }  # fmt: skip

@@ -68,7 +68,7 @@ def test_what_the_fingerprint_cannot_tell_the_rows_do(train: Callable[..., Path]
 
 def test_what_the_rows_cannot_tell_the_fingerprint_does(train: Callable[..., Path], tmp_path: Path) -> None:
     """Four different inputs look the same in any order; a stratified split follows the classes."""
-    rows = [f"{'ab'[n % 2]},{'cd'[n // 2 % 2]},{'yes' if n % 3 else 'no'}" for n in range(60)]
+    rows = [f"{n % 2 + 0.25},{n // 2 % 2 + 0.25},{'yes' if n % 3 else 'no'}" for n in range(100)]
     run = train(rows, split="stratified")
     write(tmp_path / "rows.csv", shuffled(rows))
     with pytest.raises(DataError) as refused:

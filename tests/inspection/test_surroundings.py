@@ -10,10 +10,12 @@ from layerwise.inspection import Retraining, has_path, landscapes, needed, subje
 from layerwise.inspection.samples import flat
 from layerwise.training.run import Run
 
+# Data, network and batches of test_trajectories.py, whose compiled programs serve here, too.
+TRAIN: dict[str, Any] = {"batch_size": 16, "dropout": 0.2}
 MOONS: dict[str, Any] = {
     "data": {"kind": "toy", "name": "moons", "n": 120, "noise": 0.3},
     "network": {"kind": "mlp", "hidden": [6]},
-    "train": {"epochs": 4, "optimizer": "sgd"},
+    "train": {**TRAIN, "epochs": 4, "optimizer": "sgd"},
 }
 
 
@@ -40,7 +42,7 @@ def test_a_large_network_has_fewer_points_and_rows(monkeypatch: pytest.MonkeyPat
 
 
 def test_what_training_says_comes_first() -> None:
-    found = subject({**MOONS, "train": {"epochs": 12, "optimizer": "sgd", "learning_rate": 1e30}})
+    found = subject({**MOONS, "train": {**TRAIN, "epochs": 12, "optimizer": "sgd", "learning_rate": 1e30}})
     training = needed(found, path=False)
     assert training is not None
     for _ in training:
@@ -49,7 +51,7 @@ def test_what_training_says_comes_first() -> None:
 
 
 def test_who_has_a_path(tmp_path: Path) -> None:
-    with Run({**MOONS, "train": {"epochs": 50, "time_limit": "1ms"}}, out=tmp_path / "cut") as run:
+    with Run({**MOONS, "train": {**TRAIN, "epochs": 50, "time_limit": "1ms"}}, out=tmp_path / "cut") as run:
         for _ in run:
             pass
     cut = subject(run.folder)
