@@ -8,7 +8,7 @@ from sklearn.preprocessing import MinMaxScaler
 from layerwise import MLPClassifier  # before: from sklearn.neural_network import MLPClassifier
 
 x, y = load_digits(return_X_y=True)
-x_train, x_test, y_train, y_test = train_test_split(x, y, random_state=0)
+x_train, x_test, y_train, y_test = train_test_split(x, y, train_size=1000, random_state=0)
 
 # Settings that are numbers are searched without compiling again: nine fits share one program.
 search = GridSearchCV(

@@ -1,6 +1,6 @@
 """Good and bad minima: two hidden units can learn XOR, or get stuck. How often do they?
 
-The same 2-2-1 network is trained from 100 random starts at once. Some starts end where two or three of the
+The same 2-2-1 network is trained from 50 random starts at once. Some starts end where two or three of the
 four points have merged and can no longer be told apart: there the gradient is zero, so training stays.
 
     python minima.py          prints how many
@@ -12,7 +12,7 @@ import sys
 from layerwise import plots
 from layerwise.inspection import Starts, minima, sample, subject
 
-STARTS = 100
+STARTS = 50
 TRUTH_TABLE = {"kind": "toy", "name": "xor", "n": 4, "split": "none"}
 DESCENT = {"epochs": 2000, "batch_size": 4, "optimizer": "sgd", "learning_rate": 1.0, "patience": 0}
 

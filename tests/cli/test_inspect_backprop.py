@@ -64,18 +64,19 @@ def test_a_regression_says_its_units_and_the_target_in_its_own(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Row 3 of the diabetes data has a progression of 141."""
-    out = out_of(capsys, "backprop", "diabetes", "--example", "3")
+    recipe = KINDS["regression, noisy ReLU, dropout"]
+    out = out_of(capsys, "backprop", *recipe, "--example", "3")
     assert "target     progression 141 (standardized -0.1911)" in out
     assert "units of the target's standard deviation: y = (progression - " in " ".join(out.split())
-    found = json.loads(out_of(capsys, "backprop", "diabetes", "--example", "3", "--json"))
+    found = json.loads(out_of(capsys, "backprop", *recipe, "--example", "3", "--json"))
     own = found["own_unit"]
     assert own["columns"] == ["progression"] and own["y"] == [[pytest.approx(141, abs=1e-4)]]
     assert own["predicted"][0][0] == pytest.approx(found["predicted"][0][0] * own["scale"][0] + own["mean"][0])
     assert f"{own['predicted'][0][0]:.6g}" in out and own["equations"][0] in " ".join(out.split())
-    assert json.loads(out_of(capsys, "backprop", "xor", "--json"))["own_unit"] is None
+    assert json.loads(out_of(capsys, "backprop", "xor-by-hand", "--json"))["own_unit"] is None
 
     file = tmp_path / "sheet.html"
-    out_of(capsys, "backprop", "diabetes", "--html", str(file))
+    out_of(capsys, "backprop", *recipe, "--html", str(file))
     assert own["equations"][0] in file.read_text("utf-8") and "mean target" in file.read_text("utf-8")
 
 
@@ -84,7 +85,7 @@ def test_a_large_network_says_what_is_left_out(capsys: pytest.CaptureFixture[str
     assert "... and 54 units with smaller errors" in out
     assert f"... and {64 * 65 - 24:,} weights and biases" in out
     assert "--json has every number" in out and len(out.splitlines()) < 160
-    assert "--json" not in out_of(capsys, "backprop", "xor", "--set", "network.hidden=[2]")
+    assert "--json" not in out_of(capsys, "backprop", "xor-by-hand")
 
 
 def table_with_categories(folder: Path) -> str:
@@ -104,12 +105,12 @@ def test_embedded_categories_and_several_labels(tmp_path: Path, capsys: pytest.C
     out = out_of(capsys, "backprop", recipe, "--example", "5")
     assert "kind k4" in out and "embedding 1: " in out and "1 of them looked up" in out
     assert "penalties" in out and "clipping" in out
-    found = json.loads(out_of(capsys, "backprop", recipe, "--json"))
+    found = json.loads(out_of(capsys, "backprop", recipe, "--example", "6", "--json"))
     assert len(found["tables"]) == 1 and found["difference"] < 1e-9
     assert "embedding 1" in out_of(capsys, "gradcheck", recipe)
 
 
-@pytest.mark.parametrize("what", [["xor", "--example", "1"], ["digits"]])
+@pytest.mark.parametrize("what", [["digits", "--example", "1"], KINDS["regression, noisy ReLU, dropout"]])
 def test_a_page(what: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "sheet.html"
     assert out_of(capsys, "backprop", *what, "--html", str(file)) == ""
@@ -151,8 +152,9 @@ def test_a_wrong_gradient_ends_with_exit_code_1(
 ) -> None:
     """A tolerance below what rounding leaves makes every layer fail."""
     monkeypatch.setattr("layerwise.inspection.gradients.TOLERANCE", 1e-15)
-    out = out_of(capsys, "gradcheck", "xor", code=1)
+    recipe = KINDS["regression, noisy ReLU, dropout"]
+    out = out_of(capsys, "gradcheck", *recipe, code=1)
     assert "wrong  hidden 1" in out and "WRONG" in out and "by differences" in " ".join(out.split())
     page = tmp_path / "check.html"
-    out_of(capsys, "gradcheck", "xor", "--html", str(page), code=1)
+    out_of(capsys, "gradcheck", *recipe, "--html", str(page), code=1)
     assert "WRONG" in page.read_text("utf-8")

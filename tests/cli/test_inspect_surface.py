@@ -70,8 +70,8 @@ def test_a_training_that_ends_otherwise_than_meant(tmp_path: Path, capsys: pytes
     assert main(["inspect", "surface", "moons", *ill, "--html", str(page)]) == 0
     assert "note: Training diverged" in capsys.readouterr().err
     assert "Training diverged" in page.read_text("utf-8")
-    endless = ["--set", "train.epochs=1000000", "--set", 'train.time_limit="1ms"']
-    assert main(["inspect", "surface", "xor", *endless]) == 0
+    endless = ["--set", "train.epochs=1000000", "--set", 'train.time_limit="1ms"', *ill[2:4]]
+    assert main(["inspect", "surface", "moons", *endless]) == 0
     assert "note: Training came to its time limit of 1ms after" in capsys.readouterr().err
 
 

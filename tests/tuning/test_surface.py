@@ -96,7 +96,7 @@ def test_a_surface_turned_is_the_same(recipe_with: Any) -> None:
 
 
 def test_lanes_that_diverge_leave_holes(recipe_with: Any) -> None:
-    recipe = recipe_with(train__optimizer="sgd", network__activation="relu")
+    recipe = recipe_with(train__optimizer={"kind": "momentum", "momentum": 0.9}, network__activation="relu")
     recipe["search"]["space"]["train.learning_rate"] = {"log": [1e-2, 1e38]}
     found = surface(recipe, "train.learning_rate", "train.dropout", levels=2, seeds=1)
     assert np.isfinite(found.values[:, 0]).all() and np.isnan(found.values[:, 1]).all()
