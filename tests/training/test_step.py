@@ -21,10 +21,7 @@ RNG = np.random.default_rng(0)
 X = RNG.standard_normal((7, 3)).astype(np.float32)
 WEIGHT = np.array([1, 2, 0.5, 1, 0, 3, 1], np.float32)
 
-# Each is called once, so that code which runs faster would take longer; the loop's tests run what is optimized.
-UNOPTIMIZED = {"xla_backend_optimization_level": 0}
-
-take_step = jax.jit(step, static_argnums=0, compiler_options=UNOPTIMIZED)
+take_step = jax.jit(step, static_argnums=0)
 
 
 def settings(task=None, **train):
@@ -110,7 +107,8 @@ def test_every_activation_is_among_them():
     assert kinds == set(r.Activation.__args__) - {r.Step, r.NoisyRelu}
 
 
-@partial(jax.jit, static_argnums=(0, 1), compiler_options=UNOPTIMIZED)
+# Called once for each: code that runs faster would take longer to make.
+@partial(jax.jit, static_argnums=(0, 1), compiler_options={"xla_backend_optimization_level": 0})
 def gradients(made, structure, flat, batch, arrays):
     """The gradient that a step subtracts, and the central differences of the loss it minimizes."""
 
