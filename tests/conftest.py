@@ -41,7 +41,6 @@ import jaxtyping  # noqa: E402
 import pytest  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 
-
 # ── types ───────────────────────────────────────────────────────────────────────────────────────
 
 _with_shapes: Any = jaxtyping.jaxtyped
