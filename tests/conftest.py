@@ -39,6 +39,7 @@ if os.environ.get("LAYERWISE_DATA"):
 
 import jaxtyping  # noqa: E402
 import pytest  # noqa: E402
+from beartype import BeartypeConf  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 
 # ── types ───────────────────────────────────────────────────────────────────────────────────────
@@ -46,7 +47,10 @@ from hypothesis import HealthCheck, settings  # noqa: E402
 _with_shapes: Any = jaxtyping.jaxtyped
 
 
-def _checked(*, typechecker: Callable[[Any], Any]) -> Callable[[Any], Any]:
+AS_WITH_SHAPES = BeartypeConf(violation_type=jaxtyping.TypeCheckError)  # a `TypeError`
+
+
+def _checked(*, typechecker: Callable[..., Any]) -> Callable[[Any], Any]:
     """What decorates every function and class of the package: its types are checked, and the shapes it names.
 
     `jaxtyped` binds the arguments anew at each call, which took two fifths of the time of the tests that compile
@@ -55,7 +59,7 @@ def _checked(*, typechecker: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
     def decorate(given: Any) -> Any:
         shapes = not inspect.isfunction(given) or any(map(_names_shapes, given.__annotations__.values()))
-        return _with_shapes(given, typechecker=typechecker) if shapes else typechecker(given)
+        return _with_shapes(given, typechecker=typechecker) if shapes else typechecker(given, conf=AS_WITH_SHAPES)
 
     return decorate
 
