@@ -45,8 +45,6 @@ from hypothesis import HealthCheck, settings  # noqa: E402
 # ── types ───────────────────────────────────────────────────────────────────────────────────────
 
 _with_shapes: Any = jaxtyping.jaxtyped
-
-
 AS_WITH_SHAPES = BeartypeConf(violation_type=jaxtyping.TypeCheckError)  # a `TypeError`
 
 
@@ -58,8 +56,9 @@ def _checked(*, typechecker: Callable[..., Any]) -> Callable[[Any], Any]:
     """
 
     def decorate(given: Any) -> Any:
-        shapes = not inspect.isfunction(given) or any(map(_names_shapes, given.__annotations__.values()))
-        return _with_shapes(given, typechecker=typechecker) if shapes else typechecker(given, conf=AS_WITH_SHAPES)
+        if inspect.isfunction(given) and not any(map(_names_shapes, given.__annotations__.values())):
+            return typechecker(given, conf=AS_WITH_SHAPES)
+        return _with_shapes(given, typechecker=typechecker)
 
     return decorate
 

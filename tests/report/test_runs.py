@@ -73,7 +73,7 @@ def test_it_shows_no_row_of_the_test_part(runs: dict[str, Path]) -> None:
 
 
 def test_a_run_that_was_ended_early_promises_no_repetition(tmp_path: Path) -> None:
-    recipe = {"data": {"kind": "named", "name": "breast-cancer"}, "train": {"epochs": 10**6, "patience": 0}}
+    recipe = {"data": {"kind": "toy", "name": "moons"}, "train": {"epochs": 10**6, "patience": 0}}
     with Run(recipe, out=tmp_path / "run") as run:
         for _ in zip(run, range(3), strict=False):
             pass

@@ -220,7 +220,7 @@ with _quietly():
 
 
 def test_it_runs_in_a_thread() -> None:
-    data, found = xor(100), {}
+    data, found = digits(), {}
     threads = [threading.Thread(target=lambda i=i: found.setdefault(i, scores(data))) for i in range(2)]
     for thread in threads:
         thread.start()

@@ -28,7 +28,6 @@ RECIPE = {
 SERVER = """
 import json, os, sys
 import sklearn.ensemble, sklearn.linear_model, sklearn.naive_bayes, sklearn.neighbors, sklearn.svm, sklearn.tree
-import jax.experimental.serialize_executable, layerwise.training.trainer, optax, tomli_w
 from layerwise.training import result, run
 run.prepare = result.take = lambda: None
 run.CHECKPOINT_EVERY, run.CHECKPOINT_SHARE = 0.02, 0.5

@@ -69,7 +69,9 @@ class Server:
 @pytest.fixture(scope="module")
 def server(recipe_with, fork_server):
     """Bayesian search with halving: what is tried next depends on all that was found before."""
-    tree = recipe_with(train__epochs=16, search__method="bayes", search__halving=True, search__trials=TRIALS)
+    tree = recipe_with(
+        train__epochs=16, search__method="bayes", search__halving=True, search__trials=TRIALS, data__n=400
+    )
     server = Server(fork_server(SERVER), tree)
     yield server
     server.close()
