@@ -163,7 +163,34 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 # ── compiled programs ───────────────────────────────────────────────────────────────────────────
 
+# Without LLVM's optimizations and XLA's newer way of fusing.
+QUICK: dict[str, bool | int] = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
 MOST_MAPPINGS = 20_000  # of the 65,530 that Linux gives a process; each compiled program takes several
+
+
+@pytest.fixture(scope="module")
+def compiled_quickly() -> Generator[None]:
+    """Programs of training compiled in a third of the time: for tests that are not about what the compiler makes.
+
+    Which they are, and which run what users run, is told in docs/decisions/0014-some-tests-compile-quickly.md.
+    """
+    from layerwise.training import compile as compiling
+    from layerwise.training import kept, lanes, loop
+
+    def quick(*, tiny: bool) -> dict[str, str | bool | int] | None:
+        given = compiling.options(tiny=tiny)
+        return given and {**given, **QUICK}
+
+    def forget() -> None:
+        loop._compiled.cache_clear()
+        lanes._compiled_stack.cache_clear()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kept, "options", quick)
+        patch.setattr(lanes, "options", quick)
+        forget()
+        yield
+    forget()
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -23,7 +23,10 @@ from layerwise.estimators import LogisticRegression, MLPClassifier, MLPRegressor
 EVERY = (LogisticRegression, MLPClassifier, MLPRegressor, Perceptron)
 X, Y = load_iris(return_X_y=True)
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.usefixtures("compiled_quickly"),
+]
 
 
 def short(estimator: type, **settings: Any) -> Any:

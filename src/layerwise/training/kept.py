@@ -80,7 +80,8 @@ class Kept:
         leaves, structure = jax.tree.flatten(arrays)
         shapes = [(leaf.shape, leaf.dtype.name) for leaf in leaves]
         where = self._function.__module__, self._function.__qualname__
-        told = repr((*where, _told(static), structure, shapes, self._tiny, self._donated))
+        chosen = options(tiny=self._tiny)
+        told = repr((*where, _told(static), structure, shapes, chosen, self._donated))
         kind, made_of = _digest(told), _digest(repr(_made_of()))
         folder = _folder() if " at 0x" not in told else None  # an address in memory tells nothing apart
         path = folder / f"{kind}-{made_of}.program" if folder else None
@@ -96,7 +97,7 @@ class Kept:
             function,
             static_argnums=tuple(range(self._static)),
             donate_argnums=self._donated,
-            compiler_options=options(tiny=self._tiny),
+            compiler_options=chosen,
         )
         compiled = jitted.lower(*arguments).compile()
         if path:
