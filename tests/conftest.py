@@ -170,7 +170,7 @@ MOST_MAPPINGS = 20_000  # of the 65,530 that Linux gives a process; each compile
 
 @pytest.fixture(scope="module")
 def compiled_quickly() -> Generator[None]:
-    """Programs of training compiled in a third of the time: for tests that are not about what the compiler makes.
+    """Programs of training compiled in less time: for tests that are not about what the compiler makes of them.
 
     Which they are, and which run what users run, is told in docs/decisions/0014-some-tests-compile-quickly.md.
     """
