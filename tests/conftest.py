@@ -33,6 +33,10 @@ os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(CACHE / "hypothesis"))
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE / "jax"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ["XDG_CACHE_HOME"] = str(CACHE / "user")
+# Without LLVM's optimizations and XLA's newer way of fusing, compilations take a fifth of the time (decision 0014).
+QUICKLY = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+if QUICKLY not in os.environ.get("XLA_FLAGS", ""):
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {QUICKLY}".strip()
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each process that a test starts would compile every module anew
 if os.environ.get("LAYERWISE_DATA"):
     os.environ["LAYERWISE_DATA"] = str((ROOT / os.environ["LAYERWISE_DATA"]).resolve())
@@ -163,31 +167,33 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 # ── compiled programs ───────────────────────────────────────────────────────────────────────────
 
-# Without LLVM's optimizations and XLA's newer way of fusing.
-QUICK: dict[str, bool | int] = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
+AS_FOR_USERS: dict[str, bool | int] = {"xla_backend_optimization_level": 3, "xla_cpu_use_fusion_emitters": True}
 MOST_MAPPINGS = 20_000  # of the 65,530 that Linux gives a process; each compiled program takes several
 
 
+@pytest.fixture(autouse=True, scope="session")
+def compiled_quickly() -> None:
+    """Have this process compile by the flags above, and the processes that it starts by those of the user."""
+    from layerwise.training import kept  # which takes note of the flags, to name programs by
+
+    sys.modules["jax"].jit(abs)(0)  # at the first compilation XLA reads them, then never again
+    os.environ["XLA_FLAGS"] = os.environ["XLA_FLAGS"].replace(QUICKLY, "").strip()
+
+
 @pytest.fixture(scope="module")
-def compiled_quickly() -> Generator[None]:
-    """Programs of training compiled in less time: for tests that are not about what the compiler makes of them.
-
-    Which they are, and which run what users run, is told in docs/decisions/0014-some-tests-compile-quickly.md.
-    """
+def compiled_as_for_users() -> Generator[None]:
+    """Programs of training as users have them, in this process too: docs/decisions/0014-tests-compile-quickly.md."""
     from layerwise.training import compile as compiling
-    from layerwise.training import kept, lanes, loop
-
-    def quick(*, tiny: bool) -> dict[str, str | bool | int] | None:
-        given = compiling.options(tiny=tiny)
-        return given and {**given, **QUICK}
+    from layerwise.training import lanes, loop
 
     def forget() -> None:
         loop._compiled.cache_clear()
         lanes._compiled_stack.cache_clear()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kept, "options", quick)
-        patch.setattr(lanes, "options", quick)
+        for options in (compiling.ORDINARY, compiling.TINY):
+            for name, value in AS_FOR_USERS.items():
+                patch.setitem(options, name, value)
         forget()
         yield
     forget()

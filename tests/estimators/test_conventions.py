@@ -23,10 +23,7 @@ from layerwise.estimators import LogisticRegression, MLPClassifier, MLPRegressor
 EVERY = (LogisticRegression, MLPClassifier, MLPRegressor, Perceptron)
 X, Y = load_iris(return_X_y=True)
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
-    pytest.mark.usefixtures("compiled_quickly"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
 def short(estimator: type, **settings: Any) -> Any:

@@ -13,8 +13,6 @@ from sklearn.preprocessing import scale
 
 from layerwise.estimators import LogisticRegression, Perceptron
 
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
-
 IRIS = load_iris(return_X_y=True)
 # Up to 512 rows and 16 columns take the programs of many other tests.
 CANCER = (scale(load_breast_cancer().data)[:500, :16], load_breast_cancer().target[:500])

@@ -27,10 +27,7 @@ QUANTITIES = np.stack([QUANTITY, X[:, 1] ** 2], axis=1)
 WEIGHT = RANDOM.uniform(0.1, 3, 60)
 SGD = {"solver": "sgd", "learning_rate_init": 0.05}
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
-    pytest.mark.usefixtures("compiled_quickly"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
 def both(y: Any, **settings: Any) -> tuple[Any, Any]:

@@ -35,10 +35,7 @@ X, Y = load_iris(return_X_y=True)
 # What scikit-learn's own list exempts RandomizedSearchCV from.
 EXEMPT = {"check_supervised_y_2d": "", "check_requires_y_none": ""}
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
-    pytest.mark.usefixtures("compiled_quickly"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
 @pytest.mark.filterwarnings("ignore")  # the checks provoke warnings of all kinds

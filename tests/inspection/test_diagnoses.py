@@ -19,8 +19,6 @@ from layerwise.tasks.intervals import Interval
 from layerwise.training.events import Epoch, Finished, RolledBack
 from layerwise.training.run import Run
 
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
-
 IRIS: dict[str, Any] = {"kind": "named", "name": "iris"}
 # With batches of 16 it shares the compiled program of the recipe "iris".
 SAME: dict[str, Any] = {"data": IRIS, "network": {"kind": "mlp", "hidden": [16]}}

@@ -44,8 +44,6 @@ from layerwise.training.run import Run
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from browser import Browsed, browse
 
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
-
 NAME = "<b>moons</b> & a name that is long enough to need another line on a telephone"
 MOONS: dict[str, Any] = {
     "data": {"kind": "toy", "name": "moons", "n": 80, "noise": 0.3},

@@ -14,6 +14,8 @@ from layerwise.data.dataset import Classes, Quantities
 from layerwise.recipe import records as r
 from layerwise.training.model import FORMAT
 
+pytestmark = pytest.mark.usefixtures("compiled_as_for_users")
+
 FOLDER = Path(__file__).parent / "golden"
 
 # The files' own bytes, so that none is made anew or taken away unnoticed. A new format adds lines: see make.py.

@@ -20,8 +20,6 @@ from layerwise.training.events import Epoch, Progress
 from layerwise.training.lanes import Lanes, forecast, memory_budget
 from layerwise.training.trainer import Trainer
 
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
-
 NEVER = lambda: False  # noqa: E731
 # Programs that stack take longest to compile: between them one for each kind of target, and of memory.
 STACKED = [

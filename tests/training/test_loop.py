@@ -17,6 +17,8 @@ from layerwise.training.hyper import Hyper
 from layerwise.training.shuffle import shuffled
 from layerwise.training.step import SWITCHES, Program, switched_on
 
+pytestmark = pytest.mark.usefixtures("compiled_as_for_users")
+
 ADAM = "adam, l2"
 EVERYTHING = "adam, everything"
 

@@ -20,6 +20,8 @@ from layerwise.training.events import Epoch
 from layerwise.training.resolve import resolve
 from layerwise.training.trainer import Trainer
 
+pytestmark = pytest.mark.usefixtures("compiled_as_for_users")
+
 MOONS = {"kind": "toy", "name": "moons", "n": 60, "noise": 0.1}
 
 

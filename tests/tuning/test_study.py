@@ -22,8 +22,6 @@ from layerwise.tuning.events import Finalist, StudyFinished, StudyStarted, Trial
 from layerwise.tuning.study import Study
 from layerwise.tuning.winner import interval
 
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
-
 
 def ended(events):
     return {event.number: event for event in events if isinstance(event, TrialEnded)}

@@ -131,6 +131,7 @@ def _sources() -> str:
 
 
 SOURCES = _sources()  # as they are now that they are imported, whatever is written there later
+FLAGS = os.environ.get("XLA_FLAGS")  # as the compiler reads them, once
 
 
 @lru_cache(maxsize=1)
@@ -140,7 +141,7 @@ def _made_of() -> tuple[Any, ...]:
     return (
         SOURCES,
         (jax.__version__, version("jaxlib"), device.platform, device.device_kind, device.id, jax.device_count()),
-        (config.jax_enable_x64, os.environ.get("XLA_FLAGS")),
+        (config.jax_enable_x64, FLAGS),
         (platform.machine(), platform.node(), _instructions()),
     )
 
