@@ -84,10 +84,12 @@ settings.register_profile("ci", derandomize=True, max_examples=50, **SHARED)
 settings.register_profile("explore", max_examples=2000, **SHARED)  # pytest --hypothesis-profile=explore
 settings.load_profile("ci")
 
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+
 # A pattern for the reason, and whether a skip for it is right on this machine.
 EXPECTED_SKIPS: list[tuple[str, Callable[[], bool]]] = [
     ("LAYERWISE_DATA", lambda: not os.environ.get("LAYERWISE_DATA")),
-    ("no Chromium is installed", lambda: not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))),
+    ("no Chromium is installed", lambda: not any(map(shutil.which, BROWSERS))),
     ("PostgreSQL's server is not installed", lambda: not list(Path("/usr/lib/postgresql").glob("*/bin/postgres"))),
 ]
 
@@ -174,10 +176,23 @@ MOST_MAPPINGS = 20_000  # of the 65,530 that Linux gives a process; each compile
 @pytest.fixture(autouse=True, scope="session")
 def compiled_quickly() -> None:
     """Have this process compile by the flags above, and the processes that it starts by those of the user."""
-    from layerwise.training import kept  # which takes note of the flags, to name programs by
+    import jax
 
-    sys.modules["jax"].jit(abs)(0)  # at the first compilation XLA reads them, then never again
+    from layerwise.training import kept
+
+    jax.jit(abs)(0)  # at the first compilation XLA reads them, then never again
+    assert QUICKLY in (kept.FLAGS or ""), "programs that are kept are named after them"
     os.environ["XLA_FLAGS"] = os.environ["XLA_FLAGS"].replace(QUICKLY, "").strip()
+
+
+@pytest.fixture(scope="module")
+def compiled_alike() -> Generator[None]:
+    """Processes that tests start compile as this one does: for tests that compare their numbers to its own."""
+    from layerwise.training import kept
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XLA_FLAGS", kept.FLAGS or "")
+        yield
 
 
 @pytest.fixture(scope="module")

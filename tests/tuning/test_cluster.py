@@ -14,6 +14,8 @@ from layerwise.tuning import cluster
 from layerwise.tuning.events import Finalist, LanesChosen, TrialEnded
 from layerwise.tuning.study import Study
 
+pytestmark = pytest.mark.usefixtures("compiled_alike")
+
 
 def told(study, events):
     """What a study has found, without its clock."""

@@ -24,6 +24,8 @@ from layerwise.tuning.ledger import Ledger, _over
 from layerwise.tuning.space import Space
 from layerwise.tuning.storage import opened
 
+pytestmark = pytest.mark.usefixtures("compiled_alike")
+
 TRIALS = 16
 PASSWORD = "quite-secret"
 
