@@ -199,11 +199,11 @@ def compiled_alike() -> Generator[None]:
 def compiled_as_for_users() -> Generator[None]:
     """Programs of training as users have them, in this process too: docs/decisions/0014-tests-compile-quickly.md."""
     from layerwise.training import compile as compiling
-    from layerwise.training import lanes, loop
+    from layerwise.training import lanes, loop, padded
 
     def forget() -> None:
-        loop._compiled.cache_clear()
-        lanes._compiled_stack.cache_clear()
+        for made in (loop._compiled, lanes._compiled_stack, padded.compiled):
+            made.cache_clear()
 
     with pytest.MonkeyPatch.context() as patch:
         for options in (compiling.ORDINARY, compiling.TINY):

@@ -20,8 +20,6 @@ from layerwise.training.events import Epoch
 from layerwise.training.resolve import resolve
 from layerwise.training.trainer import Trainer
 
-pytestmark = pytest.mark.usefixtures("compiled_as_for_users")
-
 MOONS = {"kind": "toy", "name": "moons", "n": 60, "noise": 0.1}
 
 
@@ -131,29 +129,6 @@ def test_figures_are_the_plain_ones(target: str, table: Path) -> None:
         np.testing.assert_allclose(np.asarray(b), np.asarray(a), atol=2e-4)
 
 
-def test_the_length_of_a_call_changes_nothing() -> None:
-    """Bit for bit, since going back in time replays steps in calls of other lengths."""
-    network = build(
-        load({"data": MOONS, "network": {"kind": "mlp", "hidden": [5]}}).network, inputs=2, outputs=1, codes=(), seed=3
-    )
-    written = load({"data": MOONS, "train": {"dropout": 0.3, "optimizer": "adam"}})
-    dataset = load_data(written.data, written.task, 0)
-    resolved = resolve(written, dataset)
-    weight = training_weights(resolved.recipe.task, dataset)
-    arguments = (
-        padded.shape(network),
-        padded.settings(resolved.recipe.train, resolved.recipe.task, resolved.objective),
-        padded.table(dataset, weight, resolved.objective),
-        noise.key(5),
-    )
-    whole, _ = padded.compiled()(padded.fresh(padded.pack(network)), *arguments, np.int32(53))
-    parts = padded.fresh(padded.pack(network))
-    for count in (1, 30, 2, 20):
-        parts, _ = padded.compiled()(parts, *arguments, np.int32(count))
-    for a, b in zip(jax.tree.leaves(whole), jax.tree.leaves(parts), strict=True):
-        assert np.asarray(a).tobytes() == np.asarray(b).tobytes()
-
-
 def test_what_diverges_goes_back_to_the_last_good_epoch() -> None:
     train = {"optimizer": "nesterov", "learning_rate": 1e6}
     network = {"kind": "mlp", "hidden": [4], "activation": "linear"}
@@ -238,3 +213,28 @@ def test_the_smallest_room_is_taken(recipe: dict[str, Any], room: tuple[int, int
     resolved = resolve(written, dataset)
     padded.check(resolved, dataset)
     assert padded.room(resolved, dataset) == room
+
+
+@pytest.mark.usefixtures("compiled_as_for_users")
+def test_the_length_of_a_call_changes_nothing() -> None:
+    """Bit for bit, since going back in time replays steps in calls of other lengths. The last of this file: what
+    follows would be compiled as for users, too."""
+    network = build(
+        load({"data": MOONS, "network": {"kind": "mlp", "hidden": [5]}}).network, inputs=2, outputs=1, codes=(), seed=3
+    )
+    written = load({"data": MOONS, "train": {"dropout": 0.3, "optimizer": "adam"}})
+    dataset = load_data(written.data, written.task, 0)
+    resolved = resolve(written, dataset)
+    weight = training_weights(resolved.recipe.task, dataset)
+    arguments = (
+        padded.shape(network),
+        padded.settings(resolved.recipe.train, resolved.recipe.task, resolved.objective),
+        padded.table(dataset, weight, resolved.objective),
+        noise.key(5),
+    )
+    whole, _ = padded.compiled()(padded.fresh(padded.pack(network)), *arguments, np.int32(53))
+    parts = padded.fresh(padded.pack(network))
+    for count in (1, 30, 2, 20):
+        parts, _ = padded.compiled()(parts, *arguments, np.int32(count))
+    for a, b in zip(jax.tree.leaves(whole), jax.tree.leaves(parts), strict=True):
+        assert np.asarray(a).tobytes() == np.asarray(b).tobytes()
