@@ -39,6 +39,7 @@ clean:
 	rm -rf .venv .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# An old pip weighs every file of every version of a package, which takes as long as all the rest.
 # The package is installed in place, so that only new requirements call for another installation. Modules are compiled
 # when they are first imported: compiling all of them would take half of the time, and most are never imported.
 $(READY): EXTRA :=
@@ -52,5 +53,6 @@ $(READY) $(READY)-test $(READY)-bench: pyproject.toml constraints.txt
 	  echo "'$(PYTHON) -m venv' failed; on Debian and Ubuntu it needs: apt-get install python3-venv" >&2; \
 	  exit 1; }
 	@echo "Installing layerwise$(EXTRA) into .venv: once, a minute or more ..." >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --upgrade pip
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e ".$(EXTRA)"
 	@touch $@

@@ -37,6 +37,7 @@ os.environ["XDG_CACHE_HOME"] = str(CACHE / "user")
 QUICKLY = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
 if QUICKLY not in os.environ.get("XLA_FLAGS", ""):
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {QUICKLY}".strip()
+os.environ.setdefault("POLARS_MAX_THREADS", "1")  # as many test processes as cores: more threads wait for each other
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each process that a test starts would compile every module anew
 if os.environ.get("LAYERWISE_DATA"):
     os.environ["LAYERWISE_DATA"] = str((ROOT / os.environ["LAYERWISE_DATA"]).resolve())
@@ -177,12 +178,15 @@ MOST_MAPPINGS = 20_000  # of the 65,530 that Linux gives a process; each compile
 def compiled_quickly() -> None:
     """Have this process compile by the flags above, and the processes that it starts by those of the user."""
     import jax
+    import polars
 
     from layerwise.training import kept
 
     jax.jit(abs)(0)  # at the first compilation XLA reads them, then never again
     assert QUICKLY in (kept.FLAGS or ""), "programs that are kept are named after them"
     os.environ["XLA_FLAGS"] = os.environ["XLA_FLAGS"].replace(QUICKLY, "").strip()
+    if polars.thread_pool_size() == 1:  # from now on
+        os.environ.pop("POLARS_MAX_THREADS", None)
 
 
 @pytest.fixture(scope="module")

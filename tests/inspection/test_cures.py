@@ -18,6 +18,8 @@ from layerwise.training.forward import Forward
 from layerwise.training.place import place
 from layerwise.training.trainer import Trainer
 
+pytestmark = pytest.mark.usefixtures("compiled_as_for_users")
+
 SMALL: dict[str, Any] = {
     "data": {"kind": "toy", "name": "moons", "n": 100, "noise": 0.3},
     "network": {"kind": "mlp", "hidden": [8]},

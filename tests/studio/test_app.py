@@ -20,6 +20,8 @@ from layerwise.studio.desk.workspace import Workspace
 from layerwise.studio.games.session import Session
 from layerwise.studio.picture import frames
 
+pytestmark = pytest.mark.usefixtures("compiled_as_for_users")  # many steps
+
 # ── a page ──────────────────────────────────────────────────────────────────────────────────────
 
 

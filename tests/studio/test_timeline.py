@@ -18,6 +18,8 @@ from layerwise.tasks.objective import training_weights
 from layerwise.training import padded
 from layerwise.training.resolve import resolve
 
+pytestmark = pytest.mark.usefixtures("compiled_as_for_users")  # many steps: they take longer than compiling
+
 RECIPE: dict[str, Any] = {
     "data": {"kind": "toy", "name": "moons", "n": 60, "noise": 0.1},
     "network": {"kind": "mlp", "hidden": [4, 2], "activation": "tanh"},
