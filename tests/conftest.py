@@ -37,7 +37,10 @@ os.environ["XDG_CACHE_HOME"] = str(CACHE / "user")
 QUICKLY = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
 if QUICKLY not in os.environ.get("XLA_FLAGS", ""):
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {QUICKLY}".strip()
-os.environ.setdefault("POLARS_MAX_THREADS", "1")  # as many test processes as cores: more threads wait for each other
+# There are as many test processes as cores: more threads would wait for each other.
+THREADS = ("OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS")
+for name in THREADS:
+    os.environ.setdefault(name, "1")
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each process that a test starts would compile every module anew
 if os.environ.get("LAYERWISE_DATA"):
     os.environ["LAYERWISE_DATA"] = str((ROOT / os.environ["LAYERWISE_DATA"]).resolve())
@@ -186,7 +189,8 @@ def compiled_quickly() -> None:
     assert QUICKLY in (kept.FLAGS or ""), "programs that are kept are named after them"
     os.environ["XLA_FLAGS"] = os.environ["XLA_FLAGS"].replace(QUICKLY, "").strip()
     if polars.thread_pool_size() == 1:  # from now on
-        os.environ.pop("POLARS_MAX_THREADS", None)
+        for name in THREADS:
+            os.environ.pop(name, None)
 
 
 @pytest.fixture(scope="module")
