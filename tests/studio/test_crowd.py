@@ -19,6 +19,8 @@ from layerwise.studio.picture import frames
 from layerwise.tasks.objective import training_weights
 from layerwise.training import padded
 
+pytestmark = pytest.mark.usefixtures("compiled_as_for_users")  # many steps
+
 RECIPE: dict[str, Any] = {
     "data": {"kind": "toy", "name": "xor", "n": 60, "noise": 0.1, "split": {"kind": "random", "validation": 0.3}},
     "network": {"kind": "mlp", "hidden": [3, 2], "activation": "tanh"},

@@ -11,6 +11,8 @@ from layerwise.studio.school import lessons
 from layerwise.studio.school.examine import examined, main
 from layerwise.studio.school.lessons import Lesson, built_in, collected, own, page, read
 
+pytestmark = pytest.mark.usefixtures("compiled_as_for_users")  # many steps
+
 BUILT_IN = built_in()
 LECTURE = (
     "perceptron", "xor", "activations", "parameters", "back-propagation", "learning-rate", "minima",

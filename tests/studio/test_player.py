@@ -18,6 +18,8 @@ from layerwise.studio.picture import frames
 from layerwise.studio.player import Out, Player
 from layerwise.studio.school import sharing
 
+pytestmark = pytest.mark.usefixtures("compiled_as_for_users")  # many steps
+
 SMALL: dict[str, Any] = {
     "data": {"kind": "toy", "name": "moons", "n": 60},
     "network": {"kind": "mlp", "hidden": [3, 2], "activation": "tanh"},

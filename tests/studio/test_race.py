@@ -15,6 +15,8 @@ from layerwise.studio.games.session import Session
 from layerwise.studio.games.settings import changed
 from layerwise.studio.picture import frames
 
+pytestmark = pytest.mark.usefixtures("compiled_as_for_users")  # many steps
+
 RECIPE: dict[str, Any] = {
     "data": {"kind": "toy", "name": "moons", "n": 40, "split": {"kind": "random", "validation": 0.3}},
     "network": {"kind": "mlp", "hidden": [3], "activation": "tanh"},

@@ -15,6 +15,8 @@ from layerwise.studio.picture import frames, speech, units
 from layerwise.studio.picture.moment import Moment, Saying
 from layerwise.studio.picture.speech import say
 
+pytestmark = pytest.mark.usefixtures("compiled_as_for_users")  # many steps
+
 SPLIT = {"kind": "random", "validation": 0.3, "test": 0.2}
 
 

@@ -16,6 +16,8 @@ from layerwise.studio.games.session import Session
 from layerwise.studio.games.settings import changed
 from layerwise.studio.games.way import SLICE, Pace, onward, there
 
+pytestmark = pytest.mark.usefixtures("compiled_as_for_users")  # many steps
+
 SMALL: dict[str, Any] = {
     "data": {"kind": "toy", "name": "moons", "n": 60},
     "network": {"kind": "mlp", "hidden": [3, 2], "activation": "tanh"},

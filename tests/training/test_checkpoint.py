@@ -14,8 +14,6 @@ from layerwise.recipe import records as r
 from layerwise.training import checkpoint
 from layerwise.training.checkpoint import FORMAT, Mark
 
-pytestmark = pytest.mark.usefixtures("compiled_as_for_users")
-
 MARK = Mark(1234, 56.78)
 
 
