@@ -17,8 +17,6 @@ from layerwise.training.hyper import Hyper
 from layerwise.training.shuffle import shuffled
 from layerwise.training.step import SWITCHES, Program, switched_on
 
-pytestmark = pytest.mark.usefixtures("compiled_as_for_users")
-
 ADAM = "adam, l2"
 EVERYTHING = "adam, everything"
 
@@ -34,6 +32,10 @@ def test_the_table_has_every_optimizer_and_every_switch(benches):
 
 
 def test_any_call_length_gives_the_same_bits(bench):
+    check_calls(bench)
+
+
+def check_calls(bench):
     whole, history = bench.finish()
     assert int(whole.step) == bench.steps
     assert int(whole.status) == loop.FINISHED
@@ -296,17 +298,6 @@ def test_nor_is_hubers_delta(bench_of, compilations):
     assert compiled[0] == compiled[1]
 
 
-def test_tiny_and_ordinary_compilations_agree(bench_of):
-    """Two ways of compiling the same loop differ by rounding at most."""
-    bench = bench_of(ADAM)
-    arguments = bench.program, bench.data, bench.hyper, noise.key(0), jnp.int32(1000)
-    (tiny, _), (ordinary, _) = (
-        loop._compiled(small)(arguments[0], bench.start(), *arguments[1:]) for small in (True, False)
-    )
-    for one, other in zip(jax.tree.leaves(tiny), jax.tree.leaves(ordinary), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
-
-
 def test_large_networks_take_the_ordinary_one(bench_of):
     bench = bench_of("sgd, dropout", epochs=1)
     bench.network = build(r.Mlp(hidden=(1700,)), inputs=3, outputs=1, codes=(), seed=0)
@@ -340,3 +331,24 @@ def test_lbfgs_finds_the_optimum_of_logistic_regression(bench_of):
     assert not history["rolled_back"].any()
     assert int(state.status) == loop.FINISHED
     assert len(history["loss"]) == 100
+
+
+# ── compiled as for users: last in this file, since what follows would be, too ──────────────────
+
+
+@pytest.mark.parametrize("name", ["sgd, dropout", EVERYTHING, "lbfgs, l2"])
+@pytest.mark.usefixtures("compiled_as_for_users")
+def test_nor_does_it_in_optimized_code(bench_of, name):
+    check_calls(bench_of(name))
+
+
+@pytest.mark.usefixtures("compiled_as_for_users")
+def test_tiny_and_ordinary_compilations_agree(bench_of):
+    """Two ways of compiling the same loop differ by rounding at most."""
+    bench = bench_of(ADAM)
+    arguments = bench.program, bench.data, bench.hyper, noise.key(0), jnp.int32(1000)
+    (tiny, _), (ordinary, _) = (
+        loop._compiled(small)(arguments[0], bench.start(), *arguments[1:]) for small in (True, False)
+    )
+    for one, other in zip(jax.tree.leaves(tiny), jax.tree.leaves(ordinary), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
