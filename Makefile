@@ -39,7 +39,7 @@ clean:
 	rm -rf .venv .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Python may bring an old pip, which takes a third longer, since it weighs every file of every version of a package.
+# Python may bring an old pip, which takes two fifths longer, since it weighs every file of every version of a package.
 # The package is installed in place, so that only new requirements call for another installation. Modules are compiled
 # when they are first imported: compiling all of them would take half of the time, and most are never imported.
 $(READY): EXTRA :=

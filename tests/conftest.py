@@ -48,6 +48,7 @@ if os.environ.get("LAYERWISE_DATA"):
 import jaxtyping  # noqa: E402
 import pytest  # noqa: E402
 from beartype import BeartypeConf  # noqa: E402
+from browser import PROGRAMS  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 
 # ── types ───────────────────────────────────────────────────────────────────────────────────────
@@ -88,12 +89,10 @@ settings.register_profile("ci", derandomize=True, max_examples=50, **SHARED)
 settings.register_profile("explore", max_examples=2000, **SHARED)  # pytest --hypothesis-profile=explore
 settings.load_profile("ci")
 
-BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
-
 # A pattern for the reason, and whether a skip for it is right on this machine.
 EXPECTED_SKIPS: list[tuple[str, Callable[[], bool]]] = [
     ("LAYERWISE_DATA", lambda: not os.environ.get("LAYERWISE_DATA")),
-    ("no Chromium is installed", lambda: not any(map(shutil.which, BROWSERS))),
+    ("no Chromium is installed", lambda: not any(map(shutil.which, PROGRAMS))),
     ("PostgreSQL's server is not installed", lambda: not list(Path("/usr/lib/postgresql").glob("*/bin/postgres"))),
 ]
 

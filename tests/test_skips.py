@@ -27,9 +27,10 @@ def test_known_to_fail(): assert False
 
 
 def run(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run pytest over `folder` with this repository's conftest."""
+    """Run pytest over `folder` with this repository's conftest, and what that imports."""
     (folder / "tests").mkdir()
-    shutil.copy(Path(__file__).with_name("conftest.py"), folder / "tests")
+    for name in ("conftest.py", "browser.py"):
+        shutil.copy(Path(__file__).with_name(name), folder / "tests")
     (folder / "tests/test_module.py").write_text(MODULE)
     (folder / "tests/test_whole.py").write_text("import pytest\npytest.importorskip('no_such_package')\n")
     return subprocess.run(

@@ -1,11 +1,11 @@
 """Every page that this project writes, in a browser: on a wide window and on a telephone."""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from browser import Browsed, browse
 
 from layerwise import report
 from layerwise.inspection import (
@@ -40,9 +40,6 @@ from layerwise.report.gradients import gradients
 from layerwise.report.landscapes import landscape as surrounded
 from layerwise.report.overfitting import overfitting
 from layerwise.training.run import Run
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from browser import Browsed, browse
 
 NAME = "<b>moons</b> & a name that is long enough to need another line on a telephone"
 MOONS: dict[str, Any] = {

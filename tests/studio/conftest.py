@@ -3,7 +3,6 @@
 import http.client
 import json
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from typing import Any
 
 import jax
 import pytest
+from browser import MISSING, PROGRAM
 from websockets.sync.client import ClientConnection, connect
 
 from layerwise.studio import app, front, security
@@ -26,8 +26,6 @@ SMALL: dict[str, Any] = {
     "network": {"kind": "mlp", "hidden": [3, 2], "activation": "tanh"},
     "train": {"epochs": 10**9, "batch_size": 10, "optimizer": "sgd", "patience": 0},
 }
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from browser import MISSING, PROGRAM  # noqa: E402
 
 FEW = 3  # sessions at once
 

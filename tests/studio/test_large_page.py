@@ -1,13 +1,9 @@
 """The page with more than fits on it: digits, wide tables, and planes to look at them."""
 
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from browser import MISSING, PROGRAM
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason=MISSING)
