@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from side_by_side import race  # first: it clears what would slow NumPy down
+from side_by_side import installed, race  # first: it clears what would slow NumPy down
 
 import layerwise.training.compile  # noqa: F401  (before JAX compiles anything)
 
@@ -240,6 +240,8 @@ def curves() -> None:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
     from browser import MISSING, PROGRAM
 
+    if not installed("playwright"):
+        return
     if PROGRAM is None:
         print(f"\nno curves are painted: {MISSING}")
         return

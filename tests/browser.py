@@ -9,8 +9,6 @@ from html import unescape
 from pathlib import Path
 from typing import NamedTuple
 
-import pytest
-
 # The first is Chromium without its windows, which takes a quarter less of the processor's time.
 PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 PROGRAM = next(filter(None, map(shutil.which, PROGRAMS)), None)
@@ -61,8 +59,7 @@ class Browsed(NamedTuple):
 
 def browse(pages: Iterable[Path], folder: Path, widths: Sequence[int] = (1400, 400)) -> Browsed:
     """Open pages, each at each width; `folder` is for what the browser writes."""
-    if PROGRAM is None:
-        pytest.skip(MISSING)
+    assert PROGRAM is not None, MISSING
     places = {f"{page.absolute().as_uri()}?{width}": (page, width) for page in pages for width in widths}
     frames = (f'<iframe src="{place}" width="{width}" height="1000"></iframe>' for place, (_, width) in places.items())
     looking, log = folder / "looking.html", folder / "net.json"

@@ -10,7 +10,6 @@ import json
 import os
 import re
 import select
-import shutil
 import signal
 import subprocess
 import sys
@@ -48,7 +47,7 @@ if os.environ.get("LAYERWISE_DATA"):
 import jaxtyping  # noqa: E402
 import pytest  # noqa: E402
 from beartype import BeartypeConf  # noqa: E402
-from browser import PROGRAMS  # noqa: E402
+from browser import MISSING, PROGRAM  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 
 # ── types ───────────────────────────────────────────────────────────────────────────────────────
@@ -92,7 +91,7 @@ settings.load_profile("ci")
 # A pattern for the reason, and whether a skip for it is right on this machine.
 EXPECTED_SKIPS: list[tuple[str, Callable[[], bool]]] = [
     ("LAYERWISE_DATA", lambda: not os.environ.get("LAYERWISE_DATA")),
-    ("no Chromium is installed", lambda: not any(map(shutil.which, PROGRAMS))),
+    (MISSING, lambda: PROGRAM is None),
     ("PostgreSQL's server is not installed", lambda: not list(Path("/usr/lib/postgresql").glob("*/bin/postgres"))),
 ]
 
@@ -168,6 +167,14 @@ def pytest_make_collect_report(
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     for reason, count in skipped.most_common():
         terminalreporter.write_line(f"skipped {count}: {reason}")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The browser's program; tests that ask for it skip where there is none."""
+    if PROGRAM is None:
+        pytest.skip(MISSING)
+    return PROGRAM
 
 
 # ── compiled programs ───────────────────────────────────────────────────────────────────────────

@@ -21,10 +21,39 @@ def test_the_content_arrives_and_nothing_else(tmp_path):
         files.write(path, content)
         assert path.read_bytes() == content
     assert [p.name for p in tmp_path.iterdir()] == ["note.txt"]
-    assert stat.S_IMODE(path.stat().st_mode) == 0o644
 
 
-@pytest.mark.parametrize("step", ["write", "fsync", "replace", "chmod"])
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_who_may_read_it_is_as_the_user_has_set(tmp_path, mask, mode):
+    before = os.umask(mask)
+    try:
+        files.write(tmp_path / "note.txt", b"private")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "note.txt").stat().st_mode) == mode
+
+
+def test_a_file_is_locked_once(tmp_path):
+    first = files.hold(tmp_path / ".lock")
+    assert files.hold(tmp_path / ".lock") is None
+    first.close()
+    files.hold(tmp_path / ".lock").close()
+    with pytest.raises(StorageError):
+        files.hold(tmp_path / "absent" / ".lock")
+
+
+def test_a_file_system_without_locks_keeps_nobody_out(tmp_path, monkeypatch):
+    def unknown(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", unknown)
+    held = [files.hold(tmp_path / ".lock") for _ in range(2)]
+    assert None not in held
+    for file in held:
+        file.close()
+
+
+@pytest.mark.parametrize("step", ["write", "fsync", "replace"])
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EDQUOT])
 def test_a_failure_at_any_step_leaves_the_old_content(tmp_path, monkeypatch, step, number):
     path = tmp_path / "note.txt"
@@ -34,7 +63,12 @@ def test_a_failure_at_any_step_leaves_the_old_content(tmp_path, monkeypatch, ste
         raise OSError(number, os.strerror(number))
 
     if step == "write":
-        monkeypatch.setattr(os, "fdopen", lambda handle, mode: contextlib.closing(_Broken(handle, failing)))
+        opened = Path.open
+
+        def broken(path, *arguments):
+            return _Broken(opened(path, *arguments), failing)
+
+        monkeypatch.setattr(Path, "open", broken)
     else:
         monkeypatch.setattr(os, step, failing)
     with pytest.raises(StorageError) as refused:
@@ -51,14 +85,14 @@ def test_a_failure_at_any_step_leaves_the_old_content(tmp_path, monkeypatch, ste
 class _Broken:
     """A file that cannot be written."""
 
-    def __init__(self, handle, failing):
-        self._handle, self.write = handle, failing
+    def __init__(self, file, failing):
+        self._file, self.write = file, failing
 
     def __enter__(self):
         return self
 
-    def close(self):
-        os.close(self._handle)
+    def __exit__(self, *_):
+        self._file.close()
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, MemoryError])

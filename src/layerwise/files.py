@@ -4,6 +4,7 @@ import contextlib
 import errno
 import glob
 import os
+import secrets
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -22,14 +23,13 @@ def write(path: Path, content: bytes) -> None:
     ...     (Path(folder) / "note.txt").read_text()
     'hello'
     """
+    name = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     with storing(path):
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
-            with os.fdopen(handle, "wb") as file:
+            with name.open("xb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(name, 0o644)
             os.replace(name, path)
         except BaseException:
             with contextlib.suppress(OSError):
@@ -53,7 +53,10 @@ def make_folder(path: Path) -> None:
 
 
 def lock(file: IO[bytes]) -> bool:
-    """Lock an open file against other processes until it is closed or this process dies; False if one has it."""
+    """Lock an open file against other processes until it is closed or this process dies; False if one has it.
+
+    On a file system that knows no locks, nobody is kept out.
+    """
     try:
         if sys.platform == "win32":
             import msvcrt
@@ -63,9 +66,22 @@ def lock(file: IO[bytes]) -> bool:
             import fcntl
 
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
+    except OSError as error:
+        return error.errno not in (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
     return True
+
+
+def hold(path: Path) -> IO[bytes] | None:
+    """Lock the file at `path`, made where there is none; None if a process has it. Raises `StorageError`.
+
+    A file for nothing else: where locks are mandatory, a locked one cannot be read.
+    """
+    with storing(path):
+        file = path.open("ab")
+    if lock(file):
+        return file
+    file.close()
+    return None
 
 
 @contextlib.contextmanager

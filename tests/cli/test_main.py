@@ -150,6 +150,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], int]:
         (OSError(errno.EIO, "Input/output error"), 1, "Input/output error"),
         (OSError("no number"), 1, "no number"),
         (MemoryError(), 1, "not enough memory"),
+        (RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 8 bytes.\nmore"), 1, "not enough memory"),
         (KeyboardInterrupt(), 130, "interrupted"),
         (ZeroDivisionError("oh\nno"), 1, "ZeroDivisionError: oh\n"),
         (DataError("escape \x1b[2J and \udc80 \x07"), 2, "escape \\x1b[2J and \\udc80 \\x07"),

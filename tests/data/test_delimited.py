@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from layerwise.data import delimited
 from layerwise.data.delimited import DelimitedFile
+from layerwise.data.dialect import Usual
 from layerwise.data.read import MISSING
 from layerwise.errors import DataError
 
@@ -63,6 +64,33 @@ def test_a_decimal_comma(write):
     assert DelimitedFile(write("a;b\n1.882,82;x\n2.750,5;y\n"), MISSING).notation.decimal == ","
     assert DelimitedFile(write("a;b\n1.5;x\n"), MISSING).notation.decimal == "."
     assert DelimitedFile(write('a,b\n"1,5",x\n"2,5",y\n'), MISSING).notation.decimal == ","
+
+
+@pytest.mark.parametrize(
+    ("text", "usual", "found"),
+    [
+        ("a;b\n1.234;x\n", ",", ","),  # thousands, as in the German file that was trained on
+        ("a;b\n1.234;x\n", ".", "."),
+        ("a;b\n1,234;x\n", ".", "."),
+        ("a;b\n5;x\n", ",", ","),
+        ("a;b\n1.25;x\n", ",", "."),
+        ("a;b\n0.125;x\n", ",", "."),
+        ("a;b\n1234.567;x\n", ",", "."),
+        ("a;b\n1,25;x\n", ".", ","),
+        ("a;b\n1.234,567;x\n", ".", ","),
+    ],
+)
+def test_the_usual_decimal_sign_holds_unless_numbers_say_otherwise(write, text, usual, found):
+    assert DelimitedFile(write(text), MISSING, usual=Usual(decimal=usual)).notation.decimal == found
+
+
+def test_the_usual_delimiter_and_encoding_are_tried(write):
+    table = DelimitedFile(write("a:b\n1:Łódź\n", encoding="cp1250"), MISSING, usual=Usual(":", "cp1250"))
+    assert table.delimiter == ":" and table.head.rows() == [("1", "Łódź")]
+    table = DelimitedFile(write("a,b\n1,Łódź\n"), MISSING, usual=Usual(":", "cp1250"))
+    assert table.delimiter == "," and table.head.rows() == [("1", "Łódź")]
+    table = DelimitedFile(write("a,b\n1,é\n", encoding="cp1252"), MISSING, usual=Usual(encoding="ascii"))
+    assert table.head.rows() == [("1", "é")]
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,10 @@ from layerwise.recipe import records as r
 USUAL = Notation(frozenset(MISSING))
 
 
+def data_with(one_hot):
+    return r.TableData(path="-", target="-", one_hot=one_hot)
+
+
 def fitted(columns, train=None, one_hot=16, kinds=None):
     """Encoder and x of a mapping of columns."""
     frame = pl.DataFrame(columns)
@@ -30,7 +34,7 @@ def fitted(columns, train=None, one_hot=16, kinds=None):
     gathered = Gathered(found)
     gathered.add(frame, USUAL)
     rows = np.arange(frame.height) if train is None else np.array(train)
-    encoder, notes = fit(gathered, rows, one_hot, USUAL)
+    encoder, notes = fit(gathered, rows, data_with(one_hot), USUAL)
     return encoder, gathered.encode(encoder), notes
 
 
@@ -165,7 +169,7 @@ def test_a_row_a_batch_and_training_give_the_same_bits(rows, train, one_hot):
         found.pop(1)
     gathered = Gathered(found)
     gathered.add(pl.DataFrame(columns), USUAL)
-    encoder, _ = fit(gathered, np.arange(min(train, len(rows))), one_hot, USUAL)
+    encoder, _ = fit(gathered, np.arange(min(train, len(rows))), data_with(one_hot), USUAL)
     x = gathered.encode(encoder)
     assert np.isfinite(x).all()
     assert x.shape == (len(rows), encoder.width) == (len(rows), len(encoder.features))

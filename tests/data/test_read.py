@@ -169,6 +169,15 @@ def test_damaged_json_lines(tmp_path, line):
     assert "one mapping" in error.rule
 
 
+def test_a_key_of_json_lines_that_comes_late_is_a_column(tmp_path, monkeypatch):
+    monkeypatch.setattr(read.JsonLines, "CHUNK", 64)
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(f'{{"a": {i}}}\n' for i in range(40)) + '{"a": 40, "late": "x"}\n')
+    table = open_table(path)
+    assert table.columns == ("a", "late")
+    assert [value for frame in table.batches() for value in frame["late"]] == [None] * 40 + ["x"]
+
+
 def test_json_lines_row_numbers_count_blank_lines(tmp_path):
     path = tmp_path / "t.jsonl"
     path.write_text('{"a": 1}\n\n{"a": 2}\n', "utf-8")

@@ -4,6 +4,7 @@ import datetime
 import decimal
 import json
 
+import msgspec
 import numpy as np
 import polars as pl
 import pytest
@@ -359,3 +360,20 @@ def test_a_file_that_is_gone_is_told(tmp_path, monkeypatch):
 def test_other_kinds_are_told_to_wait():
     with pytest.raises(DataError, match="toy, drawn, named and table data"):
         load(r.ImageData("photos", (32, 32)), r.AutoTask(), seed=0)
+
+
+def test_a_file_is_read_as_that_of_the_training_was(tmp_path):
+    """Numbers that may be thousands, a delimiter that is not usual, letters that are not western."""
+    train, new = tmp_path / "train.csv", tmp_path / "new.csv"
+    lines = [f"{i}.{i:03}:{'Łódź' if i % 2 else 'Tarnów'}:{i % 3}.{i * 10:03},50" for i in range(1, 60)]
+    train.write_bytes("\n".join(["size:town:price", *lines]).encode("cp1250"))
+    recipe = r.TableData(path=str(train), target="price", delimiter=":", encoding="cp1250", decimal=",")
+    data = load_table(recipe, r.AutoTask(), 0)
+    new.write_bytes("size:town:price\n2.002:Łódź:1.010\n".encode("cp1250"))
+    again = encoder_from(msgspec.to_builtins(data.encoder.spec), data.encoder.arrays)
+    (row,) = again.encode(new)
+    known = data.raw(np.arange(59)).index({"size": 3003, "town": "Łódź", "price": 30.5})
+    np.testing.assert_array_equal(row[1:], data.x[known][1:])
+    assert data.x[0][0] < row[0] < data.x[known][0]
+    y, has = encode_target(new, data.target, again.spec)
+    assert has.all() and data.target.in_units(y)[0, 0] == pytest.approx(1010)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from layerwise.data.columns import Notation
 from layerwise.data.dataset import Classes, Labels, Quantities
 from layerwise.data.read import MISSING
-from layerwise.data.target import TargetReader, encode_target, flag, standardized
+from layerwise.data.target import AS_USUAL, TargetReader, encode_target, flag, standardized
+from layerwise.data.transform import TableSpec
 from layerwise.errors import DataError
 from layerwise.recipe import records as r
 
@@ -116,9 +117,9 @@ def test_standardized_by_the_training_part():
     assert target == Quantities(("a", "b"), (0.0, 0.0), (1.0, 1.0))
 
 
-def encoded(raw, target, **missing):
+def encoded(raw, target, written=AS_USUAL):
     """The targets of the rows that have one, and these rows' numbers."""
-    y, has = encode_target(raw, target, **missing)
+    y, has = encode_target(raw, target, written)
     assert y.dtype == (np.int32 if isinstance(target, Classes) else np.float32)
     return y.tolist(), np.flatnonzero(has).tolist()
 
@@ -126,7 +127,7 @@ def encoded(raw, target, **missing):
 def test_new_rows_without_a_target_are_left_out():
     classes = Classes("y", ("1", "2", "x"))
     assert encoded({"y": [None, "x", "", "NA", "1", " ? "]}, classes) == ([2, 0], [1, 4])
-    assert encoded({"y": ["-", "x", "?"]}, Classes("y", ("?", "x")), missing=("-",)) == ([1, 0], [1, 2])
+    assert encoded({"y": ["-", "x", "?"]}, Classes("y", ("?", "x")), TableSpec((), ("-",))) == ([1, 0], [1, 2])
     assert encoded({"y": [float("nan"), 2.0]}, classes) == ([1], [1])
     assert encoded({"a": ["yes", "", "no"], "b": [1, 0, None]}, Labels(("a", "b"))) == ([[1, 1]], [0])
     both = Quantities(("p", "q"), (20.0, 0.0), (5.0, 1.0))

@@ -118,7 +118,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory, inventing: Callable[..., Pat
 
 
 @pytest.fixture(scope="module")
-def browsed(pages: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Browsed:
+def browsed(chromium: str, pages: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Browsed:
     """All of them at both widths, in one browser."""
     return browse(pages.values(), tmp_path_factory.mktemp("browser"))
 
@@ -147,7 +147,7 @@ def test_names_are_text_and_files_small(pages: dict[str, Path], name: str) -> No
     assert "<b>moons" not in page and len(page) < 6_000_000
 
 
-def test_the_browser_would_notice(tmp_path: Path) -> None:
+def test_the_browser_would_notice(chromium: str, tmp_path: Path) -> None:
     bad, well = tmp_path / "bad page.html", tmp_path / "well.html"
     placed = '<script type="application/json" id="figures">{"figure-1": {}}</script><div id="figure-1"></div>'
     loud = '<script>console.error("no"); missing();</script><img src="http://127.0.0.1:9/x.png">'

@@ -13,7 +13,6 @@ from typing import Any
 
 import jax
 import pytest
-from browser import MISSING, PROGRAM
 from websockets.sync.client import ClientConnection, connect
 
 from layerwise.studio import app, front, security
@@ -236,14 +235,12 @@ def address(folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")  # its loop of events would be in the way of other files' own
-def browser() -> Iterator[Any]:
-    """Chromium, headless; tests that ask for it skip where there is none."""
-    if PROGRAM is None:
-        pytest.skip(MISSING)
+def browser(chromium: str) -> Iterator[Any]:
+    """Chromium, headless, for many pages."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=PROGRAM, args=["--no-sandbox"])
+        launched = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         yield launched
         launched.close()
 

@@ -3,11 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-from browser import MISSING, PROGRAM
-
-pytestmark = pytest.mark.skipif(PROGRAM is None, reason=MISSING)
-
 
 def test_digits_are_prepared_drawn_and_recognized(opened: Callable[..., Any]) -> None:
     page = opened()

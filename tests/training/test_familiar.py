@@ -29,6 +29,15 @@ def test_hashes_differ_where_rows_do() -> None:
     assert 0.4 < np.isin(np.sort(hashes(x))[:1000], hashes(x[:20_000])).mean() < 0.6
 
 
+def test_a_single_row_does_not_speak_for_all() -> None:
+    """Of a million training rows the sketch knows but the lowest, which are few of those to be scored."""
+    x = np.random.default_rng(0).random((100_000, 1), np.float32)
+    order = np.argsort(hashes(x))
+    known, few = sketch(x, np.arange(len(x))), np.concatenate([order[:5], order[-500:]])
+    assert share(known, x[few]) == 0
+    assert share(known, x[order[:5]]) == 1  # more there are not
+
+
 @pytest.mark.parametrize("known", [None, "", "no base64 !", "AAAA", 7])
 def test_without_a_sketch_nothing_is_said(known: object) -> None:
     assert share(known, np.zeros((3, 2), np.float32)) == 0

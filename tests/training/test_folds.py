@@ -25,7 +25,7 @@ RECIPE = {
     "network": {"kind": "mlp", "hidden": [8], "activation": "tanh"},
     "train": {"epochs": 20, "learning_rate": 0.01},
 }
-RUN_FILES = {"recipe.toml", "events.jsonl", "state.safetensors", "model.safetensors", "metrics.json"}
+RUN_FILES = {".lock", "recipe.toml", "events.jsonl", "state.safetensors", "model.safetensors", "metrics.json"}
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +46,7 @@ def weights(folder, fold):
 
 def test_each_fold_is_the_run_that_its_own_recipe_gives(whole, tmp_path):
     assert {entry.name for entry in whole.folder.iterdir()} == {
+        ".lock",
         "recipe.toml",
         "metrics.json",
         "fold-1",

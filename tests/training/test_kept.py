@@ -92,7 +92,12 @@ def test_what_others_may_write_is_not_read(folder: Path) -> None:
     [path] = folder.iterdir()
     path.chmod(0o666)
     Kept(squares, tiny=True)(X)
-    assert len(traced) == 2
+    assert len(traced) == 2 and path.stat().st_mode & 0o777 == 0o600
+    folder.chmod(0o777)
+    Kept(squares, tiny=True)(X)
+    assert len(traced) == 3 and folder.stat().st_mode & 0o777 == 0o700
+    Kept(squares, tiny=True)(X)
+    assert len(traced) == 3
 
 
 def test_what_is_edited_after_its_import_is_not_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

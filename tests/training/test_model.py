@@ -51,6 +51,7 @@ def table(tmp_path_factory):
     return path
 
 
+IGNORED = {"town": "ignore", "rent": "ignore"}
 TOYS = {
     "binary": {"data": {"kind": "toy", "name": "circle", "n": 40}},
     "regression": {"data": {"kind": "toy", "name": "plane", "n": 40}},
@@ -326,6 +327,31 @@ def test_infinity_is_no_number_in_a_description(tmp_path, content):
     text = _canonical(header).replace("0.30000000000000004", "Infinity")
     save_file(load_tensors(tmp_path, content), tmp_path / "m", {KEY: text})
     refused(tmp_path / "m", (tmp_path / "m").read_bytes(), "unaltered")
+
+
+@pytest.mark.parametrize("text", ["Infinity", "1e400", "-Infinity", '"1"', "[1]"])
+@pytest.mark.parametrize("key", ["oldest_reader", "format"])
+def test_a_format_is_a_whole_number(tmp_path, content, key, text):
+    described = _canonical(header_of(content)).replace(f'"{key}":1', f'"{key}":{text}')
+    save_file(load_tensors(tmp_path, content), tmp_path / "m", {KEY: described})
+    refused(tmp_path / "m", (tmp_path / "m").read_bytes(), "unaltered")
+
+
+def test_a_network_too_large_for_its_weights_is_not_made(tmp_path, content, monkeypatch):
+    def wider(header):
+        header["recipe"]["network"]["hidden"] = [40_000, 40_000]
+
+    monkeypatch.setattr("layerwise.training.model.build", None)
+    refused(tmp_path / "m", forged(tmp_path, content, wider), "fit together")
+
+
+def test_only_what_is_read_of_a_row_is_in_the_file(table, tmp_path):
+    model, dataset = modelled({"data": {"kind": "table", "path": str(table), "target": "price", "columns": IGNORED}})
+    model.save(tmp_path / "m", examples=dataset.raw(dataset.train[:5]))
+    kept = header_of((tmp_path / "m").read_bytes())["examples"]["raw"]
+    assert len(kept) == 5 and all(sorted(row) == sorted(dataset.encoder.names) for row in kept)
+    assert "price" not in kept[0] and "town" not in kept[0]
+    load_model(tmp_path / "m")
 
 
 def load_tensors(tmp_path, content):

@@ -65,6 +65,19 @@ def test_without_a_validation_part_patience_is_off_and_said():
     assert not resolved(split="none", train={"patience": 0}).notes
 
 
+def test_a_function_that_the_task_puts_in_another_ones_place_is_said():
+    def notes(data, output):
+        recipe = decode({"data": {"kind": "named", "name": data}, "network": {"kind": "mlp", "output": output}})
+        return resolve(recipe, load_data(recipe.data, recipe.task, recipe.seed)).notes
+
+    assert notes("iris", "sigmoid") == (
+        'network.output = "sigmoid": the task adds softmax to the last layer, as with "auto"',
+    )
+    assert notes("breast-cancer", "linear")[0].startswith('network.output = "linear": the task adds sigmoid')
+    for data, output in (("iris", "auto"), ("breast-cancer", "sigmoid"), ("diabetes", "linear"), ("diabetes", "tanh")):
+        assert notes(data, output) == ()
+
+
 def test_a_perceptron_learns_by_its_own_rule():
     train = resolved(network="perceptron").recipe.train
     assert (train.optimizer, train.batch_size, train.learning_rate) == (r.Sgd(), 1, 1.0)

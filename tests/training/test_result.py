@@ -16,7 +16,8 @@ from layerwise.tasks.apart import leave, prepare, take
 from layerwise.tasks.baselines import Problem, score_baselines
 from layerwise.tasks.intervals import Interval
 from layerwise.training import result
-from layerwise.training.result import Baselines, fingerprint, remarks
+from layerwise.training.familiar import fingerprint
+from layerwise.training.result import Baselines, remarks
 
 
 @pytest.fixture(scope="module")

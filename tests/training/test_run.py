@@ -12,11 +12,10 @@ import pytest
 
 import layerwise
 from layerwise import train
-from layerwise.data import load as load_data
 from layerwise.errors import DataError, RecipeError, RunError, StorageError
 from layerwise.training.events import Epoch, Finished, Progress, RolledBack, Scoring, Started, TestTouched
 from layerwise.training.folder import Folder
-from layerwise.training.run import OVER, Run
+from layerwise.training.run import Run
 
 RECIPE = {
     "data": {"kind": "toy", "name": "xor", "n": 200, "noise": 0.1},
@@ -24,7 +23,7 @@ RECIPE = {
     "train": {"epochs": 30, "learning_rate": 0.01},
 }
 LONG = {**RECIPE, "train": {"epochs": 1_000_000, "patience": 0, "learning_rate": 0.001}}
-FILES = {"recipe.toml", "events.jsonl", "state.safetensors", "model.safetensors", "metrics.json"}
+FILES = {".lock", "recipe.toml", "events.jsonl", "state.safetensors", "model.safetensors", "metrics.json"}
 
 
 def first_epoch(run):
@@ -39,17 +38,6 @@ def ends_soon(name):
         if thread.name == name:
             thread.join(until - time.monotonic())
     return not any(thread.name == name for thread in threading.enumerate())
-
-
-def unfinished(folder):
-    """As if the run had been killed before it wrote the log's last line."""
-    log = folder / "events.jsonl"
-    log.write_bytes(b"".join(log.read_bytes().splitlines(keepends=True)[:-1]))
-
-
-def snapshot(folder):
-    """Every file with its bytes, its number on the disk and the time of its last change."""
-    return {p.name: (p.read_bytes(), p.stat().st_ino, p.stat().st_mtime_ns) for p in folder.iterdir()}
 
 
 # ── an ordinary run ─────────────────────────────────────────────────────────────────────────────
@@ -127,19 +115,6 @@ def test_weights_by_hand_are_scored_without_training(tmp_path):
     assert run.metrics["train"]["accuracy"].value == 1
     assert layerwise.load(run.model_path).predict([{"x1": 0, "x2": 1}, {"x1": 1, "x2": 1}]).tolist() == ["1", "0"]
     assert {f.name for f in run.folder.iterdir()} == FILES - {"state.safetensors"}
-
-
-def test_a_table_in_memory_is_kept_for_resuming(tmp_path):
-    dice = np.random.default_rng(0)
-    rows = [{"a": float(a), "b": "xyz"[i % 3], "y": float(a) * 2 + i % 3} for i, a in enumerate(dice.uniform(size=90))]
-    recipe = {"data": {"target": "y"}, "network": "linear", "train": {"epochs": 3}}
-    run = train(recipe, data=rows, out=tmp_path / "run")
-    assert run.metrics["test"]["rmse"].value > 0
-    unfinished(run.folder)
-    resumed = Run.resume(tmp_path / "run")
-    with resumed:
-        list(resumed)
-    assert resumed.metrics == run.metrics
 
 
 # ── other ends ──────────────────────────────────────────────────────────────────────────────────
@@ -241,6 +216,27 @@ def test_ctrl_c_ends_in_order_and_a_second_one_at_once(tmp_path):
     assert ends_soon("baselines")
 
 
+def test_cancelled_before_its_first_step_nothing_is_scored(tmp_path):
+    with Run(LONG, out=tmp_path / "run") as run:
+        run.cancel()
+        events = list(run)
+    assert [type(event) for event in events] == [Started, Finished]
+    assert (run.status, run.metrics, run.epochs) == ("interrupted", {}, 0)
+    assert not run.model_path.exists()
+    with Run.resume(tmp_path / "run") as resumed:
+        first_epoch(resumed)
+    assert resumed.metrics["test"]
+    touches = [event.count for event in Folder(run.folder).events() if isinstance(event, TestTouched)]
+    assert touches == [1]
+
+
+def test_a_time_limit_that_reading_took_up_trains_all_the_same(tmp_path):
+    run = train({**LONG, "train": {**LONG["train"], "time_limit": "1ms"}}, out=tmp_path / "run")
+    assert (run.status, run.model_path.exists()) == ("time_limit", True)
+    steps = [event.step for event in Folder(run.folder).events() if isinstance(event, Progress)]
+    assert len(steps) == 1 and steps[0] > 0
+
+
 PROGRAM = """
 import json, sys
 from layerwise import train
@@ -260,127 +256,6 @@ def test_ctrl_c_in_a_process_of_its_own(tmp_path):
     assert (process.returncode, said) == (0, b"interrupted\n")
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["status"] == "interrupted"
     layerwise.load(tmp_path / "run" / "model.safetensors")
-
-
-# ── resuming ────────────────────────────────────────────────────────────────────────────────────
-
-
-def test_a_finished_run_given_more_epochs_goes_on_to_the_same_bits(tmp_path):
-    short = train({**RECIPE, "train": {**RECIPE["train"], "patience": 0}}, out=tmp_path / "run")
-    recipe = short.folder / "recipe.toml"
-    recipe.write_text(recipe.read_text().replace("epochs = 30", "epochs = 40"))
-    resumed = Run.resume(short.folder)
-    with resumed:
-        events = list(resumed)
-    assert events[0].first_step == 30 * 4
-    assert [event.epoch for event in events if isinstance(event, Epoch)] == list(range(31, 41))
-    whole = train({**RECIPE, "train": {**RECIPE["train"], "patience": 0, "epochs": 40}}, out=tmp_path / "whole")
-    assert resumed.model.network.layers[0].weight.tolist() == whole.model.network.layers[0].weight.tolist()
-    assert resumed.epochs == 40
-    before = [event.seconds for event in Folder(short.folder).events() if isinstance(event, Epoch)][29]
-    assert before < events[0].seconds < resumed.seconds == events[-1].seconds
-
-
-ENDS = {
-    "finished": RECIPE,
-    "stopped_early": {**RECIPE, "train": {"epochs": 500, "patience": 1, "tolerance": 0.5}},
-    "diverged": {
-        "data": {"kind": "toy", "name": "plane", "n": 60},
-        "network": "linear",
-        "train": {"learning_rate": 1e30, "optimizer": "sgd", "epochs": 5},
-    },
-    "converged": {"data": {"kind": "toy", "name": "and", "n": 4, "split": "none"}, "network": "perceptron"},
-    "by hand": "xor-by-hand",
-}
-
-
-@pytest.mark.parametrize("end", ENDS)
-def test_a_run_that_is_over_gives_its_result_again_and_is_not_touched(tmp_path, end, monkeypatch):
-    run = train(ENDS[end], out=tmp_path / "run")
-    assert run.status == {"converged": "finished", "by hand": "finished"}.get(end, end)
-    before = snapshot(run.folder)
-    loaded = []
-    monkeypatch.setattr("layerwise.training.run.load_data", lambda *all: loaded.append(all) or load_data(*all))
-    for _ in range(2):
-        resumed = Run.resume(run.folder)
-        with resumed:
-            (finished,) = resumed
-        assert isinstance(finished, Finished)
-        assert finished.remarks == resumed.remarks == (OVER, *run.remarks)
-        for name in ("status", "epochs", "metrics", "baselines", "seconds"):
-            assert getattr(finished, name) == getattr(resumed, name) == getattr(run, name), name
-        assert snapshot(run.folder) == before
-        assert not loaded, "the data need not even be there any more"
-        points = np.random.default_rng(0).uniform(-1, 1, (9, 2)).astype(np.float32)
-        np.testing.assert_array_equal(resumed.model.predict(points), run.model.predict(points))
-    assert resumed.dataset.x.tobytes() == run.dataset.x.tobytes()
-    assert snapshot(run.folder) == before
-
-
-def test_more_epochs_help_no_perceptron_that_makes_no_mistake(tmp_path):
-    run = train(ENDS["converged"], out=tmp_path / "run")
-    assert run.epochs < 100
-    recipe = run.folder / "recipe.toml"
-    recipe.write_text(recipe.read_text().replace("epochs = 100", "epochs = 200"))
-    before = snapshot(run.folder)
-    with Run.resume(run.folder) as resumed:
-        assert [type(event) for event in resumed] == [Finished]
-    assert snapshot(run.folder) == before
-
-
-@pytest.mark.parametrize("damage", ["the last line", "the model", "a bit of the model"])
-def test_a_run_without_all_of_its_result_is_scored_again_and_counted(tmp_path, damage):
-    run = train(RECIPE, out=tmp_path / "run")
-    match damage:
-        case "the last line":
-            unfinished(run.folder)
-        case "the model":
-            run.model_path.unlink()
-        case _:
-            content = bytearray(run.model_path.read_bytes())
-            content[-5] ^= 1
-            run.model_path.write_bytes(content)
-    with Run.resume(run.folder) as resumed:
-        events = list(resumed)
-    assert [event.count for event in events if isinstance(event, TestTouched)] == [2]
-    assert (resumed.status, resumed.metrics) == ("finished", run.metrics)
-    assert OVER not in resumed.remarks
-    layerwise.load(run.model_path)
-
-
-def test_another_seed_in_the_recipe_is_another_result(tmp_path):
-    """The rows are dealt anew, so the result in the folder is not this recipe's."""
-    run = train(RECIPE, out=tmp_path / "run")
-    recipe = run.folder / "recipe.toml"
-    recipe.write_text(recipe.read_text().replace("seed = 0", "seed = 1"))
-    with Run.resume(run.folder) as resumed:
-        assert isinstance(next(iter(resumed)), Started)
-
-
-def test_a_test_part_looked_at_twice_is_said(tmp_path):
-    with Run(LONG, out=tmp_path / "run") as run:
-        first_epoch(run)
-    resumed = Run.resume(tmp_path / "run")
-    with resumed:
-        first_epoch(resumed)
-    touches = [event.count for event in Folder(tmp_path / "run").events() if isinstance(event, TestTouched)]
-    assert touches == [1, 2]
-    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["test_touches"] == 2
-
-
-def test_a_state_of_another_network_is_refused(tmp_path):
-    run = train({**RECIPE, "train": {"epochs": 2}}, out=tmp_path / "run")
-    recipe = run.folder / "recipe.toml"
-    recipe.write_text(recipe.read_text().replace("hidden = [8]", "hidden = [9]"))
-    resumed = Run.resume(run.folder)
-    assert resumed.recipe.network.hidden == (9,)
-    with pytest.raises(RunError, match="belongs to this recipe"), resumed:
-        list(resumed)
-
-
-def test_a_folder_that_is_no_run_is_refused(tmp_path):
-    with pytest.raises(RunError, match=r"recipe\.toml"):
-        Run.resume(tmp_path)
 
 
 # ── what is refused before anything is written ──────────────────────────────────────────────────

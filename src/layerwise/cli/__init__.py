@@ -121,9 +121,10 @@ def _explain(error: Exception) -> int:
     if isinstance(error, UsageError):
         console.say("error", str(_usage(error)))
         return 2
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "RESOURCE_EXHAUSTED" in str(error)):
         remedy = "use less data, a smaller network or a smaller train.batch_size"
-        console.say("error", str(LayerwiseError("there is not enough memory", received=str(error), remedy=remedy)))
+        received = str(error).partition("\n")[0]  # a device's is a RuntimeError of JAX
+        console.say("error", str(LayerwiseError("there is not enough memory", received=received, remedy=remedy)))
         return 1
     if isinstance(error, OSError):
         place = str(error.filename or "")

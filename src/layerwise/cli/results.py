@@ -213,6 +213,9 @@ def _places(result: Result) -> "Table":
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     table.add_row("run", str(result.run))
+    if not any(result.metrics.values()) and result.status == "interrupted":  # before there was anything to keep
+        table.add_row("go on", Text(f"layerwise resume {shlex.quote(str(result.run))}", style="cyan"))
+        return table
     table.add_row("model", str(result.model))
     table.add_row("predict", Text(f"layerwise predict {shlex.quote(str(result.model))} DATA --out FILE", style="cyan"))
     return table

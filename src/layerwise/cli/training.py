@@ -70,10 +70,7 @@ def train(
     apart.prepare()  # now: its imports take as long as ours, and another core
 
     def begin() -> "Run | CrossValidation":
-        kind = _kind(checked)
-        from layerwise.training.folder import new_folder
-
-        return kind(checked, out=out or new_folder(name))
+        return _kind(checked)(checked, out=out, name=name)
 
     _go(begin, _board(checked, name), as_json, quiet)
 
@@ -198,6 +195,8 @@ def _tell(run: "Run", as_json: bool) -> None:
         console.write_json(results.payload(result))
     else:
         console.show(*results.summary(result, console.results().width))
+    if result.status == "interrupted" and not any(result.metrics.values()):
+        raise typer.Exit(130)
     # no model came of it that is worth its name
     if result.status == "diverged" and (result.epochs == 0 or not any(result.metrics.values())):
         raise typer.Exit(1)

@@ -17,6 +17,7 @@ import numpy as np
 
 from layerwise.data import lines
 from layerwise.data.columns import Notation
+from layerwise.data.dialect import DELIMITERS, NONE_USUAL, Usual, decimal_of, delimiter_of, encoding_of, other_encoding
 from layerwise.errors import DataError
 
 if TYPE_CHECKING:
@@ -25,9 +26,7 @@ if TYPE_CHECKING:
 CHUNK = 8 << 20  # bytes; Polars is as fast at 4 MiB as at 16
 LONGEST = 32 << 20  # bytes of one record; beyond, a quote was not closed, or it is no table
 WIDEST = 20_000  # columns
-DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
 _SAMPLE = 1 << 16
-_BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _MAGIC = {
     b"PK\3\4": "a zip or Excel file", b"\x1f\x8b": "a gzip file", b"%PDF": "a PDF file", b"\x89PNG": "a PNG image",
     b"\xff\xd8\xff": "a JPEG image", b"SQLite format 3": "a SQLite database", b"\x7fELF": "a program",
@@ -45,21 +44,29 @@ class Chunk(NamedTuple):
 class DelimitedFile:
     """A CSV file as a table: `columns`, a `head`, and `batches` over all its rows.
 
-    `delimiter`, `encoding` and `decimal` are found out where "auto"; `missing` are the texts that
-    mean "no value". Raises `DataError` for whatever is wrong with the file, with the row.
+    `delimiter`, `encoding` and `decimal` are found out where "auto", with a preference for the `usual`;
+    `missing` are the texts that mean "no value". Raises `DataError` for whatever is wrong with the file, with
+    the row.
     """
 
     def __init__(
-        self, path: Path, missing: Sequence[str], delimiter: str = "auto", encoding: str = "auto", decimal: str = "auto"
+        self,
+        path: Path,
+        missing: Sequence[str],
+        delimiter: str = "auto",
+        encoding: str = "auto",
+        decimal: str = "auto",
+        usual: Usual = NONE_USUAL,
     ) -> None:
         self.path = path
+        self._usual = usual
         self.name = path.name
         with path.open("rb") as file:
             sample = file.read(_SAMPLE)
         for magic, what in _MAGIC.items():
             if sample.startswith(magic):
                 raise _not_text(self.name, what)
-        self.encoding, self._bom, self._sure = _encoding(sample, encoding, self.name)
+        self.encoding, self._bom, self._sure = encoding_of(sample, encoding, self.name)
         self._mac = b"\r" in sample and b"\n" not in sample
         self._missing = list(missing)
         self._index: list[tuple[int, int]] = []  # first data row and byte offset of each chunk
@@ -70,10 +77,12 @@ class DelimitedFile:
             raise DataError(
                 "a data file holds rows", received="an empty file", remedy="check the path", place=self.name
             )
-        self.delimiter = _delimiter(first.text, delimiter)
+        self.delimiter = delimiter_of(first.text, delimiter, usual.delimiter)
         self.columns = self._header(first)
         self._head = self._read_head()
-        self.notation = Notation(frozenset(missing), _decimal(self._head) if decimal == "auto" else decimal)
+        self.notation = Notation(
+            frozenset(missing), decimal_of(self._head, usual.decimal) if decimal == "auto" else decimal
+        )
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -182,7 +191,7 @@ class DelimitedFile:
                 if self._sure:
                     start = getattr(error, "start", 0)
                     raise _misread(self._at(Chunk(raw, offset), start), self.encoding, raw[start:][:4]) from None
-                self.encoding, self._sure = _single_byte(raw), True  # only ASCII until here
+                self.encoding, self._sure = other_encoding(raw, self._usual.encoding), True  # only ASCII until here
                 decoded = raw.decode(self.encoding)
             text = raw if self.encoding == "utf-8" else decoded.encode()
         if b"\0" in text:
@@ -334,70 +343,6 @@ def _polars_errors() -> tuple[type[BaseException], ...]:
     import polars as pl
 
     return (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError, TypeError)
-
-
-# ── finding out ─────────────────────────────────────────────────────────────────────────────────
-
-
-def _encoding(sample: bytes, wanted: str, name: str) -> tuple[str, int, bool]:
-    """The encoding, the length of the mark before the text, and whether it is certain."""
-    marks = [(encoding, len(bom)) for bom, encoding in _BOMS if sample.startswith(bom)]
-    if wanted == "auto":
-        if marks:
-            return (*marks[0], True)
-        even, odd = sample[0::2].count(0), sample[1::2].count(0)
-        if max(even, odd) > 0.3 * len(sample) / 2 and min(even, odd) < 0.01 * len(sample):
-            return ("utf-16-le" if odd > even else "utf-16-be"), 0, True
-        return "utf-8", 0, False
-    try:
-        encoding = codecs.lookup(wanted).name
-        usable = encoding.startswith("utf-16") or 'a,;|"\n'.encode(encoding).decode("ascii") == 'a,;|"\n'
-    except (LookupError, UnicodeError, TypeError, ValueError):
-        usable = False
-    if not usable:
-        raise DataError(
-            "`encoding` names a text encoding that tables are written in", received=repr(wanted),
-            remedy='e.g. "utf-8", "cp1252", "utf-16"; or leave it out to have it found out', place=name,
-        )  # fmt: skip
-    if encoding == "utf-16":
-        encoding = marks[0][0] if marks and marks[0][0].startswith("utf-16") else "utf-16-le"
-    encoding = {"utf-8-sig": "utf-8", "iso8859-1": "latin-1"}.get(encoding, encoding)
-    return encoding, next((length for mark, length in marks if mark == encoding), 0), True
-
-
-def _single_byte(raw: bytes) -> str:
-    """Windows' western encoding, or Latin-1 where a byte has no meaning in it."""
-    return "latin-1" if any(byte in raw for byte in (0x81, 0x8D, 0x8F, 0x90, 0x9D)) else "cp1252"
-
-
-def _delimiter(text: bytes, wanted: str) -> str:
-    """The delimiter by which most of the first records have as many fields as the header."""
-    if wanted != "auto":
-        if len(wanted) != 1 or not wanted.isascii() or wanted in '"\r\n\0':
-            raise DataError(
-                "a delimiter is one character, and no quote or line break", received=repr(wanted),
-                remedy='e.g. delimiter = ";"',
-            )  # fmt: skip
-        return wanted
-    start = text[: 1 << 18]
-    if end := lines.cut(start):
-        start = start[:end]
-    best, chosen = (0.0, 0), ","
-    for candidate in DELIMITERS:
-        fields = lines.scan(start, candidate).fields[:100]
-        if len(fields) and fields[0] > 1:
-            score = (float(np.mean(fields == fields[0])), int(fields[0]))
-            best, chosen = max((best, chosen), (score, candidate), key=lambda pair: pair[0])
-    return chosen
-
-
-def _decimal(head: "pl.DataFrame") -> str:
-    """A comma where more fields look like 3,14 (or 1.234,5) than like 3.14."""
-    counts = {}
-    for sign, whole in ((",", r"([0-9]+|[0-9]{1,3}(\.[0-9]{3})+)"), (".", "[0-9]+")):
-        pattern = rf"^\s*[+-]?{whole}[{sign}][0-9]+\s*$"
-        counts[sign] = sum(series.str.contains(pattern).sum() or 0 for series in head.head(1000).iter_columns())
-    return "," if counts[","] > counts["."] else "."
 
 
 def _not_text(place: str, what: str) -> DataError:

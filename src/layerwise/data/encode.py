@@ -19,6 +19,7 @@ from jaxtyping import Float32, Float64, Shaped
 from layerwise.data import columns, dates
 from layerwise.data.columns import BadValue, Notation
 from layerwise.data.dataset import Embedding
+from layerwise.data.dialect import Usual
 from layerwise.data.features import RAW, computed
 from layerwise.data.read import MISSING, Table, frame_of, open_table
 from layerwise.data.transform import (
@@ -92,10 +93,14 @@ class Batch(NamedTuple):
         return bad.error(where, column)
 
 
-def batches(raw: Any, names: Sequence[str], notation: Notation, numbers: frozenset[str]) -> Iterator[Batch]:
-    """A file's rows batch by batch, or the rows in memory as one batch; raises `DataError`."""
+def batches(raw: Any, names: Sequence[str], written: TableSpec, numbers: frozenset[str]) -> Iterator[Batch]:
+    """A file's rows batch by batch, or the rows in memory as one batch, written as those of the training were.
+
+    What a file itself makes clear counts more. Raises `DataError`.
+    """
     if isinstance(raw, str | os.PathLike):
-        table, start = open_table(raw, missing=tuple(notation.missing)), 0
+        usual = Usual(written.delimiter, written.encoding, written.decimal)
+        table, start = open_table(raw, missing=written.missing, usual=usual), 0
         if missing := absent(names, table.columns, table.name):
             raise missing
         for frame in table.batches(numbers):
@@ -105,7 +110,7 @@ def batches(raw: Any, names: Sequence[str], notation: Notation, numbers: frozens
     frame = frame_of(raw, names)
     if missing := absent(names, frame.columns, ""):
         raise missing
-    yield Batch(frame, notation, None, 0)
+    yield Batch(frame, Notation(frozenset(written.missing), written.decimal), None, 0)
 
 
 def absent(names: Sequence[str], present: Sequence[str], place: str) -> DataError | None:
@@ -195,7 +200,7 @@ class TableEncoder:
 
     def _batches(self, raw: Any) -> "Iterator[Batch]":
         measured = frozenset(c.name for c in self.spec.columns if isinstance(c, NumericColumn))
-        return batches(raw, self.names, self.notation, measured)
+        return batches(raw, self.names, self.spec, measured)
 
     def _take(self, column: FittedColumn, batch: "Batch") -> Shaped[np.ndarray, " rows"]:
         try:
@@ -372,7 +377,7 @@ class ArrayEncoder:
                 raise self._misshapen(f"an array of shape {raw.shape}")
             return raw.reshape(len(raw), -1)
         found = []
-        for batch in batches(raw, self.names, Notation(frozenset(MISSING)), frozenset(self.names)):
+        for batch in batches(raw, self.names, TableSpec((), MISSING), frozenset(self.names)):
             parts = np.empty((batch.frame.height, len(self.names)))
             for i, name in enumerate(self.names):
                 try:

@@ -16,6 +16,7 @@ from layerwise.data.columns import BadValue, Column, Notation
 from layerwise.data.dataset import Rows
 from layerwise.data.encode import SLICE, TableEncoder, aligned
 from layerwise.data.transform import BooleanColumn, CategoryColumn, DateColumn, FittedColumn, NumericColumn, TableSpec
+from layerwise.recipe.records import TableData
 
 if TYPE_CHECKING:
     import polars as pl
@@ -162,12 +163,13 @@ def _shift(values: Shaped[np.ndarray, " rows"]) -> float:
 # ── fitting ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def fit(gathered: Gathered, train: Rows, one_hot: int, notation: Notation) -> tuple[TableEncoder, list[str]]:
+def fit(gathered: Gathered, train: Rows, data: TableData, notation: Notation) -> tuple[TableEncoder, list[str]]:
     """An encoder fitted on the training rows alone, and sentences on the columns left out for being constant."""
-    fitted = [_fit_column(gathered, column, train, one_hot) for column in gathered.kinds]
+    fitted = [_fit_column(gathered, column, train, data.one_hot) for column in gathered.kinds]
     kept = tuple(column for column in fitted if isinstance(column, FittedColumn))
     notes = [column for column in fitted if isinstance(column, str)]
-    return TableEncoder(TableSpec(kept, tuple(sorted(notation.missing)), notation.decimal)), notes
+    written = (tuple(sorted(notation.missing)), notation.decimal, data.delimiter, data.encoding)
+    return TableEncoder(TableSpec(kept, *written)), notes
 
 
 def _fit_column(gathered: Gathered, column: Column, train: Rows, one_hot: int) -> FittedColumn | str:

@@ -16,6 +16,7 @@ import numpy as np
 
 from layerwise.data.columns import Notation, text_of
 from layerwise.data.delimited import DelimitedFile
+from layerwise.data.dialect import NONE_USUAL, Usual
 from layerwise.errors import DataError
 from layerwise.recipe.records import TableData
 
@@ -51,28 +52,29 @@ def open_table(
     delimiter: str = "auto",
     encoding: str = "auto",
     decimal: str = "auto",
+    usual: Usual = NONE_USUAL,
 ) -> Table:
     """A file (CSV, Parquet, JSON Lines, told by its content) or anything `frame_of` takes, as a table.
 
     `missing` are the texts that mean "no value"; the other settings concern CSV and are found out
-    where "auto". Raises `DataError`.
+    where "auto", with a preference for the `usual`. Raises `DataError`.
 
     >>> open_table([{"a": 1, "b": "x"}, {"a": 2}]).columns
     ('a', 'b')
     """
+    signs = (sign for sign in (decimal, usual.decimal, ".") if sign != "auto")
+    notation = Notation(frozenset(missing), next(signs))  # where there is nothing to find it out by
     if not isinstance(source, str | os.PathLike):
-        return FrameTable(
-            frame_of(source), "the table", Notation(frozenset(missing), "." if decimal == "auto" else decimal)
-        )
+        return FrameTable(frame_of(source), "the table", notation)
     path = Path(source)
     first = _opening(path)
     try:
         if first.startswith(b"PAR1"):
-            return ParquetTable(path, Notation(frozenset(missing)))
+            return ParquetTable(path, notation)
         text = first.removeprefix(b"\xef\xbb\xbf").lstrip()
         if text.startswith(b"{") or path.suffix in (".jsonl", ".ndjson"):
-            return JsonLines(path, Notation(frozenset(missing)))
-        return DelimitedFile(path, missing, delimiter, encoding, decimal)
+            return JsonLines(path, notation)
+        return DelimitedFile(path, missing, delimiter, encoding, decimal, usual)
     except OSError as error:
         raise DataError("the data file can be read", received=error.strerror or str(error), place=path.name) from None
 
@@ -346,7 +348,7 @@ class _ParquetFaults:
 
 
 class JsonLines:
-    """A file with one JSON mapping a line as a table; the columns are the keys of the first chunk."""
+    """A file with one JSON mapping a line as a table; the columns are the keys of all rows."""
 
     CHUNK = 4 << 20
 
@@ -355,7 +357,10 @@ class JsonLines:
         self.remarks: tuple[str, ...] = ()
         self.columns: tuple[str, ...] = ()
         first = next(self._rows(), [])
-        self.columns = tuple(dict.fromkeys(key for row in first for key in row))
+        keys = dict.fromkeys(key for row in first for key in row)
+        if path.stat().st_size > self.CHUNK:  # a key may come late: looked through without reading the values
+            keys |= dict.fromkeys(key for rows in self._rows(msgspec.Raw) for row in rows for key in row)
+        self.columns = tuple(keys)
         if not self.columns:
             raise DataError("a data file holds rows", received="no row", remedy="check the path", place=self.name)
         self._head = self._frame(first)
@@ -383,8 +388,8 @@ class JsonLines:
             start += len(batch)
         return [found[row] for row in rows]
 
-    def _rows(self) -> Iterator[list[dict[str, Any]]]:
-        decoder = msgspec.json.Decoder(dict[str, Any])
+    def _rows(self, values: Any = Any) -> Iterator[list[dict[str, Any]]]:
+        decoder: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str, values])
         line = 1
         with self.path.open("rb") as file:
             while lines := file.readlines(self.CHUNK):

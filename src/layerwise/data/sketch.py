@@ -14,7 +14,8 @@ from jaxtyping import Float, Int64
 from layerwise.data import columns, dates
 from layerwise.data.columns import BadValue, Column
 from layerwise.data.dataset import Classes
-from layerwise.data.delimited import DELIMITERS, DelimitedFile
+from layerwise.data.delimited import DelimitedFile
+from layerwise.data.dialect import DELIMITERS
 from layerwise.data.read import Table, open_table
 from layerwise.data.table import require
 from layerwise.data.target import HEAVY, TargetReader, farthest

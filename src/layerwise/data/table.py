@@ -61,7 +61,7 @@ def load_table(data: records.TableData, task: records.Task, seed: int, source: A
         standardize = task.standardize if isinstance(task, records.Regress) else True
         y, quantities = standardized(y, roles.target, parts.train, standardize)
     target = discrete or quantities
-    encoder, constant = fit.fit(reader.inputs, parts.train, data.one_hot, tables[0].notation)
+    encoder, constant = fit.fit(reader.inputs, parts.train, data, tables[0].notation)
     notes += constant
     if not encoder.names:
         raise DataError(

@@ -12,6 +12,7 @@ from layerwise.data.columns import WORDS, BadValue, Notation
 from layerwise.data.dataset import Classes, Labels, Quantities, Rows, Target
 from layerwise.data.encode import batches
 from layerwise.data.read import MISSING
+from layerwise.data.transform import TableSpec
 from layerwise.errors import DataError
 from layerwise.recipe import records
 
@@ -243,11 +244,14 @@ def left_out(rows: int) -> list[str]:
     return ["1 row without a target was left out" if rows == 1 else f"{rows:,} rows without a target were left out"]
 
 
+AS_USUAL = TableSpec((), MISSING)
+
+
 def encode_target(
-    raw: Any, target: Target, missing: Sequence[str] = MISSING
+    raw: Any, target: Target, written: TableSpec = AS_USUAL
 ) -> tuple[Outputs, Bool[np.ndarray, " all_rows"]]:
     """The targets of new rows (a file's path, a frame, a list of mappings) as `Dataset.y` has them: of
-    those that have all of them, and which rows these are.
+    those that have all of them, and which rows these are. `written` says how the table of the training was.
 
     Raises `DataError` for an absent target column, an unknown class, and where no row has a target.
 
@@ -258,7 +262,7 @@ def encode_target(
     names = (target.column,) if isinstance(target, Classes) else target.columns
     numbers = frozenset(names) if isinstance(target, Quantities) else frozenset[str]()
     parts = []
-    for batch in batches(raw, names, Notation(frozenset(missing)), numbers):
+    for batch in batches(raw, names, written, numbers):
         found = []
         for name in names:
             try:

@@ -207,11 +207,14 @@ FittedColumn = NumericColumn | BooleanColumn | CategoryColumn | DateColumn
 
 
 class TableSpec(msgspec.Struct, frozen=True, tag_field="kind", tag="table"):
-    """All of an `encode.TableEncoder`: its columns, and the texts that mean "no value"."""
+    """All of an `encode.TableEncoder`: its columns, and how the table was written: the texts that mean "no value",
+    the decimal sign, and what the recipe said of the delimiter and the encoding."""
 
     columns: tuple[FittedColumn, ...]
     missing: tuple[str, ...]
     decimal: str = "."
+    delimiter: str = "auto"
+    encoding: str = "auto"
 
 
 class ArraySpec(msgspec.Struct, frozen=True, tag_field="kind", tag="array", omit_defaults=True):

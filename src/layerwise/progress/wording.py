@@ -160,7 +160,7 @@ def ended(status: str, epochs: int, seconds: float) -> str:
     >>> ended("finished", 20, 1.234), ended("finished", 0, 0.1)
     ('Trained for 20 epochs in 1.23 s.', 'Evaluated in 0.10 s; there was nothing to train.')
     """
-    if not epochs:
+    if not epochs and status == "finished":
         return f"Evaluated in {duration(seconds)}; there was nothing to train."
     return ENDINGS[status].format(epochs=counted(epochs, "epoch"), time=duration(seconds))
 

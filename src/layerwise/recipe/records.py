@@ -24,12 +24,14 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Base of all recipe records: frozen, unknown keys refused."""
 
 
-Positive = Annotated[float, Meta(gt=0, description="give a number above zero")]
-NonNegative = Annotated[float, Meta(ge=0, description="give zero (off) or more")]
+LARGEST = 1e38  # settings are single precision in the program, and multiplied there
+Positive = Annotated[float, Meta(gt=0, le=LARGEST, description="give a number above zero")]
+NonNegative = Annotated[float, Meta(ge=0, le=LARGEST, description="give zero (off) or more")]
 Share = Annotated[float, Meta(ge=0, lt=1, description="give a share of the rows such as 0.2; 0 leaves the part empty")]
 Rate = Annotated[float, Meta(ge=0, lt=1, description="give a probability such as 0.2; 0 switches it off")]
 Decay = Annotated[float, Meta(ge=0, lt=1, description="give a number in [0, 1) such as 0.9")]
-Count = Annotated[int, Meta(ge=1, description="give a whole number of at least 1")]
+MOST = 2**31 - 1  # that the program can count
+Count = Annotated[int, Meta(ge=1, le=MOST, description="give a whole number of at least 1")]
 Text = Annotated[str, Meta(min_length=1, description="give a non-empty text")]
 Duration = Annotated[
     str,
@@ -418,7 +420,7 @@ class Lion(Record, tag_field="kind", tag="lion"):
 class Lbfgs(Record, tag_field="kind", tag="lbfgs"):
     """Limited-memory BFGS over the whole training part, for small problems; `memory` past steps."""
 
-    memory: Count = 10
+    memory: Annotated[int, Meta(ge=1, le=1000, description="give a number of steps such as 10")] = 10
 
 
 Optimizer = Sgd | Momentum | Nesterov | Adagrad | RmsProp | Adam | AdamW | Lion | Lbfgs
@@ -472,7 +474,7 @@ class Train(Record):
     learning_rate: Positive | Literal["auto", "find"] = "auto"
     schedule: Schedule = ConstantRate()
     warmup: NonNegative = 0.0
-    patience: Annotated[int, Meta(ge=0, description="give a number of epochs; 0 never stops early")] = 10
+    patience: Annotated[int, Meta(ge=0, le=MOST, description="give a number of epochs; 0 never stops early")] = 10
     tolerance: NonNegative = 1e-4
     monitor: Literal["loss", "accuracy", "balanced_accuracy", "macro_f1", "r2"] = "loss"
     l1: NonNegative = 0.0

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import inspect as shape
 
 from layerwise.errors import RecipeError
-from layerwise.recipe.records import Recipe
+from layerwise.recipe.records import LARGEST, MOST, Recipe
 
 
 @lru_cache(maxsize=1)
@@ -118,7 +118,7 @@ def _expectation(kind: shape.Type, path: Sequence[str | int], value: Any) -> tup
     for part in path:
         kind = _below(kind, part, value)
         value = _at(value, part)
-    return _in_words(kind)
+    return _in_words(kind, value)
 
 
 def _at(value: Any, part: str | int) -> Any:
@@ -152,18 +152,21 @@ def _below(kind: shape.Type, part: str | int, value: Any) -> shape.Type:
     return kind.value_type if isinstance(kind, shape.DictType) else shape.AnyType()
 
 
-def _in_words(kind: shape.Type) -> tuple[str, str]:
+def _in_words(kind: shape.Type, value: Any = None) -> tuple[str, str]:
+    """What a type asks for, in words, and its remedy; how much a number can hold is said of a `value` beyond it."""
     match kind:
         case shape.Metadata():
             remedy = (kind.extra_json_schema or {}).get("description", "")
-            return _in_words(kind.type)[0], remedy
+            return _in_words(kind.type, value)[0], remedy
         case shape.UnionType():
-            words = [_in_words(t) for t in kind.types]
+            words = [_in_words(t, value) for t in kind.types]
             return " or ".join(w for w, _ in words if w), next((r for _, r in words if r), "")
         case shape.FloatType() | shape.IntType():
             noun = "a number" if isinstance(kind, shape.FloatType) else "a whole number"
-            bounds = [(">", kind.gt), (">=", kind.ge), ("<", kind.lt), ("<=", kind.le)]
-            return " ".join([noun, " and ".join(f"{s} {b:g}" for s, b in bounds if b is not None)]).strip(), ""
+            bounds = [(">", kind.gt), (">=", kind.ge), ("<", kind.lt)]
+            if kind.le not in (MOST, LARGEST) or (isinstance(value, float | int) and value > (kind.le or 0)):
+                bounds.append(("<=", kind.le))
+            return " ".join([noun, " and ".join(f"{s} {b:.10g}" for s, b in bounds if b is not None)]).strip(), ""
         case shape.LiteralType():
             return " or ".join(f'"{v}"' for v in kind.values), ""
         case shape.StrType():

@@ -140,7 +140,7 @@ def score_baselines(problem: Problem) -> Iterator[Answer]:
     """The name and the figures (part -> metric -> interval) of one baseline after the other.
 
     A baseline that fails is there without figures, the reason in its name; after two minutes no other
-    is begun. Nearest neighbors take no weights.
+    is begun. Nearest neighbors, the majority class and the mean take no weights.
     """
     started = time.monotonic()
     with _quietly():

@@ -19,10 +19,12 @@ _AGAIN = "train again with: layerwise train RUN/recipe.toml"
 
 
 class Mark(NamedTuple):
-    """Where the run's log and clock stood when the state was taken."""
+    """Where the run's log and clock stood when the state was taken, and which rows it knows (`familiar`)."""
 
     log_bytes: int
     seconds: float
+    split: str = ""
+    trained_on: str = ""
 
 
 def write(path: Path, state: State, mark: Mark) -> None:
@@ -45,7 +47,8 @@ def read(path: Path, like: State) -> tuple[State, Mark]:
                 remedy="resume it with the version that wrote it, or " + _AGAIN,
                 place=path.name,
             )
-        mark = Mark(int(header["log_bytes"]), float(header["seconds"]))
+        rows = (str(header.get(name, "")) for name in ("split", "trained_on"))  # older ones do not say
+        mark = Mark(int(header["log_bytes"]), float(header["seconds"]), *rows)
         return filled(like, tensors), mark
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
         raise RunError(

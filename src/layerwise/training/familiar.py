@@ -1,4 +1,4 @@
-"""Whether rows that a model is scored on are rows that it was trained on.
+"""Whether rows that a model is scored on are rows that it was trained on, and data the data that it knows.
 
 A model keeps the smallest hashes of its training rows (a bottom-k sketch: Cohen & Kaplan 2007). Of the rows
 to be scored, those whose hash lies as low are looked up in it, which tells the share of all without
@@ -7,15 +7,18 @@ keeping any row.
 
 import base64
 import binascii
+import hashlib
 
 import numpy as np
 from jaxtyping import Float32, UInt64
 
-from layerwise.data.dataset import Rows
+from layerwise.data.dataset import Dataset, Rows
 
 KEPT = 2048  # hashes in a sketch, 8 bytes each
 AT_ONCE = 65_536  # rows that are hashed at a time
 MOST = 1_000_000  # rows to be scored that are looked up
+LEAST = 20  # of these that must be judged, where there are so many: one alone would speak for all
+SAME = 0.99  # of two sketches, where they are of the same rows: other machines round sums in other ways
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / 1.618..., odd
 
 
@@ -43,7 +46,7 @@ def sketch(x: Float32[np.ndarray, "rows width"], rows: Rows) -> str:
 
 
 def share(known: object, x: Float32[np.ndarray, "rows width"]) -> float:
-    """The share of rows that are among those of a sketch; 0 where there is no sketch, or too few rows to tell.
+    """The share of rows that are among those of a sketch; 0 where there is no sketch, or it knows of too few rows.
 
     >>> rows = np.arange(40, dtype=np.float32).reshape(20, 2)
     >>> share(sketch(rows, np.arange(10)), rows)
@@ -55,7 +58,8 @@ def share(known: object, x: Float32[np.ndarray, "rows width"]) -> float:
     own = hashes(x[:MOST])
     # Below the largest hash that a full sketch kept, it knows every row; else it knows all there are.
     judged = own[own <= least[-1]] if least.size == KEPT else own
-    return float(np.isin(judged, least).mean()) if judged.size else 0.0
+    enough = judged.size >= min(own.size, LEAST)
+    return float(np.isin(judged, least).mean()) if judged.size and enough else 0.0
 
 
 def alike(known: object, other: str) -> float:
@@ -69,6 +73,28 @@ def alike(known: object, other: str) -> float:
     """
     one, two = _read(known), _read(other)
     return np.intersect1d(one, two).size / np.union1d(one, two).size if one.size else 1.0
+
+
+def fingerprint(dataset: Dataset) -> str:
+    """A hash of which rows stand in which part, to tell whether two runs were judged alike."""
+    digest = hashlib.sha256()
+    for part in ("train", "validation", "test"):
+        digest.update(f"{part}:{dataset.part(part).size}:".encode())
+        digest.update(np.ascontiguousarray(dataset.part(part)).data)
+    return digest.hexdigest()[:16]
+
+
+def differing(dataset: Dataset, split: str, trained_on: object) -> str:
+    """How data differs from that of which the fingerprint and the sketch are; "" where it does not.
+
+    Rows of few different kinds can look the same in another order: the fingerprint tells where the split
+    follows from the rows. Neither is compared where it is empty.
+    """
+    if split and split != fingerprint(dataset):
+        return "data that is dealt into other training, validation and test rows"
+    if alike(trained_on, sketch(dataset.x, dataset.train)) < SAME:
+        return "data whose training rows are others: it was changed, or stands in another order"
+    return ""
 
 
 def _read(known: object) -> UInt64[np.ndarray, " hashes"]:

@@ -7,8 +7,10 @@ model.safetensors    the best model
 metrics.json         scores, baselines, rows, environment
 data.parquet         the table, where it was given in memory
 report.html          the report, where one was asked for
+.lock                held by the process that trains
 """
 
+import contextlib
 import io
 import json
 import os
@@ -17,7 +19,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import msgspec
 
@@ -33,7 +35,7 @@ _DECODER: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
 
 
 class Folder:
-    """The files of one run. Opening writes nothing; the first `write_recipe` makes the folder."""
+    """The files of one run. Opening writes nothing; `hold` and `write_recipe` make the folder."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -44,6 +46,48 @@ class Folder:
         self.metrics = path / "metrics.json"
         self.data = path / "data.parquet"
         self.report = path / "report.html"
+        self.lock = path / ".lock"
+        self._lock: IO[bytes] | None = None
+
+    def hold(self, *, fresh: bool) -> bool:
+        """Make the folder and keep other processes out of it until `release`; False where one is at work in it.
+
+        For a fresh run also where there is a run already. Raises `StorageError`.
+        """
+        if self._lock is None:
+            files.make_folder(self.path)
+            self._lock = files.hold(self.lock)
+            if fresh and self.recipe.exists():
+                self.release()
+        return self._lock is not None
+
+    def release(self) -> None:
+        """Let others in."""
+        if self._lock is not None:
+            self._lock.close()  # closing unlocks
+            self._lock = None
+
+    def abandon(self) -> None:
+        """Let others in, and leave nothing where nothing was written."""
+        if self._lock is not None and all(path == self.lock for path in self.path.iterdir()):
+            with contextlib.suppress(OSError):
+                self.lock.unlink()
+                self.path.rmdir()
+        self.release()
+
+    def taken(self) -> RunError:
+        """The error for a folder that is not to be had."""
+        return RunError(
+            "a run has a folder of its own",
+            received=f"{self.path}, which {'holds a run, or is in use' if self.recipe.exists() else 'is in use'}",
+            remedy="wait until it is over, go on with it (layerwise resume), or choose another folder",
+        )
+
+    def begin(self, recipe: Recipe) -> None:
+        """Write the resolved recipe of a run that begins, which nobody is to go on with from an earlier state."""
+        with files.storing(self.state):
+            self.state.unlink(missing_ok=True)
+        self.write_recipe(recipe)
 
     def write_recipe(self, recipe: Recipe) -> None:
         """Make the folder and write the resolved recipe. Raises `StorageError`."""
@@ -72,7 +116,6 @@ class Folder:
 
         content = io.BytesIO()
         frame_of(table).write_parquet(content)
-        files.make_folder(self.path)
         files.write(self.data, content.getvalue())
 
     def append(self, events: Iterable[AnyEvent]) -> None:
@@ -128,6 +171,19 @@ def logged(log: Path, decoder: msgspec.json.Decoder[Event], start: int = 0) -> l
 
 def _lines(events: Iterable[AnyEvent]) -> bytes:
     return b"".join(msgspec.json.encode(event) + b"\n" for event in events)
+
+
+def claimed(folder: Folder, name: str | None, *, fresh: bool) -> Folder:
+    """A run's folder, made and held; where it is not to be had, the next of `name`, if there is a name.
+
+    Not to be had is one in which another process is at work, and for a fresh run one in which there is a run.
+    Raises `RunError` where there is no name, and `StorageError`.
+    """
+    while not folder.hold(fresh=fresh):
+        if name is None:
+            raise folder.taken()
+        folder = Folder(new_folder(name))
+    return folder
 
 
 def new_folder(name: str, base: Path | None = None) -> Path:

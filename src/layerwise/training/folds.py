@@ -25,10 +25,10 @@ from layerwise.recipe.folds import fold_of, folded, folds_of
 from layerwise.recipe.wording import nearest
 from layerwise.tasks.intervals import Interval, deviation, mean_within
 from layerwise.training.events import AnyEvent, Finished, Scoring
-from layerwise.training.folder import Folder, new_folder
+from layerwise.training.folder import Folder, claimed
 from layerwise.training.interrupt import Interrupts
 from layerwise.training.result import Metrics
-from layerwise.training.run import OVER, Run, name_of, with_table
+from layerwise.training.run import OVER, Run, name_of, unused, with_table
 from layerwise.training.wording import described, headline
 
 ENDS = ("diverged", "time_limit", "finished")  # the first that a fold came to is the status of all
@@ -61,7 +61,7 @@ class CrossValidation:
     * `status`, `epochs` and `seconds` (of all folds), and `remarks`.
 
     `recipe` may have any split that deals rows at random; `folds` is the number of folds, else the
-    recipe's own or 5. `data` and `out` are as for `Run`. A time limit is each fold's.
+    recipe's own or 5. `data`, `out` and `name` are as for `Run`. A time limit is each fold's.
 
     Within the context the first Ctrl-C ends it in order: the folds that are over are kept, the one at
     hand is neither finished nor scored, and `resume` goes on with it. A second one raises
@@ -69,19 +69,28 @@ class CrossValidation:
     """
 
     def __init__(
-        self, recipe: Source, folds: int | None = None, *, data: Any = None, out: Path | str | None = None
+        self,
+        recipe: Source,
+        folds: int | None = None,
+        *,
+        data: Any = None,
+        out: Path | str | None = None,
+        name: str | None = None,
     ) -> None:
-        self._files = Folder(Path(out) if out is not None else new_folder(name_of(recipe)))
-        self._whole = folded(load(recipe if data is None else with_table(recipe, self._files.data)), folds)
-        if data is not None:
-            self._files.write_data(data)
+        self._name = (name or name_of(recipe)) if out is None else None
+        self._files = unused(out, self._name)
+        if data is None:
+            self._whole = folded(load(recipe), folds)
+        else:
+            self._files, checked = with_table(recipe, data, self._files, self._name)
+            self._whole = folded(checked, folds)
         self._prepare(resuming=False)
 
     @classmethod
     def resume(cls, folder: Path | str) -> "CrossValidation":
         """The cross-validation in `folder`, to go on where it stopped. Raises `RunError` where there is none."""
         work = cls.__new__(cls)
-        work._files = Folder(Path(folder))
+        work._files, work._name = Folder(Path(folder)), None
         work._whole = work._files.read_recipe()
         if not folds_of(work._whole):
             raise RunError(
@@ -166,6 +175,7 @@ class CrossValidation:
                 if kind is None and self.status == "running":  # the loop was left
                     self._conclude("interrupted")
         finally:
+            self._files.abandon()
             self._interrupts.release()
 
     def __iter__(self) -> Generator[AnyEvent, None, None]:
@@ -182,8 +192,8 @@ class CrossValidation:
             if self._resuming and (finished := _outcome(files)):
                 self._keep(number, files, finished)
             elif not self._cancelled:
-                trained = True
-                yield from self._fold(number, files)
+                self._files, trained = claimed(self._files, self._name, fresh=not self._resuming), True
+                yield from self._fold(number, Folder(self.folder / f"fold-{number}"))
         complete = len(self.folds) == folds
         ends = [fold.status for fold in self.folds]
         status = next((end for end in ENDS if end in ends), "stopped_early")
@@ -202,7 +212,7 @@ class CrossValidation:
                 self.recipe = run.recipe
                 if not self._files.recipe.is_file():  # not before the data was found good
                     self._files.write_recipe(self._whole)
-                if isinstance(event, Scoring) and event.status == "interrupted":
+                if isinstance(event, Scoring | Finished) and event.status == "interrupted":
                     raise _CutShortError
                 if isinstance(event, Finished):
                     self._keep(number, files, event)

@@ -2,8 +2,8 @@
 
 JAX keeps what the compiler made of a program, but has to trace and lower the program again to know which
 it is: for the padded program that is four fifths of the wait. So here the name on disk follows from what a
-program is made of: the sources of this package, the versions of JAX and of the compiler, the machine, and
-the structure and shapes of the arguments.
+program is made of: the sources of this package, the versions of the libraries it was traced from and of the
+compiler, the machine, and the structure and shapes of the arguments.
 
 A file is machine code with a pickled description of its arguments, as much to be trusted as the folder it is
 in; so files that others own or may write are not read (docs/decisions/0013-programs-kept-whole.md).
@@ -140,8 +140,12 @@ def _made_of() -> tuple[Any, ...]:
     device, config = _device(), _config()
     return (
         SOURCES,
-        (jax.__version__, version("jaxlib"), device.platform, device.device_kind, device.id, jax.device_count()),
-        (config.jax_enable_x64, FLAGS),
+        (
+            jax.__version__,
+            *(version(name) for name in ("jaxlib", "equinox", "optax")),
+            *(device.platform, device.device_kind, device.id, jax.device_count()),
+        ),
+        (config.jax_enable_x64, config.jax_default_matmul_precision, FLAGS),
         (platform.machine(), platform.node(), _instructions()),
     )
 
@@ -165,10 +169,10 @@ def _config() -> Any:
 
 
 def _folder() -> Path | None:
-    """Where JAX keeps compiled programs, too; None where it keeps none."""
+    """A folder of our own where JAX keeps compiled programs, too; None where it keeps none."""
     config = _config()
     folder = config.jax_compilation_cache_dir if config.jax_enable_compilation_cache and SOURCES else None
-    return Path(folder) if folder and os.path.isabs(folder) else None  # else it is in a bucket
+    return Path(folder) / "whole" if folder and os.path.isabs(folder) else None  # else it is in a bucket
 
 
 def _read(path: Path) -> Any:
@@ -176,9 +180,10 @@ def _read(path: Path) -> Any:
     from jax.experimental import serialize_executable
 
     try:
-        if not _own(path):
-            return None
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            if not (_own(os.fstat(file.fileno())) and _own(path.parent.stat())):
+                return None
+            content = file.read()
         if hashlib.sha256(content[DIGEST:]).digest() != content[:DIGEST]:
             return None
         with contextlib.suppress(OSError):
@@ -192,9 +197,8 @@ def _read(path: Path) -> Any:
         return None
 
 
-def _own(path: Path) -> bool:
-    """Whether a file is this user's alone to write; where the system knows no owners, it is."""
-    found = path.stat()
+def _own(found: os.stat_result) -> bool:
+    """Whether a file or folder is this user's alone to write; where the system knows no owners, it is."""
     return not hasattr(os, "getuid") or (found.st_uid == os.getuid() and not found.st_mode & 0o022)
 
 
@@ -208,7 +212,9 @@ def _write(path: Path, compiled: Any) -> None:
         # As trees of numbers: a structure with modules of Equinox in it does not come back whole.
         content = pickle.dumps((code, *(each.unflatten(range(each.num_leaves)) for each in structures)))
         files.make_folder(path.parent)
+        path.parent.chmod(0o700)  # whatever the user lets others write elsewhere
         files.write(path, hashlib.sha256(content).digest() + content)
+        path.chmod(0o600)
 
 
 def _sweep(latest: Path, twice: str) -> None:
@@ -218,6 +224,6 @@ def _sweep(latest: Path, twice: str) -> None:
         with contextlib.suppress(OSError):
             if path != latest and path.stat().st_mtime < long_ago:
                 path.unlink()
-    for path in latest.parent.glob(twice):
+    for path in latest.parent.parent.glob(twice):
         with contextlib.suppress(OSError):
             path.unlink()

@@ -317,6 +317,8 @@ def evaluate(
 ) -> Float[Array, " figures"]:
     """The loss and the watched figures over the first `count` of `rows`; NaN where there are none."""
     chunk = min(EVALUATED_AT_ONCE, rows.shape[0])
+    # R2 does not depend on the origin, and far from it the sums of squares are not precise.
+    origin = data.y[rows[0]] if program.objective.kind == "quantities" else 0
 
     def sums_of(i: Int[Array, ""]) -> dict[str, Array]:
         # The last chunk is moved back to fit; the rows it repeats count for nothing.
@@ -327,7 +329,7 @@ def evaluate(
         outputs = network(batch.x)
         losses = example_losses(program.objective, outputs, batch.y, hyper.label_smoothing, hyper.delta)
         return {
-            **tally(program.objective, outputs, batch.y, real.astype(jnp.float32)),
+            **tally(program.objective, outputs - origin, batch.y - origin, real.astype(jnp.float32)),
             "loss": jnp.sum(losses * batch.weight),
             "weight": jnp.sum(batch.weight),
         }

@@ -22,9 +22,10 @@ from safetensors.numpy import save as save_tensors
 from layerwise import files
 from layerwise.data.dataset import Classes, Encoder, Labels, Target
 from layerwise.data.encode import encoder_from
-from layerwise.data.target import encode_target, left_out
+from layerwise.data.target import AS_USUAL, encode_target, left_out
+from layerwise.data.transform import TableSpec
 from layerwise.errors import LayerwiseError, ModelFileError
-from layerwise.nets.build import build
+from layerwise.nets.build import build, layout
 from layerwise.nets.dense import MLP
 from layerwise.recipe import records as r
 from layerwise.recipe.reading import decode, plain
@@ -109,9 +110,8 @@ class Model:
         `seed` is the bootstrap's. Rows without a target are left out, as in training, and counted in
         the notes. Raises `DataError` where a column is missing, or every target.
         """
-        data = self.recipe.data
-        missing = {"missing": data.missing} if isinstance(data, r.TableData) else {}
-        y, has = encode_target(raw, self.target, **missing)
+        written = self.encoder.spec
+        y, has = encode_target(raw, self.target, written if isinstance(written, TableSpec) else AS_USUAL)
         x = self.encoded(raw)
         notes = [*left_out(int((~has).sum())), *self._familiar(x[has])]
         return Scores(score(self.objective, self.outputs(x)[has], y, self.target, seed).metrics, tuple(notes))
@@ -166,6 +166,8 @@ class Model:
         if len(raw) == 0:
             return {"raw": [], "outputs": []}
         rows = raw.tolist() if isinstance(raw, np.ndarray) else msgspec.to_builtins(list(raw))
+        if isinstance(rows[0], dict):  # of a table's rows no more than is read: other columns may name people
+            rows = [{name: row[name] for name in self.encoder.names} for row in rows]
         outputs = self.outputs(self.encoder.encode(rows)).astype(float)
         sound = np.isfinite(outputs).all(axis=1)  # JSON has no other numbers
         return {"raw": [row for row, good in zip(rows, sound, strict=True) if good], "outputs": outputs[sound].tolist()}
@@ -210,7 +212,9 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         raise refuse("a model file was written by layerwise", "another program's file", "give a model.safetensors")
     try:
         header = json.loads(metadata[KEY])
-        version, format, digest = int(header["oldest_reader"]), int(header["format"]), header["digest"]
+        version, format, digest = header["oldest_reader"], header["format"], header["digest"]
+        if not (isinstance(version, int) and isinstance(format, int)):
+            raise TypeError("a format is a whole number")
         # 1e-08 and 1E-08 differ in one bit and mean the same, so the text itself is compared.
         written = metadata[KEY] == _canonical(header)
     except (ValueError, KeyError, TypeError, RecursionError):
@@ -229,9 +233,14 @@ def _assembled(header: dict[str, Any], tensors: dict[str, np.ndarray]) -> Model:
     weights = {name.removeprefix("network."): a for name, a in tensors.items() if name.startswith("network.")}
     encoder = encoder_from(header["encoder"], fitted)
     objective = objective_for(recipe.task, recipe.network, target)
-    like = build(
-        recipe.network, inputs=encoder.width, outputs=objective.outputs, codes=encoder.embeddings, seed=recipe.seed
-    )
+    network = recipe.network
+    if isinstance(network, r.Mlp | r.LinearNet):  # its weights are here, none need to be drawn
+        network = msgspec.structs.replace(network, initialization="zeros", weights=())
+    inputs, outputs, codes = encoder.width, objective.outputs, encoder.embeddings
+    expected = layout(network, inputs=inputs, outputs=outputs, codes=codes).parameters
+    if expected != (found := sum(each.size for each in weights.values())):  # before room is made for so many
+        raise ValueError(f"{found:,} weights for a network of {expected:,}")
+    like = build(network, inputs=inputs, outputs=outputs, codes=codes, seed=recipe.seed)
     own = {"format", "oldest_reader", "recipe", "encoder", "target", "output", "inputs", "examples", "digest"}
     info = {name: value for name, value in header.items() if name not in own}
     return Model(recipe, filled(like, weights), encoder, target, info)

@@ -24,11 +24,11 @@ DECADE = 15  # steps
 
 
 class RateCurve(NamedTuple):
-    """Rates tried, of shape (steps,), the smoothed loss at each, and the rate suggested."""
+    """Rates tried, of shape (steps,), the smoothed loss at each, and the rate suggested; None where it only rose."""
 
     rates: Float32[np.ndarray, " steps"]
     losses: Float32[np.ndarray, " steps"]
-    suggestion: float
+    suggestion: float | None
 
 
 def find_learning_rate(
@@ -65,7 +65,7 @@ def _sweep(
 
 def _suggestion(
     rates: Float32[np.ndarray, " steps"], losses: Float32[np.ndarray, " steps"]
-) -> tuple[Float32[np.ndarray, " steps"], float]:
+) -> tuple[Float32[np.ndarray, " steps"], float | None]:
     smoothed = np.empty_like(losses)
     average = 0.0
     for i, loss in enumerate(losses):  # exponential smoothing with the bias of its start removed
@@ -75,7 +75,7 @@ def _suggestion(
     end = int(np.argmax(worse)) if worse.any() else STEPS
     lowest = int(np.argmin(smoothed[: max(end, 2)]))
     if lowest < DECADE:
-        return smoothed, 1e-3  # the loss only rose: the usual rate
+        return smoothed, None
     places = np.arange(DECADE, dtype=np.float64) - DECADE // 2
     slopes = np.correlate(losses[: lowest + 1].astype(np.float64), places, "valid")
     return smoothed, float(rates[int(np.argmin(slopes)) + DECADE // 2])

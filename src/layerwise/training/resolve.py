@@ -34,10 +34,18 @@ def resolve(recipe: r.Recipe, dataset: Dataset) -> Resolved:
     train = recipe.train
     if train == "auto":
         train = "none" if by_hand else r.Train()
-    notes: list[str] = []
+    notes = _link(recipe.network, objective)
     if isinstance(train, r.Train):
         train = _train(train, recipe.network, objective, dataset, notes)
     return Resolved(msgspec.structs.replace(recipe, task=task, train=train), objective, tuple(notes))
+
+
+def _link(network: r.Network, objective: Objective) -> list[str]:
+    """A sentence where the task ends the network with another function than the recipe names."""
+    link = {"binary": "sigmoid", "labels": "sigmoid", "classes": "softmax"}.get(objective.kind)
+    if link is None or not isinstance(network, r.Mlp) or network.output in ("auto", link):
+        return []
+    return [f'network.output = "{network.output}": the task adds {link} to the last layer, as with "auto"']
 
 
 def _task(task: r.Task, target: Target) -> r.Task:

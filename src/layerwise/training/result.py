@@ -1,6 +1,5 @@
 """What a run is judged by: its scores on each part, and simple models on the same split."""
 
-import hashlib
 import threading
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -39,15 +38,6 @@ def limits(model: Model, dataset: Dataset) -> tuple[str, ...]:
     if len(dataset.target.names) > 2:
         return ("the perceptron still errs on training rows: no planes that it found part all classes",)
     return (separable(x, y).explain(dataset.target.names, dataset.train + 1),)
-
-
-def fingerprint(dataset: Dataset) -> str:
-    """A hash of which rows stand in which part, to tell whether two runs were judged alike."""
-    digest = hashlib.sha256()
-    for part in ("train", "validation", "test"):
-        digest.update(f"{part}:{dataset.part(part).size}:".encode())
-        digest.update(np.ascontiguousarray(dataset.part(part)).data)
-    return digest.hexdigest()[:16]
 
 
 class Compared(NamedTuple):

@@ -31,13 +31,13 @@ from layerwise.tasks.objective import training_weights
 from layerwise.training import checkpoint, familiar
 from layerwise.training.checkpoint import Mark
 from layerwise.training.events import AnyEvent, Finished, Scoring, Started, TestTouched
-from layerwise.training.folder import Folder, environment, new_folder
+from layerwise.training.folder import Folder, claimed, environment, new_folder
 from layerwise.training.interrupt import Interrupts
 from layerwise.training.model import EXAMPLES, Model, anonymous
 from layerwise.training.model import load as load_model
 from layerwise.training.place import place
 from layerwise.training.resolve import resolve, seconds
-from layerwise.training.result import Baselines, fingerprint, limits, scored
+from layerwise.training.result import Baselines, limits, scored
 from layerwise.training.trainer import Trainer
 from layerwise.training.wording import counted, described, headline
 
@@ -48,6 +48,8 @@ CHECKPOINT_EVERY = 1.0  # seconds at least between two
 # seen to train 25 times slower so. Its baselines are scored after it.
 BESIDE = 5_000_000
 OVER = "this run was over already: its result was read from its folder, nothing was trained or scored again"
+
+UNBEGUN = "nothing was trained yet, so nothing was scored: the run was interrupted before its first step"
 
 
 class Run:
@@ -60,17 +62,22 @@ class Run:
     `data` is a table in memory (a Polars or pandas frame, an array, mappings) in place of a file's; it is
     kept in the folder. The recipe then has to say only `data.target`.
 
+    `out` is a folder in which there is no run yet; without it there will be `runs/NAME-1`, `-2`, ..., where `name`
+    is that of the recipe's file unless it is given. While a run trains, its folder is closed to others.
+
     Within the context the first Ctrl-C ends the run in order, with status "interrupted"; a second
     one raises KeyboardInterrupt.
     """
 
-    def __init__(self, recipe: Source, *, data: Any = None, out: Path | str | None = None) -> None:
-        self._files = Folder(Path(out) if out is not None else new_folder(name_of(recipe)))
+    def __init__(
+        self, recipe: Source, *, data: Any = None, out: Path | str | None = None, name: str | None = None
+    ) -> None:
+        self._name = (name or name_of(recipe)) if out is None else None
+        self._files = unused(out, self._name)
         if data is None:
             self.recipe: Recipe = load(recipe)
         else:
-            self.recipe = load(with_table(recipe, self._files.data))
-            self._files.write_data(data)
+            self._files, self.recipe = with_table(recipe, data, self._files, self._name)
         self._prepare(resuming=False)
 
     @classmethod
@@ -81,7 +88,7 @@ class Run:
         its one event, `Finished`, again: nothing is trained, scored or written.
         """
         run = cls.__new__(cls)
-        run._files = Folder(Path(folder))
+        run._files, run._name = Folder(Path(folder)), None
         run.recipe = run._files.read_recipe()
         run._prepare(resuming=True)
         return run
@@ -166,6 +173,7 @@ class Run:
         finally:
             if self._others is not None:
                 self._others.cancel()
+            self._files.release()
             self._interrupts.release()
 
     def __iter__(self) -> Iterator[AnyEvent]:
@@ -179,17 +187,24 @@ class Run:
         if self._resuming and (finished := self._outcome()):
             yield finished
             return
-        yield self._begin()
+        try:
+            begun = self._begin()
+        except BaseException:
+            self._files.release()
+            raise
+        yield begun
         trainer = self._trainer
         assert trainer is not None
         train = self.recipe.train
         limit = seconds(train.time_limit) if isinstance(train, r.Train) else 0.0
         cost, last = 0.0, time.monotonic()
-        while trainer.running and not self._cancelled and time.monotonic() - self._began < limit:
+        late = False  # whatever is read, at least one call is made
+        while trainer.running and not self._cancelled and not late:
             events = trainer.advance(self.seconds)
             self._files.append(events)
             yield from events
             now = time.monotonic()
+            late = now - self._began >= limit
             if now - last > max(CHECKPOINT_EVERY, cost / CHECKPOINT_SHARE):
                 self._checkpoint()
                 cost, last = time.monotonic() - now, time.monotonic()
@@ -198,7 +213,10 @@ class Run:
             status = "interrupted" if self._cancelled else "time_limit"
         if isinstance(train, r.Train):
             self._checkpoint()
-        yield from self._finish(status)
+        if status == "interrupted" and trainer.step == 0:
+            yield self._unbegun(status)
+        else:
+            yield from self._finish(status)
 
     def _begin(self) -> Started:
         prepare()
@@ -217,16 +235,11 @@ class Run:
         self._trainer = Trainer(self.recipe, resolved.objective, place(self._dataset, weight), network)
         notes = (*self._dataset.notes, *resolved.notes, *self._trainer.notes)
         self.recipe = self._trainer.recipe  # a rate that was found is now written in it
-        if self._resuming and self._files.state.exists():
-            state, mark = checkpoint.read(self._files.state, self._trainer.state)
-            self._trainer.restore(state)
-            self._files.rewind(mark)
-            self._before = mark.seconds
-        else:
-            self._files.write_recipe(self.recipe)
-            self._files.rewind(Mark(0, 0.0))
+        self._take_folder()
         self._others = Baselines(self._dataset, self.recipe.seed, weight)
-        if self._trainer.work < BESIDE:
+        if self._cancelled:
+            self._others.cancel()
+        elif self._trainer.work < BESIDE:
             self._others.start()
         started = Started(
             seconds=self.seconds,
@@ -241,6 +254,26 @@ class Run:
         )
         self._files.append([started])
         return started
+
+    def _take_folder(self) -> None:
+        """Claim the folder, and go on from the state in it; a fresh run writes its recipe there."""
+        assert self._trainer is not None
+        self._files = claimed(self._files, self._name, fresh=not self._resuming)
+        mark = Mark(0, 0.0)
+        if self._resuming and self._files.state.exists():
+            state, mark = checkpoint.read(self._files.state, self._trainer.state)
+            if found := familiar.differing(self.dataset, mark.split, mark.trained_on):
+                raise RunError(
+                    "a run goes on with the data that it was trained on",
+                    received=found,
+                    remedy="bring the file back, and the recipe's seed and split; or train anew: layerwise train "
+                    + str(self._files.recipe),
+                )
+            self._trainer.restore(state)
+            self._before = mark.seconds
+        else:
+            self._files.begin(self.recipe)
+        self._files.rewind(mark)
 
     def _outcome(self) -> Finished | None:
         """What the folder says that the run came to; None where there is something left to do.
@@ -277,7 +310,23 @@ class Run:
 
     def _checkpoint(self) -> None:
         assert self._trainer is not None
-        checkpoint.write(self._files.state, self._trainer.state, Mark(self._files.log_bytes(), self.seconds))
+        mark = Mark(self._files.log_bytes(), self.seconds, self._fingerprint, self._sketch)
+        checkpoint.write(self._files.state, self._trainer.state, mark)
+
+    def _unbegun(self, status: str) -> Finished:
+        """The end of a run that was interrupted before its first step: there is nothing to score."""
+        self.status, self.remarks, self._ended = status, (UNBEGUN,), time.monotonic()
+        finished = Finished(
+            seconds=self.seconds,
+            status=status,
+            epochs=0,
+            metrics={},
+            baselines={},
+            differences={},
+            remarks=self.remarks,
+        )
+        self._files.append([finished])
+        return finished
 
     def _finish(self, status: str) -> Iterator[AnyEvent]:
         """Evaluate the best weights, once, and write everything down."""
@@ -317,7 +366,7 @@ class Run:
         result: dict[str, Any] = msgspec.to_builtins(finished)
         del result["event"]
         result |= {
-            "split": {"kind": self.dataset.split, "fingerprint": fingerprint(self.dataset)},
+            "split": {"kind": self.dataset.split, "fingerprint": self._fingerprint},
             "rows": self._rows(),
             "training_seconds": trained_for,
             "test_touches": touches,
@@ -329,6 +378,11 @@ class Run:
     def _save_model(self, info: dict[str, Any]) -> None:
         shown = spread(self.dataset.train, EXAMPLES)
         self._model_with(info).save(self._files.model, examples=self.dataset.raw(shown))
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        """What tells a split of the rows from another."""
+        return familiar.fingerprint(self.dataset)
 
     @cached_property
     def _sketch(self) -> str:
@@ -348,7 +402,23 @@ def name_of(recipe: Source) -> str:
     return "run"
 
 
-def with_table(recipe: Source, path: Path) -> dict[str, Any]:
-    """The recipe, its table being the file at `path`."""
-    tree = dict(recipe) if isinstance(recipe, Mapping) else plain(load(recipe))
-    return {**tree, "data": {**tree.get("data", {}), "kind": "table", "path": str(path.absolute())}}
+def unused(out: Path | str | None, name: str | None) -> Folder:
+    """The folder of a new run: the one asked for, or the next of `name`. Raises `RunError` where it has a run."""
+    folder = Folder(Path(out) if out is not None else new_folder(name or "run"))
+    if folder.recipe.exists():
+        raise folder.taken()
+    return folder
+
+
+def with_table(recipe: Source, table: Any, folder: Folder, name: str | None) -> tuple[Folder, Recipe]:
+    """A new run's folder, as `claimed` has it, a table in memory kept in it, and the recipe with that for its data."""
+    folder = claimed(folder, name, fresh=True)
+    try:
+        tree = dict(recipe) if isinstance(recipe, Mapping) else plain(load(recipe))
+        data = {**tree.get("data", {}), "kind": "table", "path": str(folder.data.absolute())}
+        checked = load({**tree, "data": data})
+        folder.write_data(table)
+    except BaseException:
+        folder.abandon()
+        raise
+    return folder, checked

@@ -18,6 +18,7 @@ from layerwise.training import loop
 from layerwise.training.events import AnyEvent, Epoch, Progress, RolledBack
 from layerwise.training.hyper import ROLLBACKS, hyper
 from layerwise.training.loop import Data, History, State
+from layerwise.training.optimizer import DEFAULT_RATES
 from layerwise.training.range_finder import find_learning_rate
 from layerwise.training.step import program
 
@@ -96,8 +97,13 @@ class Trainer:
         self.seed = noise.key(recipe.seed)
         if train.learning_rate == "find":
             curve = find_learning_rate(self.program, network, self.data, train, recipe.task, recipe.seed)
-            train = msgspec.structs.replace(train, learning_rate=curve.suggestion)
-            self.notes = (f"learning rate {curve.suggestion:.3g} found by a range test",)
+            usual = DEFAULT_RATES[type(train.optimizer)]
+            self.notes = (
+                f"learning rate {curve.suggestion:.3g} found by a range test"
+                if curve.suggestion is not None
+                else f"in the range test the loss only rose: learning rate {usual:g}, the optimizer's usual one",
+            )
+            train = msgspec.structs.replace(train, learning_rate=curve.suggestion or usual)
         self.recipe = msgspec.structs.replace(recipe, train=train)
         self.epochs = train.epochs
         self.steps_per_epoch = -(-self._rows // self.program.batch_size)

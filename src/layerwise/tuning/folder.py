@@ -115,12 +115,8 @@ class StudyFolder:
 
     def hold(self) -> None:
         """Keep other processes out of this folder until `release`. Raises `RunError` where one is in."""
-        # A file of its own: where locks are mandatory, a locked file cannot be read.
-        with files.storing(self.lock):
-            self._lock = self.lock.open("ab")
-        if not files.lock(self._lock):
-            self._lock.close()
-            self._lock = None
+        self._lock = files.hold(self.lock)
+        if self._lock is None:
             raise RunError(
                 "one process at a time works in a study's folder",
                 received=f"{self.path}, in which another is at work",

@@ -89,7 +89,7 @@ def _by_course(case: Case, rule: str, rate: float) -> Verdict:
     unfinished = case.finished is not None and case.finished.status == "finished" and _steady(losses)
     if ended > HALF * case.trivial and unfinished and not case.long:
         test = case.range_test
-        if rate * TOO_LOW <= test.suggestion:
+        if test.suggestion is not None and rate * TOO_LOW <= test.suggestion:
             return Finding(
                 rule,
                 "grave",
@@ -106,6 +106,8 @@ def _by_course(case: Case, rule: str, rate: float) -> Verdict:
 def _by_range(case: Case, rule: str, rate: float) -> Verdict:
     """Before any training: only the range test can tell."""
     test = case.range_test
+    if test.suggestion is None:
+        return Unseen(rule, "in a range test the loss only rose, whatever the rate")
     lowest = float(test.rates[int(np.argmin(np.where(np.isfinite(test.losses), test.losses, np.inf)))])
     seen = f"in a range test the loss falls most steeply at {test.suggestion:.2g} and rises again from {lowest:.2g}"
     common = (f"train.learning_rate = {test.suggestion:.2g}", "train.learning_rate")
