@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from layerwise import files
 from layerwise.cli import main
 from layerwise.tuning.events import Searching, StudyFinished, StudyStarted
 from layerwise.tuning.listing import differences, read, run_folders
@@ -116,6 +117,15 @@ def test_remove_takes_a_link_for_no_folder_of_its_own(inside: Path) -> None:
     os.symlink(Path("elsewhere").absolute(), "runs/first")
     assert main(["runs", "remove", "first", "--yes"]) == 2
     assert Path("elsewhere/recipe.toml").exists()
+
+
+def test_remove_waits_for_a_run_to_be_over(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    held = files.hold(Path("runs/first/.lock"))
+    assert held is not None
+    with held:
+        assert main(["runs", "remove", "second", "first", "--yes"]) == 2
+    assert "once it is over" in capsys.readouterr().err and Path("runs/second").exists()
+    assert main(["runs", "remove", "first", "--yes"]) == 0
 
 
 @pytest.fixture

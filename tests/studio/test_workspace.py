@@ -1,7 +1,6 @@
 """The workspace: names that are no paths, links that lead out, uploads in recipes, and the trash."""
 
 import os
-import time
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from layerwise import files
 from layerwise.errors import DataError, LayerwiseError, RunError
 from layerwise.recipe import load, to_toml
 from layerwise.studio.desk import workspace as workspaces
@@ -160,11 +160,10 @@ def test_what_is_not_only_a_run_stays(workspace: Workspace) -> None:
 
 
 def test_what_is_being_trained_stays(workspace: Workspace) -> None:
-    log = workspace.run("first") / "events.jsonl"
-    log.write_text("")
-    with pytest.raises(LayerwiseError, match="once it is over"):
+    held = files.hold(workspace.run("first") / ".lock")
+    assert held is not None
+    with held, pytest.raises(LayerwiseError, match="once it is over"):
         workspace.discard("first")
-    os.utime(log, (time.time() - 60,) * 2)
     assert workspace.discard("first")
 
 

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
+from layerwise.training.wording import counted as counted
+
 # Names of the figures as they are read aloud; the key is what JSON and the recipe call them.
 LABELS = {
     "accuracy": "accuracy",
@@ -134,15 +136,6 @@ def size(count: int) -> str:
         if count >= limit:
             return f"{count / limit:.1f} {unit}"
     return f"{count} bytes"
-
-
-def counted(number: int, noun: str) -> str:
-    """A number with its noun.
-
-    >>> counted(1, "epoch"), counted(1_234, "epoch")
-    ('1 epoch', '1,234 epochs')
-    """
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def listed(words: Sequence[str], conjunction: str = "and") -> str:

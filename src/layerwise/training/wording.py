@@ -1,14 +1,17 @@
-"""The words of `repr`: what a run, a cross-validation, a study or a model is and came to."""
+"""Words that many rooms use, first of all of `repr`: what a run, a cross-validation, a study or a model came to."""
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from layerwise.tasks.intervals import Interval
+if TYPE_CHECKING:
+    from layerwise.tasks.intervals import Interval
 
 
-def headline(metrics: Mapping[str, Mapping[str, Interval]]) -> str:
+def headline(metrics: "Mapping[str, Mapping[str, Interval]]") -> str:
     """The figure that counts most, in words; "" where nothing was scored.
 
+    >>> from layerwise.tasks.intervals import Interval
     >>> headline({"train": {"r2": Interval(0.9, 0.8, 1.0)}, "test": {"r2": Interval(0.51, 0.4, 0.6)}})
     'test r2 0.51'
     """
@@ -30,7 +33,7 @@ def described(kind: str, folder: Path, *facts: str) -> str:
 def counted(number: int, noun: str) -> str:
     """A number with its noun.
 
-    >>> counted(1, "epoch"), counted(20, "epoch")
-    ('1 epoch', '20 epochs')
+    >>> counted(1, "epoch"), counted(1_234, "epoch")
+    ('1 epoch', '1,234 epochs')
     """
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from layerwise import files
 from layerwise.errors import LayerwiseError
 from layerwise.tasks.intervals import Interval
 from layerwise.training.events import AnyEvent, Epoch
@@ -16,9 +17,9 @@ from layerwise.tuning.events import AnyStudyEvent, Searching, StudyFinished, Stu
 
 OWN_FILES = {
     "recipe.toml", "events.jsonl", "state.safetensors", "model.safetensors", "metrics.json", "data.parquet",
-    "report.html",
+    "report.html", ".lock",
 }  # fmt: skip
-STUDY_FILES = OWN_FILES | {"study.json", ".lock", "trials.journal"}
+STUDY_FILES = OWN_FILES | {"study.json", "trials.journal"}
 RUNS_IN_STUDY = ("best", ".best", ".old")
 
 
@@ -177,6 +178,23 @@ def check_removable(folder: Path) -> None:
             received=f"{folder} also holds {', '.join(strange[:3])}",
             remedy="move that elsewhere, or delete the folder yourself",
         )
+    if in_use(folder):
+        raise LayerwiseError(
+            "a run is removed once it is over",
+            received=f"{folder}, in which a process is at work",
+            remedy="wait for it, or end it",
+        )
+
+
+def in_use(folder: Path) -> bool:
+    """Whether a process is at work on a run, one of its folds or a study."""
+    for lock in (folder / ".lock", *folder.glob("*/.lock")):
+        if lock.is_file():
+            held = files.hold(lock)
+            if held is None:
+                return True
+            held.close()
+    return False
 
 
 def model_file(path: Path) -> Path:

@@ -13,15 +13,14 @@ from pathlib import Path
 import msgspec
 
 from layerwise import files
-from layerwise.errors import DataError, LayerwiseError, RunError
+from layerwise.errors import DataError, RunError
 from layerwise.recipe import Recipe
 from layerwise.recipe import records as r
 from layerwise.studio.allowed import UPLOAD
-from layerwise.tuning.listing import check_removable, read
+from layerwise.tuning.listing import check_removable
 
 NAME_BYTES = 200
 TRASH = 100  # runs that are kept in the trash; beyond, the oldest go for good
-AT_WORK = 10.0  # seconds: a log that grew since is being written
 _TICKET = re.compile(r"([0-9a-f]{16})-(.+)", re.DOTALL)
 
 
@@ -112,7 +111,6 @@ class Workspace:
         """Move a run to the trash; the ticket that brings it back. Raises `LayerwiseError` for other files in it."""
         folder = self.run(name)
         check_removable(folder)
-        _check_idle(folder)
         ticket = f"{time.time_ns():016x}-{name}"
         files.make_folder(self.within(self.trash))
         with files.storing(folder):
@@ -170,16 +168,6 @@ def checked_name(name: str) -> str:
             remedy="such as digits-1",
         )
     return name
-
-
-def _check_idle(folder: Path) -> None:
-    """Refuse a run whose log has just grown and does not end: something trains it."""
-    try:
-        age = time.time() - (folder / "events.jsonl").stat().st_mtime
-    except OSError:
-        return
-    if age < AT_WORK and read(folder).status == "unfinished":
-        raise LayerwiseError("a run is deleted once it is over", received=folder.name, remedy="stop it first")
 
 
 def _with_files(recipe: Recipe, renamed: Callable[[str], str]) -> Recipe:
