@@ -342,6 +342,13 @@ def test_a_folder_has_one_study_and_one_process(tmp_path, recipe_with):
     assert study.status == "finished"
 
 
+def test_a_study_does_not_bury_a_run(tmp_path, recipe_with):
+    _, run = alone(tmp_path, recipe_with(), {}, epochs=1)
+    with pytest.raises(RunError, match="which holds a run"):
+        Study(recipe_with(), out=run.folder)
+    assert Path(run.folder / "recipe.toml").is_file() and not (run.folder / "study.json").exists()
+
+
 def test_what_is_no_study_is_not_resumed(tmp_path):
     for folder in (tmp_path / "absent", tmp_path):
         with pytest.raises(RunError, match="a study is a folder"):

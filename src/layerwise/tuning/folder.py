@@ -45,12 +45,18 @@ class StudyFolder:
         self._lock: IO[bytes] | None = None
 
     def refuse_another(self) -> None:
-        """Raise `RunError` where the folder has a study already."""
+        """Raise `RunError` where the folder has a study or a run already."""
         if self.identity.exists():
             raise RunError(
                 "a new study has a folder of its own",
                 received=f"{self.path}, in which there is one",
                 remedy=f"go on with that one: layerwise tune --resume {self.path}; or choose another: --out FOLDER",
+            )
+        if self.log.exists():
+            raise RunError(
+                "a new study has a folder of its own",
+                received=f"{self.path}, which holds a run",
+                remedy="choose another: --out FOLDER",
             )
 
     def found(self, recipe: Recipe, storage: str | None, owner: str) -> None:
