@@ -179,8 +179,8 @@ def test_a_sheet_is_answered(desk: Desk) -> None:
         ("recipe", {"toml": "a." * 30_000 + "a = 1"}, "deep"),
         ("recipe", {"toml": "a" * 120_000}, "TOML"),
         ("recipe", {"toml": "[" + '"a" . ' * 15_000 + "a]"}, "deep"),
-        ("set", {"path": "train.epochs", "value": 2**31}, "up to 2,147,483,647"),
-        ("set", {"path": "train.patience", "value": 2**70}, "up to 2,147,483,647"),
+        ("set", {"path": "train.epochs", "value": 2**31}, "<= 2147483647"),
+        ("set", {"path": "train.patience", "value": 2**70}, "<= 2147483647"),
         ("sheet", {"row": -1}, "row"),
     ],
 )  # fmt: skip
@@ -266,7 +266,10 @@ def test_frames_come_at_their_pace() -> None:
         for _ in range(10):
             desk.ask("step")
             desk.painted()
-        assert len(desk.frames) == 2  # the first, and one that was due already
+        while len(desk.frames) < 2:  # the first, and one that was due already, however long their programs compile
+            desk.take()
+        desk.ask("hello")
+        assert len(desk.frames) == 2
         now[0] += 1.0
         desk.ask("hello")
         while len(desk.frames) < 3:

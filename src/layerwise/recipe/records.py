@@ -24,7 +24,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Base of all recipe records: frozen, unknown keys refused."""
 
 
-LARGEST = 1e38  # settings are single precision in the program, and multiplied there
+LARGEST = 3.4e38  # settings are single precision in the program, and multiplied there
 Positive = Annotated[float, Meta(gt=0, le=LARGEST, description="give a number above zero")]
 NonNegative = Annotated[float, Meta(ge=0, le=LARGEST, description="give zero (off) or more")]
 Share = Annotated[float, Meta(ge=0, lt=1, description="give a share of the rows such as 0.2; 0 leaves the part empty")]
