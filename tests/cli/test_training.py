@@ -13,7 +13,7 @@ import pytest
 from layerwise.cli import console, main, training
 from layerwise.errors import StorageError
 from layerwise.progress.board import Board
-from layerwise.training.events import AnyEvent, Progress, TestTouched
+from layerwise.training.events import AnyEvent, Progress, Started, TestTouched
 
 FIGURE = {"value", "low", "high"}
 CLASSIFICATION = ["accuracy", "balanced_accuracy", "macro_f1", "log_loss", "roc_auc", "calibration_error"]
@@ -121,6 +121,18 @@ def test_ctrl_c_twice_ends_everything(
     out, err = capsys.readouterr()
     assert out == ""
     assert err.endswith("interrupted: stopped\n")
+
+
+def test_ctrl_c_before_the_first_step_gives_no_result(
+    inside: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupt_at_every(Started, monkeypatch)
+    assert main(ENDLESS[:-1]) == 130
+    out = capsys.readouterr().out
+    assert "before the first step" in out and "nothing was scored" in out
+    assert "layerwise resume runs/rows-1" in out and "predict" not in out
+    assert main(["resume", "runs/rows-1", "--json"]) == 130
+    assert json.loads(capsys.readouterr().out)["metrics"] == {}
 
 
 # ── folders ─────────────────────────────────────────────────────────────────────────────────────

@@ -347,9 +347,11 @@ class ArrayEncoder:
     def encode_row(self, row: Any) -> Float32[np.ndarray, "1 width"]:
         """Network input of one row: a sequence of values, an array of `shape`, or a mapping by name."""
         if isinstance(row, Mapping):
-            if any(name not in row for name in self.names):
-                self._values([row])
-            row = [row[name] for name in self.names]
+            try:
+                row = [row[name] for name in self.names]
+            except KeyError:
+                self._values([row])  # names what is not there
+                raise
         try:
             values = np.asarray(row, dtype=np.float64).reshape(1, -1)
         except (ValueError, TypeError):

@@ -27,6 +27,14 @@ ENDINGS = {
     "diverged": "Diverged after {epochs} in {time}: the loss was not finite, even at an eighth of the learning rate. "
     "The best weights before are kept.",
 }
+# The same where not one epoch was over.
+ENDINGS_AT_ONCE = {
+    "finished": "Evaluated in {time}; there was nothing to train.",
+    "interrupted": "Interrupted within the first epoch, after {time}.",
+    "time_limit": "Out of time within the first epoch, after {time}.",
+    "diverged": "Diverged within the first epoch, after {time}: the loss was not finite, even at an eighth of the "
+    "learning rate.",
+}
 DIGITS = {"loss": 2, "log_loss": 2, "rmse": 3, "mae": 3}  # that count at least, in figures without a bound
 ERRORS = {"loss", "log_loss", "calibration_error", "rmse", "mae"}  # the smaller the better
 
@@ -153,9 +161,8 @@ def ended(status: str, epochs: int, seconds: float) -> str:
     >>> ended("finished", 20, 1.234), ended("finished", 0, 0.1)
     ('Trained for 20 epochs in 1.23 s.', 'Evaluated in 0.10 s; there was nothing to train.')
     """
-    if not epochs and status == "finished":
-        return f"Evaluated in {duration(seconds)}; there was nothing to train."
-    return ENDINGS[status].format(epochs=counted(epochs, "epoch"), time=duration(seconds))
+    endings = ENDINGS if epochs else {**ENDINGS, **ENDINGS_AT_ONCE}
+    return endings[status].format(epochs=counted(epochs, "epoch"), time=duration(seconds))
 
 
 def rival(name: str) -> str:

@@ -49,7 +49,7 @@ CHECKPOINT_EVERY = 1.0  # seconds at least between two
 BESIDE = 5_000_000
 OVER = "this run was over already: its result was read from its folder, nothing was trained or scored again"
 
-UNBEGUN = "nothing was trained yet, so nothing was scored: the run was interrupted before its first step"
+UNBEGUN = "nothing was trained yet, so nothing was scored or saved"
 
 
 class Run:
