@@ -29,7 +29,7 @@ from layerwise.training.folder import Folder, claimed
 from layerwise.training.interrupt import Interrupts
 from layerwise.training.result import Metrics
 from layerwise.training.run import OVER, Run, name_of, unused, with_table
-from layerwise.training.wording import described, headline
+from layerwise.training.wording import described, headline, rounded
 
 ENDS = ("diverged", "time_limit", "finished")  # the first that a fold came to is the status of all
 
@@ -305,7 +305,7 @@ def _beaten(scores: Sequence[Fold], folds: int) -> list[str]:
     verb, chance = ("is ahead of", "which may be chance") if gain.low <= 0 else ("beats", "which is hardly chance")
     return [
         f"{best} {verb} the network, in {wins} of {len(scores)} folds: on average its {metric} is better by "
-        f"{gain.value:.4g} ({gain.low:.4g} to {gain.high:.4g}), {chance}."
+        f"{rounded(gain.value)} ({rounded(gain.low)} to {rounded(gain.high)}), {chance}."
     ]
 
 

@@ -17,6 +17,7 @@ from layerwise.tasks.objective import decide, score
 from layerwise.tasks.separable import separable
 from layerwise.training.forward import Forward
 from layerwise.training.model import Model
+from layerwise.training.wording import rounded
 
 Metrics = dict[str, dict[str, Interval]]  # part -> metric -> interval
 
@@ -150,7 +151,7 @@ def remarks(
 
 
 def _beaten(name: str, part: str, metric: str, rival: Interval, own: Interval, apart: Interval | None) -> str:
-    theirs, ours = (f"{i.value:.4g} ({i.low:.4g} to {i.high:.4g})" for i in (rival, own))
+    theirs, ours = (f"{rounded(i.value)} ({rounded(i.low)} to {rounded(i.high)})" for i in (rival, own))
     where = f"the network on the {part} part: {metric} {theirs} against {ours}"
     if apart is None:  # scored on other rows: then only intervals that are clear of each other tell something
         overlap = rival.low <= own.high and own.low <= rival.high
@@ -159,6 +160,6 @@ def _beaten(name: str, part: str, metric: str, rival: Interval, own: Interval, a
         return f"{name} beats {where}; the intervals do not overlap."
     ends = sorted((abs(apart.low), abs(apart.high))) if apart.low * apart.high > 0 else ()
     if ends:
-        by = f"by {abs(apart.value):.2g} ({ends[0]:.2g} to {ends[1]:.2g}) on the same rows"
+        by = f"by {rounded(abs(apart.value), 2)} ({rounded(ends[0], 2)} to {rounded(ends[1], 2)}) on the same rows"
         return f"{name} beats {where}, {by}: more than chance."
-    return f"{name} is ahead of {where}, by {abs(apart.value):.2g} on the same rows, which may be chance."
+    return f"{name} is ahead of {where}, by {rounded(abs(apart.value), 2)} on the same rows, which may be chance."

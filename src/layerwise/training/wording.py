@@ -21,6 +21,15 @@ def headline(metrics: "Mapping[str, Mapping[str, Interval]]") -> str:
     return ""
 
 
+def rounded(value: float, digits: int = 4, sign: str = "") -> str:
+    """A figure with so many digits that count, large ones without a power of ten; with `sign` "+" it has always one.
+
+    >>> rounded(0.123456), rounded(561_506.3), rounded(75_420.0, 2), rounded(2.5e-7)
+    ('0.1235', '561,500', '75,000', '2.5e-07')
+    """
+    return f"{float(f'{value:.{digits}g}'):{sign},.12g}"
+
+
 def described(kind: str, folder: Path, *facts: str) -> str:
     """What the `repr` of a run and its like says.
 

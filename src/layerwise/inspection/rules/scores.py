@@ -7,6 +7,7 @@ from layerwise.data.dataset import Quantities
 from layerwise.inspection.rules import Finding, Healthy, Unseen, Verdict
 from layerwise.inspection.rules.case import Case
 from layerwise.tasks.intervals import Interval
+from layerwise.training.wording import rounded
 
 TRIVIAL = ("majority_class", "mean")
 ROWS_SAID = 10_000_000  # beyond so many rows "more rows" is no advice
@@ -49,7 +50,7 @@ def trivial(case: Case) -> Verdict:
     own, other = judged.own[judged.metric], rival[judged.metric]
     seen = (
         f"on {judged.rows:,} {judged.part} rows {_label(judged.metric)} is {_interval(own)}, of "
-        f"{'the mean' if name.startswith('mean') else 'the commonest class'} {other.value:.3g}"
+        f"{'the mean' if name.startswith('mean') else 'the commonest class'} {rounded(other.value, 3)}"
     )
     if any(judged.sign * (_worst(judged, metric) - rival[metric].value) > 0 for metric in metrics):
         return Healthy(rule, seen)
@@ -80,7 +81,8 @@ def baselines(case: Case) -> Verdict:
         how, threshold = "the intervals do not touch", "intervals that do not touch"
     else:
         clear, threshold = apart.high < 0, "a 95% interval of the difference on the same rows that leaves zero out"
-        how = f"better by {-apart.value:.2g} ({-apart.high:.2g} to {-apart.low:.2g}) on the same rows"
+        by, least, most = (rounded(-value, 2) for value in (apart.value, apart.high, apart.low))
+        how = f"better by {by} ({least} to {most}) on the same rows"
     if not clear:
         return Healthy(rule, seen)
     return Finding(
@@ -104,9 +106,10 @@ def test_size(case: Case) -> Verdict:
     if (apart := judged.difference(best)) is None:
         return Unseen(rule, f"{_rival(best)}, the best of the classical methods, was scored on a sample of the rows")
     own, rival = judged.own[judged.metric], judged.rivals[best][judged.metric]
+    by, low, high = (rounded(value, 2, "+") for value in (apart.value, apart.low, apart.high))
     seen = (
-        f"{_label(judged.metric)} {own.value:.3g} against {rival.value:.3g} of {_rival(best)}: on the same "
-        f"{judged.rows:,} {judged.part} rows a difference of {apart.value:+.2g} ({apart.low:+.2g} to {apart.high:+.2g})"
+        f"{_label(judged.metric)} {rounded(own.value, 3)} against {rounded(rival.value, 3)} of {_rival(best)}: on the "
+        f"same {judged.rows:,} {judged.part} rows a difference of {by} ({low} to {high})"
     )
     if apart.low > 0 or apart.high < 0:
         return Healthy(rule, seen)
@@ -174,7 +177,7 @@ def _rival(name: str) -> str:
 
 
 def _interval(figure: Interval) -> str:
-    return f"{figure.value:.3g} ({figure.low:.3g} to {figure.high:.3g})"
+    return f"{rounded(figure.value, 3)} ({rounded(figure.low, 3)} to {rounded(figure.high, 3)})"
 
 
 def _round(rows: float) -> int:
