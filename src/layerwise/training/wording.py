@@ -17,11 +17,11 @@ def headline(metrics: "Mapping[str, Mapping[str, Interval]]") -> str:
     """
     part = next((part for part in ("test", "validation", "train") if metrics.get(part)), "")
     for name, interval in metrics.get(part, {}).items():
-        return f"{part} {name} {interval.value:.4g}"
+        return f"{part} {name} {rounded(interval.value)}"
     return ""
 
 
-def rounded(value: float, digits: int = 4, sign: str = "") -> str:
+def rounded(value: float | int, digits: int = 4, sign: str = "") -> str:
     """A figure with so many digits that count, large ones without a power of ten; with `sign` "+" it has always one.
 
     >>> rounded(0.123456), rounded(561_506.3), rounded(75_420.0, 2), rounded(2.5e-7)
