@@ -170,7 +170,7 @@ def test_two_that_begin_at_once_are_two_runs(tmp_path, monkeypatch):
     with one, other:
         first_epoch(one)
         first_epoch(other)
-        with pytest.raises(RunError, match="in use"), Run.resume(one.folder) as third:
+        with pytest.raises(RunError, match="in which another is at work"), Run.resume(one.folder) as third:
             list(third)
     assert [one.folder, other.folder] == [Path("runs/twin-1"), Path("runs/twin-2")]
     assert Folder(one.folder).events()[-1].epochs == one.epochs

@@ -75,12 +75,15 @@ class Folder:
                 self.path.rmdir()
         self.release()
 
-    def taken(self) -> RunError:
-        """The error for a folder that is not to be had."""
+    def taken(self, *, fresh: bool) -> RunError:
+        """The error for a folder that is not to be had, by a fresh run or by one that goes on."""
+        there = fresh and self.recipe.exists()
         return RunError(
-            "a run has a folder of its own",
-            received=f"{self.path}, which {'holds a run, or is in use' if self.recipe.exists() else 'is in use'}",
-            remedy="wait until it is over, go on with it (layerwise resume), or choose another folder",
+            "a run has a folder of its own" if fresh else "one process at a time works in a run's folder",
+            received=f"{self.path}, " + ("which holds a run" if there else "in which another is at work"),
+            remedy=f"choose another folder; or go on with that run: layerwise resume {self.path}"
+            if there
+            else "wait until it is over",
         )
 
     def begin(self, recipe: Recipe) -> None:
@@ -181,7 +184,7 @@ def claimed(folder: Folder, name: str | None, *, fresh: bool) -> Folder:
     """
     while not folder.hold(fresh=fresh):
         if name is None:
-            raise folder.taken()
+            raise folder.taken(fresh=fresh)
         folder = Folder(new_folder(name))
     return folder
 

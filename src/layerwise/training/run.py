@@ -406,7 +406,7 @@ def unused(out: Path | str | None, name: str | None) -> Folder:
     """The folder of a new run: the one asked for, or the next of `name`. Raises `RunError` where it has a run."""
     folder = Folder(Path(out) if out is not None else new_folder(name or "run"))
     if folder.recipe.exists():
-        raise folder.taken()
+        raise folder.taken(fresh=True)
     return folder
 
 
