@@ -1,12 +1,16 @@
 """Whether scored rows were trained on: told without keeping any of them."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
-from layerwise.training.familiar import KEPT, hashes, share, sketch
+from layerwise.data import load as load_data
+from layerwise.data.dataset import Quantities
+from layerwise.recipe import records as r
+from layerwise.training.familiar import KEPT, answers, differing, fingerprint, hashes, share, sketch
 from layerwise.training.model import load
 from layerwise.training.run import Run
 
@@ -54,3 +58,19 @@ def test_a_model_says_when_it_is_scored_on_rows_it_knows(tmp_path: Path) -> None
     (note,) = model.score(table).notes
     assert note.startswith("60% of these rows are equal to rows that the model was trained on")
     assert model.score(table[run.dataset.test]).notes == ()
+
+
+@pytest.mark.parametrize("change", ["scaled", "one answer", "swapped", "none"])
+def test_other_answers_are_other_data(change: str) -> None:
+    data = load_data(r.NamedData("diabetes"), r.AutoTask(), 0)
+    assert isinstance(data.target, Quantities)
+    y, target = data.y.copy(), data.target
+    if change == "one answer":
+        y[data.train[3]] += 0.1
+    elif change == "swapped":
+        y[data.train[[3, 200]]] = y[data.train[[200, 3]]]
+    elif change == "scaled":  # standardized they are the same
+        target = Quantities(target.columns, (2 * target.mean[0],), (2 * target.scale[0],))
+    other = dataclasses.replace(data, y=y, target=target)
+    said = differing(other, fingerprint(data), sketch(data.x, data.train), answers(data))
+    assert said == ("" if change == "none" else "data whose targets are others")

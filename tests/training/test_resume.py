@@ -132,7 +132,7 @@ def test_another_seed_in_the_recipe_is_refused(tmp_path):
     assert snapshot(run.folder) == before
 
 
-@pytest.mark.parametrize("change", ["a row more", "other rows", "another order"])
+@pytest.mark.parametrize("change", ["a row more", "other rows", "another order", "another answer"])
 def test_other_data_is_refused(tmp_path, change):
     rows = [f"{i / 7:.3f},{i % 5},{'yes' if i % 3 else 'no'}" for i in range(60)]
     table = tmp_path / "data.csv"
@@ -145,7 +145,15 @@ def test_other_data_is_refused(tmp_path, change):
     with Run(recipe, out=tmp_path / "run") as run:
         first_epoch(run)
     other = [f"{i / 3:.3f},{i % 4},{'yes' if i % 3 else 'no'}" for i in range(60)]
-    write({"a row more": [*rows, "9,9,yes"], "other rows": other, "another order": rows[::-1]}[change])
+    answered = [row.replace("no", "?").replace("yes", "no").replace("?", "yes") for row in rows]
+    write(
+        {
+            "a row more": [*rows, "9,9,yes"],
+            "other rows": other,
+            "another order": rows[::-1],
+            "another answer": answered,
+        }[change]
+    )
     with pytest.raises(RunError, match="goes on with the data that it was trained on"):
         list(Run.resume(run.folder))
     write(rows)

@@ -25,6 +25,7 @@ class Mark(NamedTuple):
     seconds: float
     split: str = ""
     trained_on: str = ""
+    answers: tuple[float, ...] = ()
 
 
 def write(path: Path, state: State, mark: Mark) -> None:
@@ -47,8 +48,9 @@ def read(path: Path, like: State) -> tuple[State, Mark]:
                 remedy="resume it with the version that wrote it, or " + _AGAIN,
                 place=path.name,
             )
-        rows = (str(header.get(name, "")) for name in ("split", "trained_on"))  # older ones do not say
-        mark = Mark(int(header["log_bytes"]), float(header["seconds"]), *rows)
+        split, trained_on = (str(header.get(name, "")) for name in ("split", "trained_on"))  # older ones do not say
+        answers = tuple(float(each) for each in header.get("answers", ()))
+        mark = Mark(int(header["log_bytes"]), float(header["seconds"]), split, trained_on, answers)
         return filled(like, tensors), mark
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
         raise RunError(

@@ -84,6 +84,9 @@ class Baselines:
             apart = {part: difference(np.array(draws), own[part].draws) for part, draws in parts.items() if part in own}
             differences[name] = {part: found for part, found in apart.items() if found is not None}
         said = remarks({part: found.metrics for part, found in own.items()}, self._found, differences)
+        every = len(self._problem.baselines)
+        if self._stop.is_set() and len(self._found) < every:
+            said += (f"{every - len(self._found)} of {every} classical methods were not scored: it was interrupted.",)
         return Compared(self._found, differences, said)
 
     def _work(self) -> None:

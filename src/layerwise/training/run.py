@@ -262,7 +262,7 @@ class Run:
         mark = Mark(0, 0.0)
         if self._resuming and self._files.state.exists():
             state, mark = checkpoint.read(self._files.state, self._trainer.state)
-            if found := familiar.differing(self.dataset, mark.split, mark.trained_on):
+            if found := familiar.differing(self.dataset, mark.split, mark.trained_on, mark.answers):
                 raise RunError(
                     "a run goes on with the data that it was trained on",
                     received=found,
@@ -310,7 +310,7 @@ class Run:
 
     def _checkpoint(self) -> None:
         assert self._trainer is not None
-        mark = Mark(self._files.log_bytes(), self.seconds, self._fingerprint, self._sketch)
+        mark = Mark(self._files.log_bytes(), self.seconds, self._fingerprint, self._sketch, self._answers)
         checkpoint.write(self._files.state, self._trainer.state, mark)
 
     def _unbegun(self, status: str) -> Finished:
@@ -383,6 +383,11 @@ class Run:
     def _fingerprint(self) -> str:
         """What tells a split of the rows from another."""
         return familiar.fingerprint(self.dataset)
+
+    @cached_property
+    def _answers(self) -> tuple[float, ...]:
+        """What tells the targets that were learned from others."""
+        return familiar.answers(self.dataset)
 
     @cached_property
     def _sketch(self) -> str:
