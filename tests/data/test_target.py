@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from layerwise.data.columns import Notation
 from layerwise.data.dataset import Classes, Labels, Quantities
+from layerwise.data.encode import AS_USUAL
 from layerwise.data.read import MISSING
-from layerwise.data.target import AS_USUAL, TargetReader, encode_target, flag, standardized
+from layerwise.data.target import TargetReader, encode_target, flag, standardized
 from layerwise.data.transform import TableSpec
 from layerwise.errors import DataError
 from layerwise.recipe import records as r

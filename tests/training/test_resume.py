@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from small_runs import LONG, RECIPE, first_epoch
 
 import layerwise
 from layerwise import train
@@ -13,18 +14,6 @@ from layerwise.errors import RunError
 from layerwise.training.events import Epoch, Finished, TestTouched
 from layerwise.training.folder import Folder
 from layerwise.training.run import OVER, Run
-
-RECIPE = {
-    "data": {"kind": "toy", "name": "xor", "n": 200, "noise": 0.1},
-    "network": {"kind": "mlp", "hidden": [8], "activation": "tanh"},
-    "train": {"epochs": 30, "learning_rate": 0.01},
-}
-LONG = {**RECIPE, "train": {"epochs": 1_000_000, "patience": 0, "learning_rate": 0.001}}
-
-
-def first_epoch(run):
-    """Go on until an epoch is over."""
-    return next(event for event in run if isinstance(event, Epoch))
 
 
 def unfinished(folder):

@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pytest
+from small_runs import LONG, RECIPE, first_epoch
 
 import layerwise
 from layerwise import train
@@ -17,18 +18,7 @@ from layerwise.training.events import Epoch, Finished, Progress, RolledBack, Sco
 from layerwise.training.folder import Folder
 from layerwise.training.run import Run
 
-RECIPE = {
-    "data": {"kind": "toy", "name": "xor", "n": 200, "noise": 0.1},
-    "network": {"kind": "mlp", "hidden": [8], "activation": "tanh"},
-    "train": {"epochs": 30, "learning_rate": 0.01},
-}
-LONG = {**RECIPE, "train": {"epochs": 1_000_000, "patience": 0, "learning_rate": 0.001}}
 FILES = {".lock", "recipe.toml", "events.jsonl", "state.safetensors", "model.safetensors", "metrics.json"}
-
-
-def first_epoch(run):
-    """Go on until an epoch is over."""
-    return next(event for event in run if isinstance(event, Epoch))
 
 
 def ends_soon(name):

@@ -70,7 +70,7 @@ def summary(result: Result, width: int) -> "list[RenderableType]":
     from rich.text import Text
 
     ending = wording.ended(result.status, result.epochs, result.seconds)
-    if _is_empty(result):
+    if is_empty(result):
         ending = f"Interrupted after {wording.duration(result.seconds)}, before the first step."
     style = "bold red" if result.status == "diverged" else "bold"
     blocks: list[RenderableType] = [Text(ending, style=style)]
@@ -207,7 +207,7 @@ def bullet(sentence: str) -> "Table":
     return row
 
 
-def _is_empty(result: Result) -> bool:
+def is_empty(result: Result) -> bool:
     """Whether a run was interrupted before there was anything to keep."""
     return result.status == "interrupted" and not any(result.metrics.values())
 
@@ -220,7 +220,7 @@ def _places(result: Result) -> "Table":
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     table.add_row("run", str(result.run))
-    if _is_empty(result):
+    if is_empty(result):
         table.add_row("go on", Text(f"layerwise resume {shlex.quote(str(result.run))}", style="cyan"))
         return table
     table.add_row("model", str(result.model))

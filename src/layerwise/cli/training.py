@@ -195,7 +195,7 @@ def _tell(run: "Run", as_json: bool) -> None:
         console.write_json(results.payload(result))
     else:
         console.show(*results.summary(result, console.results().width))
-    if result.status == "interrupted" and not any(result.metrics.values()):
+    if results.is_empty(result):
         raise typer.Exit(130)
     # no model came of it that is worth its name
     if result.status == "diverged" and (result.epochs == 0 or not any(result.metrics.values())):

@@ -40,6 +40,7 @@ from layerwise.errors import DataError
 if TYPE_CHECKING:
     import polars as pl
 
+AS_USUAL = TableSpec((), MISSING)  # how a table is written where nothing is known of it
 SLICE = 8192  # rows encoded at a time: few enough for the processor's cache
 
 Encoded = Float32[np.ndarray, "rows width"]
@@ -379,7 +380,7 @@ class ArrayEncoder:
                 raise self._misshapen(f"an array of shape {raw.shape}")
             return raw.reshape(len(raw), -1)
         found = []
-        for batch in batches(raw, self.names, TableSpec((), MISSING), frozenset(self.names)):
+        for batch in batches(raw, self.names, AS_USUAL, frozenset(self.names)):
             parts = np.empty((batch.frame.height, len(self.names)))
             for i, name in enumerate(self.names):
                 try:

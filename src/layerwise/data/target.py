@@ -10,8 +10,7 @@ from jaxtyping import Bool, Float64, Int32, Shaped
 from layerwise.data import columns
 from layerwise.data.columns import WORDS, BadValue, Notation
 from layerwise.data.dataset import Classes, Labels, Quantities, Rows, Target
-from layerwise.data.encode import batches
-from layerwise.data.read import MISSING
+from layerwise.data.encode import AS_USUAL, batches
 from layerwise.data.transform import TableSpec
 from layerwise.errors import DataError
 from layerwise.recipe import records
@@ -242,9 +241,6 @@ def left_out(rows: int) -> list[str]:
     if not rows:
         return []
     return ["1 row without a target was left out" if rows == 1 else f"{rows:,} rows without a target were left out"]
-
-
-AS_USUAL = TableSpec((), MISSING)
 
 
 def encode_target(

@@ -143,8 +143,8 @@ def _check_same(model: models.Model, dataset: Dataset, path: Path) -> None:
     elif model.target != dataset.target:
         found = "data whose target has other classes, or another mean or scale"
     else:
-        split = str(model.info.get("split", {}).get("fingerprint", ""))
-        found = familiar.differing(dataset, split, model.info.get("trained_on"))
+        split, trained_on = model.info.get("split", {}).get("fingerprint", ""), model.info.get("trained_on", "")
+        found = familiar.differing(familiar.known(dataset), familiar.Known(split, trained_on))
     if found:
         raise DataError(
             "a network is looked into on the data it was trained on",

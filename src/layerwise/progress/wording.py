@@ -161,8 +161,8 @@ def ended(status: str, epochs: int, seconds: float) -> str:
     >>> ended("finished", 20, 1.234), ended("finished", 0, 0.1)
     ('Trained for 20 epochs in 1.23 s.', 'Evaluated in 0.10 s; there was nothing to train.')
     """
-    endings = ENDINGS if epochs else {**ENDINGS, **ENDINGS_AT_ONCE}
-    return endings[status].format(epochs=counted(epochs, "epoch"), time=duration(seconds))
+    ending = ENDINGS[status] if epochs else ENDINGS_AT_ONCE.get(status, ENDINGS[status])
+    return ending.format(epochs=counted(epochs, "epoch"), time=duration(seconds))
 
 
 def rival(name: str) -> str:

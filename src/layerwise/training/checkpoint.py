@@ -12,6 +12,7 @@ from safetensors.numpy import load, save
 
 from layerwise import files
 from layerwise.errors import RunError
+from layerwise.training.familiar import Known
 from layerwise.training.loop import State
 
 FORMAT = 1
@@ -19,13 +20,11 @@ _AGAIN = "train again with: layerwise train RUN/recipe.toml"
 
 
 class Mark(NamedTuple):
-    """Where the run's log and clock stood when the state was taken, and which rows it knows (`familiar`)."""
+    """Where the run's log and clock stood when the state was taken, and of which data it is."""
 
     log_bytes: int
     seconds: float
-    split: str = ""
-    trained_on: str = ""
-    answers: tuple[float, ...] = ()
+    data: Known = Known()
 
 
 def write(path: Path, state: State, mark: Mark) -> None:
@@ -48,9 +47,8 @@ def read(path: Path, like: State) -> tuple[State, Mark]:
                 remedy="resume it with the version that wrote it, or " + _AGAIN,
                 place=path.name,
             )
-        split, trained_on = (str(header.get(name, "")) for name in ("split", "trained_on"))  # older ones do not say
-        answers = tuple(float(each) for each in header.get("answers", ()))
-        mark = Mark(int(header["log_bytes"]), float(header["seconds"]), split, trained_on, answers)
+        data = Known(*header.get("data", ()))  # older ones do not say
+        mark = Mark(int(header["log_bytes"]), float(header["seconds"]), data._replace(answers=tuple(data.answers)))
         return filled(like, tensors), mark
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
         raise RunError(

@@ -8,6 +8,7 @@ keeping any row.
 import base64
 import binascii
 import hashlib
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float32, UInt64
@@ -93,17 +94,32 @@ def answers(dataset: Dataset) -> tuple[float, ...]:
     return (*values.mean(axis=0).tolist(), *(places * values).mean(axis=0).tolist())
 
 
-def differing(dataset: Dataset, split: str, trained_on: object, known: tuple[float, ...] = ()) -> str:
-    """How data differs from that of which the fingerprint, the sketch and the answers are; "" where it does not.
+class Known(NamedTuple):
+    """What tells the data of a training from other data: the split's `fingerprint`, the training rows' `sketch` and
+    their `answers`. What is empty is not known."""
+
+    split: str = ""
+    trained_on: str = ""
+    answers: tuple[float, ...] = ()
+
+
+def known(dataset: Dataset) -> Known:
+    """What tells this data from other data."""
+    return Known(fingerprint(dataset), sketch(dataset.x, dataset.train), answers(dataset))
+
+
+def differing(found: Known, trained: Known) -> str:
+    """How data differs from that of the training; "" where it does not, as far as that is known.
 
     Rows of few different kinds can look the same in another order: the fingerprint tells where the split
-    follows from the rows. None is compared where it is empty.
+    follows from the rows.
     """
-    if split and split != fingerprint(dataset):
+    if trained.split and trained.split != found.split:
         return "data that is dealt into other training, validation and test rows"
-    if alike(trained_on, sketch(dataset.x, dataset.train)) < SAME:
+    if alike(trained.trained_on, found.trained_on) < SAME:
         return "data whose training rows are others: it was changed, or stands in another order"
-    if known and not (len(found := answers(dataset)) == len(known) and np.allclose(found, known, rtol=1e-6, atol=0)):
+    same = len(found.answers) == len(trained.answers) and np.allclose(found.answers, trained.answers, rtol=1e-6, atol=0)
+    if trained.answers and not same:
         return "data whose targets are others"
     return ""
 

@@ -28,7 +28,7 @@ from layerwise.training.events import AnyEvent, Finished, Scoring
 from layerwise.training.folder import Folder, claimed
 from layerwise.training.interrupt import Interrupts
 from layerwise.training.result import Metrics
-from layerwise.training.run import OVER, Run, name_of, unused, with_table
+from layerwise.training.run import OVER, Run, begun, name_of
 from layerwise.training.wording import described, headline, rounded
 
 ENDS = ("diverged", "time_limit", "finished")  # the first that a fold came to is the status of all
@@ -78,12 +78,7 @@ class CrossValidation:
         name: str | None = None,
     ) -> None:
         self._name = (name or name_of(recipe)) if out is None else None
-        self._files = unused(out, self._name)
-        if data is None:
-            self._whole = folded(load(recipe), folds)
-        else:
-            self._files, checked = with_table(recipe, data, self._files, self._name)
-            self._whole = folded(checked, folds)
+        self._files, self._whole = begun(recipe, data, out, self._name, lambda source: folded(load(source), folds))
         self._prepare(resuming=False)
 
     @classmethod
@@ -188,17 +183,20 @@ class CrossValidation:
     def _train(self) -> Generator[AnyEvent, None, None]:
         trained, folds = False, folds_of(self._whole)
         for number in range(1, folds + 1):
-            files = Folder(self.folder / f"fold-{number}")
-            if self._resuming and (finished := _outcome(files)):
+            if self._resuming and (finished := _outcome(files := self._of(number))):
                 self._keep(number, files, finished)
             elif not self._cancelled:
                 self._files, trained = claimed(self._files, self._name, fresh=not self._resuming), True
-                yield from self._fold(number, Folder(self.folder / f"fold-{number}"))
+                yield from self._fold(number, self._of(number))
         complete = len(self.folds) == folds
         ends = [fold.status for fold in self.folds]
         status = next((end for end in ENDS if end in ends), "stopped_early")
         written = self._files.read_metrics().get("status", "interrupted") != "interrupted"
         self._conclude(status if complete else "interrupted", over=complete and not trained and written)
+
+    def _of(self, number: int) -> Folder:
+        """The folder of a fold's run."""
+        return Folder(self.folder / f"fold-{number}")
 
     def _fold(self, number: int, files: Folder) -> Generator[AnyEvent, None, None]:
         """Train one fold; where it is cut short, its held-out rows stay unscored."""

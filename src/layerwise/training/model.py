@@ -21,8 +21,8 @@ from safetensors.numpy import save as save_tensors
 
 from layerwise import files
 from layerwise.data.dataset import Classes, Encoder, Labels, Target
-from layerwise.data.encode import encoder_from
-from layerwise.data.target import AS_USUAL, encode_target, left_out
+from layerwise.data.encode import AS_USUAL, encoder_from
+from layerwise.data.target import encode_target, left_out
 from layerwise.data.transform import TableSpec
 from layerwise.errors import LayerwiseError, ModelFileError
 from layerwise.nets.build import build, layout

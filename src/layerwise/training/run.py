@@ -10,7 +10,7 @@ best weights restored, evaluated and saved.
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -48,7 +48,6 @@ CHECKPOINT_EVERY = 1.0  # seconds at least between two
 # seen to train 25 times slower so. Its baselines are scored after it.
 BESIDE = 5_000_000
 OVER = "this run was over already: its result was read from its folder, nothing was trained or scored again"
-
 UNBEGUN = "nothing was trained yet, so nothing was scored or saved"
 
 
@@ -73,11 +72,7 @@ class Run:
         self, recipe: Source, *, data: Any = None, out: Path | str | None = None, name: str | None = None
     ) -> None:
         self._name = (name or name_of(recipe)) if out is None else None
-        self._files = unused(out, self._name)
-        if data is None:
-            self.recipe: Recipe = load(recipe)
-        else:
-            self._files, self.recipe = with_table(recipe, data, self._files, self._name)
+        self._files, self.recipe = begun(recipe, data, out, self._name, load)
         self._prepare(resuming=False)
 
     @classmethod
@@ -214,7 +209,7 @@ class Run:
         if isinstance(train, r.Train):
             self._checkpoint()
         if status == "interrupted" and trainer.step == 0:
-            yield self._unbegun(status)
+            yield self._unbegun()
         else:
             yield from self._finish(status)
 
@@ -262,7 +257,7 @@ class Run:
         mark = Mark(0, 0.0)
         if self._resuming and self._files.state.exists():
             state, mark = checkpoint.read(self._files.state, self._trainer.state)
-            if found := familiar.differing(self.dataset, mark.split, mark.trained_on, mark.answers):
+            if found := familiar.differing(self._known, mark.data):
                 raise RunError(
                     "a run goes on with the data that it was trained on",
                     received=found,
@@ -310,20 +305,14 @@ class Run:
 
     def _checkpoint(self) -> None:
         assert self._trainer is not None
-        mark = Mark(self._files.log_bytes(), self.seconds, self._fingerprint, self._sketch, self._answers)
+        mark = Mark(self._files.log_bytes(), self.seconds, self._known)
         checkpoint.write(self._files.state, self._trainer.state, mark)
 
-    def _unbegun(self, status: str) -> Finished:
+    def _unbegun(self) -> Finished:
         """The end of a run that was interrupted before its first step: there is nothing to score."""
-        self.status, self.remarks, self._ended = status, (UNBEGUN,), time.monotonic()
+        self.status, self.remarks, self._ended = "interrupted", (UNBEGUN,), time.monotonic()
         finished = Finished(
-            seconds=self.seconds,
-            status=status,
-            epochs=0,
-            metrics={},
-            baselines={},
-            differences={},
-            remarks=self.remarks,
+            seconds=self.seconds, status=self.status, epochs=0, metrics={}, baselines={}, remarks=self.remarks
         )
         self._files.append([finished])
         return finished
@@ -366,7 +355,7 @@ class Run:
         result: dict[str, Any] = msgspec.to_builtins(finished)
         del result["event"]
         result |= {
-            "split": {"kind": self.dataset.split, "fingerprint": self._fingerprint},
+            "split": {"kind": self.dataset.split, "fingerprint": self._known.split},
             "rows": self._rows(),
             "training_seconds": trained_for,
             "test_touches": touches,
@@ -380,23 +369,13 @@ class Run:
         self._model_with(info).save(self._files.model, examples=self.dataset.raw(shown))
 
     @cached_property
-    def _fingerprint(self) -> str:
-        """What tells a split of the rows from another."""
-        return familiar.fingerprint(self.dataset)
-
-    @cached_property
-    def _answers(self) -> tuple[float, ...]:
-        """What tells the targets that were learned from others."""
-        return familiar.answers(self.dataset)
-
-    @cached_property
-    def _sketch(self) -> str:
-        """What tells the rows that were trained on from others, for whoever scores the model later."""
-        return familiar.sketch(self.dataset.x, self.dataset.train)
+    def _known(self) -> familiar.Known:
+        """What tells this data from other data, for who goes on with the run or scores the model later."""
+        return familiar.known(self.dataset)
 
     def _model_with(self, info: dict[str, Any]) -> Model:
         assert self._trainer is not None and self._dataset is not None
-        info = {**info, "versions": environment()["versions"], "trained_on": self._sketch}
+        info = {**info, "versions": environment()["versions"], "trained_on": self._known.trained_on}
         return Model(self.recipe, self._trainer.best, self._dataset.encoder, self._dataset.target, info)
 
 
@@ -407,21 +386,24 @@ def name_of(recipe: Source) -> str:
     return "run"
 
 
-def unused(out: Path | str | None, name: str | None) -> Folder:
-    """The folder of a new run: the one asked for, or the next of `name`. Raises `RunError` where it has a run."""
+def begun(
+    recipe: Source, table: Any, out: Path | str | None, name: str | None, check: Callable[[Source], Recipe]
+) -> tuple[Folder, Recipe]:
+    """The folder of a new run, at `out` or the next of `name`, and its recipe as `check` gives it.
+
+    A table in memory is kept in the folder, which is claimed for it, and is the recipe's data. Raises what `check`
+    does, and `RunError` where there is a run at `out`.
+    """
     folder = Folder(Path(out) if out is not None else new_folder(name or "run"))
     if folder.recipe.exists():
         raise folder.taken(fresh=True)
-    return folder
-
-
-def with_table(recipe: Source, table: Any, folder: Folder, name: str | None) -> tuple[Folder, Recipe]:
-    """A new run's folder, as `claimed` has it, a table in memory kept in it, and the recipe with that for its data."""
+    if table is None:
+        return folder, check(recipe)
     folder = claimed(folder, name, fresh=True)
     try:
         tree = dict(recipe) if isinstance(recipe, Mapping) else plain(load(recipe))
         data = {**tree.get("data", {}), "kind": "table", "path": str(folder.data.absolute())}
-        checked = load({**tree, "data": data})
+        checked = check({**tree, "data": data})
         folder.write_data(table)
     except BaseException:
         folder.abandon()
