@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from layerwise.estimators import MLPRegressor as MLPRegressor
     from layerwise.estimators import Perceptron as Perceptron
     from layerwise.progress.calls import cross_validate as cross_validate
+    from layerwise.progress.calls import load as load
     from layerwise.progress.calls import train as train
     from layerwise.progress.calls import tune as tune
     from layerwise.training.folds import CrossValidation as CrossValidation
     from layerwise.training.model import Model as Model
-    from layerwise.training.model import load as load
     from layerwise.training.run import Run as Run
     from layerwise.tuning.study import Study as Study
 
@@ -38,7 +38,7 @@ _HOME = {
     "Run": "layerwise.training.run",
     "Study": "layerwise.tuning.study",
     "cross_validate": "layerwise.progress.calls",
-    "load": "layerwise.training.model",
+    "load": "layerwise.progress.calls",
     "train": "layerwise.progress.calls",
     "tune": "layerwise.progress.calls",
 }

@@ -4,7 +4,8 @@
     ├── RecipeError        the recipe is wrong: unknown key, bad value, parts that do not fit
     ├── DataError          the data is wrong: missing file, absent column, nothing to learn from
     ├── ModelFileError     the model file is cut short, altered, newer than we are, or not ours
-    ├── RunError           a run folder cannot be read or resumed
+    ├── RunError           a run folder cannot be read, resumed or taken
+    │   └── FailedError    a run that began in order could not go on: a machine or a database failed
     ├── StorageError       a file cannot be written: disk full, folder read-only
     └── MissingExtraError  an optional dependency is not installed
 
@@ -76,7 +77,11 @@ class ModelFileError(LayerwiseError, ValueError):
 
 
 class RunError(LayerwiseError, RuntimeError):
-    """A run could not be read, written, resumed or finished."""
+    """A run's folder cannot be read, resumed or taken."""
+
+
+class FailedError(RunError):
+    """A run that began in order could not be finished: a machine, a database or another process failed."""
 
     exit_code = 1
 

@@ -84,6 +84,15 @@ def hold(path: Path) -> IO[bytes] | None:
     return None
 
 
+def held(path: Path) -> bool:
+    """Whether a process has the lock of `hold` at `path`. Raises `StorageError`."""
+    if not path.is_file():
+        return False
+    if file := hold(path):
+        file.close()
+    return file is None
+
+
 @contextlib.contextmanager
 def storing(path: Path) -> Iterator[None]:
     """Turn the operating system's refusals within the block into `StorageError`s about `path`."""

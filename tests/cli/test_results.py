@@ -117,6 +117,12 @@ def test_a_path_with_a_space_can_be_copied() -> None:
     )
 
 
+def test_how_to_go_on_is_said_where_one_can() -> None:
+    assert "layerwise resume" not in shown(result(), 80)
+    text = shown(result(status="time_limit", can_go_on=True), 80)
+    assert text.splitlines()[-1].rstrip() == "go on    layerwise resume runs/digits-1"
+
+
 def test_payload_has_the_documented_keys() -> None:
     found = msgspec.json.decode(msgspec.json.encode(payload(result())))
     assert list(found) == ["run", "model", "status", "epochs", "seconds", "metrics", "baselines"]

@@ -14,6 +14,7 @@ from layerwise.cli import console, main, training
 from layerwise.errors import StorageError
 from layerwise.progress.board import Board
 from layerwise.training.events import AnyEvent, Progress, Started, TestTouched
+from layerwise.training.run import Run
 
 FIGURE = {"value", "low", "high"}
 CLASSIFICATION = ["accuracy", "balanced_accuracy", "macro_f1", "log_loss", "roc_auc", "calibration_error"]
@@ -61,6 +62,27 @@ def test_resume_takes_a_folder_or_its_name(inside: Path, capsys: pytest.CaptureF
     for name in ("first", "runs/first"):
         assert main(["resume", name, "--json", "--quiet"]) == 0
         assert json.loads(capsys.readouterr().out)["epochs"] == 3
+
+
+def test_resume_has_a_time_limit_of_its_own(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*ENDLESS[:-1], "--time-limit", "10ms", "--out", "new"]) == 0
+    assert "layerwise resume new" in capsys.readouterr().out
+    assert main(["resume", "new", "--time-limit", "soon"]) == 2
+    assert '"5m"' in capsys.readouterr().err
+    epochs = json.loads(Path("new/metrics.json").read_text())["epochs"]
+    assert main(["resume", "new", "--time-limit", "200ms", "--json", "--quiet"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["status"] == "time_limit" and found["epochs"] > epochs
+
+
+def test_a_run_at_work_is_not_offered_to_go_on_with(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Run("rows.toml", out="new") as run:
+        next(iter(run))
+        assert main(["train", "rows.toml", "--out", "new"]) == 2
+        assert "in which another is at work" in (err := capsys.readouterr().err) and "resume" not in err
+        assert main(["resume", "new"]) == 2
+        assert "wait until it is over" in capsys.readouterr().err
+        run.cancel()
 
 
 def test_resuming_what_is_over_says_so_and_changes_nothing(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:

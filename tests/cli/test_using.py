@@ -12,8 +12,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+import layerwise
 from layerwise.cli import main
 from layerwise.data.dataset import Classes, Labels, Quantities
+from layerwise.errors import ModelFileError
 from layerwise.tasks.objective import Objective
 from layerwise.training.model import Model, load
 from layerwise.training.predictions import predictions
@@ -83,6 +85,13 @@ def test_a_folder_is_no_file(inside: Path, capsys: pytest.CaptureFixture[str]) -
     Path("folder.csv").mkdir()
     assert main(["predict", "runs/first", "rows.csv", "--out", "folder.csv"]) == 2
     assert "folder" in capsys.readouterr().err
+
+
+def test_what_predict_takes_python_loads(inside: Path) -> None:
+    for path in (Path("runs/first"), "runs/first", Path("runs/first/model.safetensors")):
+        assert layerwise.load(path).predict(str(inside / "rows.csv")).shape == (60,)
+    with pytest.raises(ModelFileError, match="can be read"):
+        layerwise.load("runs")
 
 
 def test_evaluate(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -84,6 +84,13 @@ def test_the_usual_decimal_sign_holds_unless_numbers_say_otherwise(write, text, 
     assert DelimitedFile(write(text), MISSING, usual=Usual(decimal=usual)).notation.decimal == found
 
 
+def test_fields_that_are_otherwise_parted_have_another_decimal_sign(write):
+    """A file with commas between its fields, read like the German one that was trained on: 80.500 are no thousands."""
+    german = Usual(";", "cp1252", ",")
+    assert DelimitedFile(write("a,b\n80.500,240.100\n"), MISSING, usual=german).notation.decimal == "."
+    assert DelimitedFile(write("a;b\n80.500;240.100\n"), MISSING, usual=german).notation.decimal == ","
+
+
 def test_the_usual_delimiter_and_encoding_are_tried(write):
     table = DelimitedFile(write("a:b\n1:Łódź\n", encoding="cp1250"), MISSING, usual=Usual(":", "cp1250"))
     assert table.delimiter == ":" and table.head.rows() == [("1", "Łódź")]

@@ -88,7 +88,7 @@ def test_a_key_like_none_is_answered_with_all(tmp_path):
     [
         ("\nepochs = 20", "\nepochs = 0", "train.epochs must be a whole number >= 1", "0", "at least 1"),
         ("\nepochs = 20", "\nepochs = 2.5", "train.epochs must be a whole number >= 1", "2.5", "at least 1"),
-        ("\nepochs = 20", "\nepochs = 3000000000", "train.epochs must be a whole number >= 1 and <= 2147483647", "3000000000", "whole number"),  # noqa: E501
+        ("\nepochs = 20", "\nepochs = 3000000000", "train.epochs must be a whole number >= 1 and <= 2147483647", "3000000000", "at most 2147483647"),  # noqa: E501
         ("l1 = 0.01", "l1 = 1e39", "train.l1 must be a number >= 0 and <= 3.4e+38", "1e+39", ""),
         ("l1 = 0.01", "l1 = -1", "train.l1 must be a number >= 0", "-1", "zero (off) or more"),
         ("l1 = 0.01", "dropout = 1", "train.dropout must be a number >= 0 and < 1", "1", "probability"),

@@ -293,6 +293,25 @@ def test_settings_leave_what_was_given_untouched():
     assert given_raw == {"data": {"kind": "toy", "name": "xor"}, "train": {"epochs": 3}}
 
 
+def test_a_wrong_setting_is_named_and_a_wrong_file_keeps_its_line(tmp_path):
+    file = tmp_path / "some.toml"
+    file.write_text('data = { kind = "toy", name = "xor" }\n[train]\nepochs = 3\n')
+    with pytest.raises(RecipeError, match=r"did you mean train\.epochs\?") as error:
+        load(file, ["seed=3", "epochs=5"])
+    assert error.value.place == "the setting epochs=5"
+    with pytest.raises(RecipeError, match="at most 2147483647") as error:
+        load(file, ["train.epochs=3000000000"])
+    assert error.value.place == "the setting train.epochs=3000000000"
+    file.write_text('data = { kind = "toy", name = "xor" }\n[train]\nepochs = 0\n')
+    with pytest.raises(RecipeError) as error:
+        load(file, ["seed=3"])
+    assert error.value.place == "some.toml, line 3"
+    assert load(file, ["train.epochs=1"]).train.epochs == 1
+    with pytest.raises(RecipeError) as error:
+        load(file, ["train.epochs=1", "seed=-1"])
+    assert error.value.rule.startswith("seed must be")
+
+
 @pytest.mark.parametrize("setting", ["", "train.epochs", "=5", "train..epochs=5", ".=1", "train.epochs.deep=5"])
 def test_malformed_settings_are_refused(setting):
     with pytest.raises(RecipeError):

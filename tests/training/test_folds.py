@@ -25,7 +25,15 @@ RECIPE = {
     "network": {"kind": "mlp", "hidden": [8], "activation": "tanh"},
     "train": {"epochs": 20, "learning_rate": 0.01},
 }
-RUN_FILES = {".lock", "recipe.toml", "events.jsonl", "state.safetensors", "model.safetensors", "metrics.json"}
+RUN_FILES = {
+    ".lock",
+    "recipe.toml",
+    "events.jsonl",
+    "state.safetensors",
+    "model.safetensors",
+    "metrics.json",
+    "baselines.json",
+}
 
 
 @pytest.fixture(scope="module")

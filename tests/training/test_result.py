@@ -46,7 +46,7 @@ def test_baselines_begin_when_told_and_once(data, monkeypatch, up_to):
     assert threading.active_count() == before
     baselines.start()
     baselines.start()
-    found, _, remarks = baselines.result({})
+    found, _, remarks, _ = baselines.result({})
     assert threading.active_count() == before
     assert found == {a.name: a.scores for a in score_baselines(Problem.of(data, 0, data.weight))}
     assert all(set(parts) == {"validation", "test"} for parts in found.values())
@@ -85,7 +85,7 @@ def _of(path):
 def test_cancelled_before_they_begin_there_are_none(data):
     baselines = Baselines(data, 0, data.weight)
     baselines.cancel()
-    assert baselines.result({}) == ({}, {}, ("8 of 8 classical methods were not scored: it was interrupted.",))
+    assert baselines.result({}) == ({}, {}, ("8 of 8 classical methods were not scored: it was interrupted.",), 8)
 
 
 def test_cancelled_in_a_process_they_are_not_waited_for(monkeypatch):
@@ -100,9 +100,10 @@ def test_cancelled_in_a_process_they_are_not_waited_for(monkeypatch):
     while not baselines._found and time.monotonic() < until:
         time.sleep(0.01)
     baselines.cancel()
-    found, _, remarks = baselines.result({})
+    found, _, remarks, unscored = baselines.result({})
     assert 0 < len(found) < 8
-    assert remarks[-1] == f"{8 - len(found)} of 8 classical methods were not scored: it was interrupted."
+    assert unscored == 8 - len(found)
+    assert remarks[-1] == f"{unscored} of 8 classical methods were not scored: it was interrupted."
     assert not taken[0].alive
 
 
@@ -161,11 +162,27 @@ def test_no_baseline_better_no_remark() -> None:
     assert remarks({"train": figures(0.5)}, {"rbf_svm": {"train": figures(0.95)}}, {}) == ()
 
 
+def test_a_network_worse_than_the_same_answer_for_all_rows_is_said_to_be() -> None:
+    def both(accuracy: float, balanced: float) -> dict[str, dict[str, Interval]]:
+        return {"test": {**figures(accuracy), "balanced_accuracy": Interval(balanced, balanced, balanced)}}
+
+    table = {"majority_class": both(0.9, 0.5)}
+    assert remarks(both(0.85, 0.48), table, {})[1:] == (
+        "the network does worse than majority_class, which gives all rows the same answer: it has learned nothing of "
+        "use.",
+    )
+    assert not remarks(both(0.85, 0.8), table, {})[1:], "with class weights, the common class is not all"
+    assert not remarks(both(0.9, 0.5), table, {})
+
+
 def test_for_quantities_the_smaller_error_wins() -> None:
     def error(value: float) -> dict[str, dict[str, Interval]]:
         return {"validation": {"rmse": Interval(value, value - 1, value + 1), "r2": Interval(0.1, 0, 0.2)}}
 
     table = {"mean": error(80), "ridge_regression": error(53.25), "decision_tree": error(70)}
+    useless = "the network does worse than mean, which gives all rows the same answer: it has learned nothing of use"
+    assert remarks(error(81), table, {})[1:] == (f"{useless}.",)
+    assert remarks(error(801), table, {})[1:] == (f"{useless}; its weights went astray: lower train.learning_rate.",)
     assert remarks(error(54), table, {}) == (
         "ridge_regression is ahead of the network on the validation part: rmse 53.25 (52.25 to 54.25) against 54 "
         "(53 to 55); the intervals overlap, so it may be chance.",

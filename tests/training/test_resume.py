@@ -1,6 +1,7 @@
 """A run that is gone on with, and the folder that it has to itself."""
 
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ import layerwise
 from layerwise import train
 from layerwise.data import load as load_data
 from layerwise.errors import RunError
-from layerwise.training.events import Epoch, Finished, TestTouched
+from layerwise.tasks.baselines import score_baselines
+from layerwise.training.events import Epoch, Finished, Scoring, TestTouched
 from layerwise.training.folder import Folder
 from layerwise.training.run import OVER, Run
 
@@ -121,9 +123,9 @@ def test_another_seed_in_the_recipe_is_refused(tmp_path):
     assert snapshot(run.folder) == before
 
 
-@pytest.mark.parametrize("change", ["a row more", "other rows", "another order", "another answer"])
+@pytest.mark.parametrize("change", ["a row more", "other rows", "another order", "another answer", "a class less"])
 def test_other_data_is_refused(tmp_path, change):
-    rows = [f"{i / 7:.3f},{i % 5},{'yes' if i % 3 else 'no'}" for i in range(60)]
+    rows = [f"{i / 7:.3f},{'abcde'[i % 5]},{'yes' if i % 3 else 'no'}" for i in range(60)]
     table = tmp_path / "data.csv"
 
     def write(lines):
@@ -133,7 +135,7 @@ def test_other_data_is_refused(tmp_path, change):
     recipe = {"data": {"kind": "table", "path": str(table), "target": "y"}, "train": {"epochs": 10**6, "patience": 0}}
     with Run(recipe, out=tmp_path / "run") as run:
         first_epoch(run)
-    other = [f"{i / 3:.3f},{i % 4},{'yes' if i % 3 else 'no'}" for i in range(60)]
+    other = [f"{i / 3:.3f},{'abcd'[i % 4]},{'yes' if i % 3 else 'no'}" for i in range(60)]
     answered = [row.replace("no", "?").replace("yes", "no").replace("?", "yes") for row in rows]
     write(
         {
@@ -141,13 +143,79 @@ def test_other_data_is_refused(tmp_path, change):
             "other rows": other,
             "another order": rows[::-1],
             "another answer": answered,
+            "a class less": [row.replace("e,", "d,") for row in rows],
         }[change]
     )
-    with pytest.raises(RunError, match="goes on with the data that it was trained on"):
+    with pytest.raises(RunError, match="goes on with the data that it was trained on") as error:
         list(Run.resume(run.folder))
+    assert error.value.place == str(table) and str(run.folder / "recipe.toml") in error.value.remedy
     write(rows)
     with Run.resume(run.folder) as resumed:
         assert next(iter(resumed)).first_step > 0
+
+
+def test_a_run_that_its_time_limit_ended_goes_on(tmp_path):
+    run = train({**LONG, "train": {**LONG["train"], "time_limit": "1ms"}}, out=tmp_path / "run")
+    assert run.status == "time_limit"
+    with Run.resume(run.folder, time_limit="none") as resumed:
+        for event in resumed:
+            if isinstance(event, Epoch) and event.epoch > 3 * run.epochs:
+                break
+    assert resumed.status == "interrupted" and resumed.recipe.train.time_limit == "none"
+    assert 'time_limit = "1ms"' in (run.folder / "recipe.toml").read_text()
+    with Run.resume(run.folder, time_limit="100ms") as again:
+        list(again)
+    assert again.status == "time_limit" and again.epochs > resumed.epochs
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """The methods that are asked for, in the process's own thread; they are slow enough to be interrupted."""
+    monkeypatch.setattr("layerwise.training.result.SENT_UP_TO", 0)
+    told = []
+
+    def score(problem):
+        for answer in score_baselines(problem):
+            told.append(answer.method)
+            yield answer
+
+    monkeypatch.setattr("layerwise.training.result.score_baselines", score)
+    return told
+
+
+def test_baselines_are_not_asked_for_again(tmp_path, asked):
+    with Run(LONG, out=tmp_path / "run") as run:
+        for event in run:
+            if isinstance(event, Epoch) and len(asked) == 8:
+                break
+    assert len(run.baselines) == 8
+    with Run.resume(run.folder) as resumed:
+        first_epoch(resumed)
+    assert len(asked) == 8 and resumed.baselines == run.baselines
+    assert not any("not scored" in remark for remark in resumed.remarks)
+    with Run(LONG, out=tmp_path / "another") as other:
+        first_epoch(other)
+    assert len(asked) > 8
+
+
+def test_what_an_interruption_left_unscored_is_scored_later(tmp_path, asked):
+    with Run(RECIPE, out=tmp_path / "run") as run:
+        for event in run:
+            if isinstance(event, Scoring):
+                while not asked:
+                    time.sleep(0.001)
+                run.cancel()
+    assert run.status == "finished" and 0 < len(run.baselines) < 8
+    left = 8 - len(run.baselines)
+    assert f"{left} of 8 classical methods were not scored: it was interrupted." in run.remarks
+    asked.clear()
+    with Run.resume(run.folder) as resumed:
+        assert not any(isinstance(event, Epoch) for event in resumed)
+    assert len(asked) == left and len(resumed.baselines) == 8
+    assert list(resumed.baselines) == list(train(RECIPE, out=tmp_path / "calm").baselines)
+    assert resumed.metrics == run.metrics
+    with Run.resume(run.folder) as over:
+        assert [type(event) for event in over] == [Finished]
 
 
 def test_a_folder_with_a_run_is_refused(tmp_path):
@@ -213,7 +281,7 @@ def test_a_state_of_another_network_is_refused(tmp_path):
     recipe.write_text(recipe.read_text().replace("hidden = [8]", "hidden = [9]"))
     resumed = Run.resume(run.folder)
     assert resumed.recipe.network.hidden == (9,)
-    with pytest.raises(RunError, match="belongs to this recipe"), resumed:
+    with pytest.raises(RunError, match="belongs to its recipe"), resumed:
         list(resumed)
 
 

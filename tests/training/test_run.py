@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,7 +19,15 @@ from layerwise.training.events import Epoch, Finished, Progress, RolledBack, Sco
 from layerwise.training.folder import Folder
 from layerwise.training.run import Run
 
-FILES = {".lock", "recipe.toml", "events.jsonl", "state.safetensors", "model.safetensors", "metrics.json"}
+FILES = {
+    ".lock",
+    "recipe.toml",
+    "events.jsonl",
+    "state.safetensors",
+    "model.safetensors",
+    "metrics.json",
+    "baselines.json",
+}
 
 
 def ends_soon(name):
@@ -224,7 +233,16 @@ def test_a_time_limit_that_reading_took_up_trains_all_the_same(tmp_path):
     run = train({**LONG, "train": {**LONG["train"], "time_limit": "1ms"}}, out=tmp_path / "run")
     assert (run.status, run.model_path.exists()) == ("time_limit", True)
     steps = [event.step for event in Folder(run.folder).events() if isinstance(event, Progress)]
-    assert len(steps) == 1 and steps[0] > 0
+    assert steps and steps[0] > 0
+
+
+def test_a_time_limit_is_counted_from_the_end_of_the_first_call(tmp_path, monkeypatch):
+    """What is read and compiled takes longer than the limit, which is all left for the training."""
+    clock = iter(range(0, 10**9, 10))  # each look at it takes ten seconds
+    monkeypatch.setattr("layerwise.training.run.time", SimpleNamespace(monotonic=lambda: float(next(clock))))
+    run = train({**LONG, "train": {**LONG["train"], "time_limit": "10m"}}, out=tmp_path / "run")
+    ends = [event.seconds for event in Folder(run.folder).events() if isinstance(event, Progress)]
+    assert run.status == "time_limit" and ends[-1] - ends[0] >= 560 and ends[0] > 10
 
 
 PROGRAM = """

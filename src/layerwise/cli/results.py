@@ -36,6 +36,7 @@ class Result(msgspec.Struct, frozen=True):
     metrics: Figures
     baselines: Mapping[str, Figures]
     remarks: Sequence[str] = ()
+    can_go_on: bool = False
 
 
 def of(run: "Run") -> Result:
@@ -49,6 +50,7 @@ def of(run: "Run") -> Result:
         metrics=run.metrics,
         baselines=run.baselines,
         remarks=run.remarks,
+        can_go_on=run.can_go_on,
     )
 
 
@@ -220,9 +222,10 @@ def _places(result: Result) -> "Table":
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     table.add_row("run", str(result.run))
-    if is_empty(result):
+    if not is_empty(result):
+        table.add_row("model", str(result.model))
+        command = f"layerwise predict {shlex.quote(str(result.model))} DATA --out FILE"
+        table.add_row("predict", Text(command, style="cyan"))
+    if result.can_go_on:
         table.add_row("go on", Text(f"layerwise resume {shlex.quote(str(result.run))}", style="cyan"))
-        return table
-    table.add_row("model", str(result.model))
-    table.add_row("predict", Text(f"layerwise predict {shlex.quote(str(result.model))} DATA --out FILE", style="cyan"))
     return table

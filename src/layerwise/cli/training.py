@@ -24,6 +24,14 @@ Changes = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", show_default=False, help="Change a setting of the recipe; repeatable."),
 ]
+Limit = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        show_default=False,
+        help="End after training for so long, e.g. 90s or 5m, with the best weights.",
+    ),
+]
 Seed = Annotated[int | None, typer.Option(metavar="N", show_default=False, help="Another seed.")]
 
 
@@ -41,12 +49,7 @@ def train(
         Path | None,
         typer.Option(metavar="DIR", show_default=False, help="The folder to make; else runs/NAME-1, -2, ..."),
     ] = None,
-    time_limit: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TIME", show_default=False, help="End after so long, e.g. 90s or 5m, with the best weights."
-        ),
-    ] = None,
+    time_limit: Limit = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -77,24 +80,28 @@ def train(
 
 def resume(
     run: Annotated[Path, typer.Argument(metavar="RUN", show_default=False, help="The folder of a run.")],
+    time_limit: Limit = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Go on with a run that was interrupted.
+    """Go on with a run that was interrupted, or that its time limit ended.
 
     \b
-    Example:
+    Examples:
       layerwise resume runs/digits-1
+      layerwise resume runs/digits-1 --time-limit none
     """
     from layerwise.cli.folders import run_folder
     from layerwise.recipe import load
 
+    if time_limit is not None:
+        check_limit(time_limit)
     folder = run_folder(run)
 
     recipe = load(folder / "recipe.toml")
 
     def begin() -> "Run | CrossValidation":
-        return _kind(recipe).resume(folder)
+        return _kind(recipe).resume(folder, time_limit=time_limit)
 
     _go(begin, _board(recipe, folder.name), as_json, quiet)
 
@@ -125,19 +132,26 @@ def _timed(source: str, settings: list[str], seed: int | None, time_limit: str |
     return load(source, [*settings, f'train.time_limit="{re.sub(r"[^0-9a-z.]", "?", time_limit)}"'])
 
 
+def check_limit(time_limit: str) -> None:
+    """Refuse what is no duration, in the words in which a recipe's is refused."""
+    from layerwise.recipe import decode
+
+    decode({"data": {"kind": "toy", "name": "xor"}, "train": {"time_limit": time_limit}})
+
+
 def check_folder(out: Path) -> None:
     """Refuse a folder that a run cannot be written to, before anything is trained."""
     if out.exists() and not out.is_dir():
         raise StorageError("a run is written to a folder", received=f"the file {out}", remedy="choose another --out")
     if out.is_dir() and any(out.iterdir()):
-        ours = (out / "recipe.toml").is_file()
-        word = str(out)
+        if (out / "recipe.toml").is_file():
+            from layerwise.training.folder import Folder
+
+            raise Folder(out).taken(fresh=True)
         raise StorageError(
             "a run is written to a new or an empty folder",
-            received=f"{word}, which holds a run" if ours else f"{word}, which holds other files",
-            remedy=f"choose another --out, or: layerwise resume {word}, or: layerwise runs remove {word}"
-            if ours
-            else "choose another --out",
+            received=f"{out}, which holds other files",
+            remedy="choose another --out",
         )
     standing = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
     if not standing.is_dir():

@@ -12,9 +12,6 @@ from layerwise.errors import DataError, LayerwiseError
 if TYPE_CHECKING:
     import polars as pl
 
-    from layerwise.training.model import Model
-
-
 ModelFile = Annotated[
     Path,
     typer.Argument(metavar="MODEL", show_default=False, help="A model file, or the folder of a run or study."),
@@ -35,7 +32,9 @@ def evaluate(
     Example:
       layerwise evaluate runs/prices --data new.csv
     """
-    found = _load(model).score(data)
+    from layerwise.progress.calls import load
+
+    found = load(model).score(data)
     for note in found.notes:
         console.say("note", note)
     if as_json:
@@ -69,9 +68,10 @@ def predict(
     """
     if out is not None:
         _check_target(out, model, Path(data))
-    loaded = _load(model)
+    from layerwise.progress.calls import load
     from layerwise.training.predictions import predictions
 
+    loaded = load(model)
     table = predictions(loaded, data)
     for column, sentence in loaded.encoder.report(data).items():
         console.say("note", f"{column}: {sentence}")
@@ -105,13 +105,6 @@ def report(
         from layerwise import report as reports
     path = reports.study(found) if whole_study else reports.run(found)
     console.write(str(path))
-
-
-def _load(path: Path) -> "Model":
-    from layerwise.training.model import load
-    from layerwise.tuning.listing import model_file
-
-    return load(model_file(path))
 
 
 def _check_target(out: Path, model: Path, data: Path) -> None:

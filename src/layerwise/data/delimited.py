@@ -80,9 +80,10 @@ class DelimitedFile:
         self.delimiter = delimiter_of(first.text, delimiter, usual.delimiter)
         self.columns = self._header(first)
         self._head = self._read_head()
-        self.notation = Notation(
-            frozenset(missing), decimal_of(self._head, usual.decimal) if decimal == "auto" else decimal
-        )
+        if decimal == "auto":  # fields that are otherwise parted come from elsewhere, and with another sign
+            alike = usual.delimiter in ("auto", self.delimiter)
+            decimal = decimal_of(self._head, usual.decimal if alike else "auto")
+        self.notation = Notation(frozenset(missing), decimal)
 
     @property
     def remarks(self) -> tuple[str, ...]:

@@ -253,6 +253,6 @@ def _state(found: Subject, law: Program, settings: Hyper) -> State | None:
         return None
     like = jax.eval_shape(partial(start_purely, law), found.network, settings)
     try:
-        return checkpoint.read(found.folder.state, like)[0]
+        return checkpoint.read(found.folder.state, like)
     except RunError:  # of another version, or broken: the run itself can still be looked at
         return None

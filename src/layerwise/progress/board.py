@@ -33,6 +33,7 @@ class Board:
     news: Sequence[str] = ()  # notes of this run that no run before had
     started: Started | None = None
     progress: Progress | None = None
+    compiled: float = 0.0  # the run's seconds when its first call was over: the time limit counts from there
     lately: deque[Progress] = field(default_factory=lambda: deque(maxlen=PACE_OVER))
     best: Epoch | None = None
     last: Epoch | None = None
@@ -61,6 +62,8 @@ class Board:
             case Progress():
                 if self.progress:  # the first call is left out of the pace: it compiled
                     self.lately.append(event)
+                else:
+                    self.compiled = event.seconds
                 self.progress, self.heard = event, self.clock()
                 self.phase = "training"
             case Epoch():
@@ -95,4 +98,4 @@ class Board:
             return None
         first, now = self.lately[0], self.lately[-1]
         pace = (now.seconds - first.seconds) / (now.epoch - first.epoch)
-        return max(0.0, min((self.started.epochs - now.epoch) * pace, self.time_limit - now.seconds))
+        return max(0.0, min((self.started.epochs - now.epoch) * pace, self.compiled + self.time_limit - now.seconds))

@@ -14,6 +14,7 @@ from layerwise.training.events import AnyEvent, Started
 if TYPE_CHECKING:
     from layerwise.progress import search
     from layerwise.training.folds import CrossValidation
+    from layerwise.training.model import Model
     from layerwise.training.run import Run
     from layerwise.tuning.study import Study
 
@@ -95,6 +96,18 @@ def attend(begin: Callable[[], Work], board: Board, show: AbstractContextManager
                     board.follow(work.recipe)
                 watch(event)
     return work
+
+
+def load(path: Path | str) -> "Model":
+    """The model at `path`: a model file, or the folder of a run, of a study (its winner's) or of a fold.
+
+    Raises `ModelFileError` where the file is missing, cut short, altered, newer, or not ours; `LayerwiseError`
+    for a cross-validation, which has several.
+    """
+    from layerwise.training.model import load as load_model
+    from layerwise.tuning.listing import model_file
+
+    return load_model(model_file(Path(path)))
 
 
 def _name(recipe: Source) -> str:

@@ -5,6 +5,7 @@ Constructing a typed record in Python validates nothing by itself, so everything
 checked against its type, and the parts are checked against each other.
 """
 
+import copy
 import os
 import re
 import tomllib
@@ -43,10 +44,12 @@ def load(source: Source, settings: Sequence[str] = ()) -> Recipe:
     5
     """
     raw, place = _raw(source)
-    for setting in settings:
-        assign(raw, setting)
-        place = Place(place.name)  # lines no longer tell where a value came from
-    return decode(raw, place)
+    if not settings:
+        return decode(raw, place)
+    try:
+        return decode(_changed(raw, settings), Place(place.name))  # lines no longer tell where a value came from
+    except RecipeError as error:
+        raise _placed(error, raw, place, settings) from None
 
 
 def read(text: str, name: str = "the recipe") -> Recipe:
@@ -175,6 +178,36 @@ def _index(items: Sequence[Any], key: str) -> int:
             remedy="give the whole list, or one of its places",
         )
     return int(key)
+
+
+def _changed(raw: dict[str, Any], settings: Sequence[str]) -> dict[str, Any]:
+    """A copy of a plain recipe with the settings applied."""
+    tree = copy.deepcopy(raw)
+    for setting in settings:
+        assign(tree, setting)
+    return tree
+
+
+def _placed(error: RecipeError, raw: dict[str, Any], place: Place, settings: Sequence[str]) -> RecipeError:
+    """The error of a recipe with settings, at its place: the setting without which it would not be, or the file."""
+    if fault := _fault(raw, place):
+        return fault if fault.rule == error.rule else error
+    alone = [
+        each
+        for each in settings
+        if _fault(_changed(raw, [other for other in settings if other != each]), place) is None
+    ]
+    own = alone[0] if len(alone) == 1 else " ".join(settings)
+    return RecipeError(error.rule, received=error.received, remedy=error.remedy, place=f"the setting {own}")
+
+
+def _fault(raw: dict[str, Any], place: Place) -> RecipeError | None:
+    """What is wrong with a plain recipe."""
+    try:
+        decode(raw, place)
+    except RecipeError as error:
+        return error
+    return None
 
 
 # ── reading ─────────────────────────────────────────────────────────────────────────────────────
@@ -333,7 +366,9 @@ def _walk_struct(kind: shape.StructType, value: dict[str, Any], path: tuple[str 
             raise RecipeError(
                 f"{dotted(path) or 'a recipe'} has no key {shown(key)}" + (f" ({kind.tag})" if kind.tag else ""),
                 received=dotted((*path, key)),
-                remedy=nearest(key, known) or f"valid keys: {', '.join(sorted(known))}",
+                remedy=(_below(kind, key) if not path else "")
+                or nearest(key, known)
+                or f"valid keys: {', '.join(sorted(known))}",
                 place=place.of((*path, key)),
             )
     defaults = {field.encode_name: field.default for field in kind.fields}
@@ -344,3 +379,13 @@ def _walk_struct(kind: shape.StructType, value: dict[str, Any], path: tuple[str 
                 item = {"kind": tag, **item}  # settings of the default variant, its kind left out
         result[key] = _walk(fields[key], item, (*path, key), place) if key in fields else item
     return result
+
+
+def _below(kind: shape.StructType, key: str) -> str:
+    """A remedy for a key that belongs one level down: "epochs" for "train.epochs"."""
+    for field in kind.fields:
+        members = field.type.types if isinstance(field.type, shape.UnionType) else (field.type,)
+        structs = [member for member in members if isinstance(member, shape.StructType)]
+        if any(key == below.encode_name for struct in structs for below in struct.fields):
+            return f"did you mean {field.encode_name}.{key}?"
+    return ""

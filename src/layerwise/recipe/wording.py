@@ -70,7 +70,7 @@ def worded(error: msgspec.ValidationError, plain_recipe: Any, place: Place) -> R
     return RecipeError(
         f"{dotted(path)} must be {expected or message}",
         received=shown(value),
-        remedy=remedy or (nearest(value, _literals(expected)) if isinstance(value, str) else ""),
+        remedy=(nearest(value, _literals(expected)) if isinstance(value, str) else "") or remedy,
         place=place.of(path),
     )
 
@@ -157,10 +157,17 @@ def _in_words(kind: shape.Type, value: Any = None) -> tuple[str, str]:
     match kind:
         case shape.Metadata():
             remedy = (kind.extra_json_schema or {}).get("description", "")
+            most = getattr(kind.type, "le", None)
+            if most in (MOST, LARGEST) and isinstance(value, float | int) and value > most:
+                remedy = f"give at most {most:.10g}"
             return _in_words(kind.type, value)[0], remedy
         case shape.UnionType():
             words = [_in_words(t, value) for t in kind.types]
-            return " or ".join(w for w, _ in words if w), next((r for _, r in words if r), "")
+            remedy = next((r for _, r in words if r), "")
+            literals = [
+                w for member, (w, _) in zip(kind.types, words, strict=True) if isinstance(member, shape.LiteralType)
+            ]
+            return " or ".join(w for w, _ in words if w), ", or ".join([remedy, *literals] if remedy else [])
         case shape.FloatType() | shape.IntType():
             noun = "a number" if isinstance(kind, shape.FloatType) else "a whole number"
             bounds = [(">", kind.gt), (">=", kind.ge), ("<", kind.lt)]

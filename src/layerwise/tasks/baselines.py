@@ -36,6 +36,11 @@ class Answer(NamedTuple):
     scores: dict[str, dict[str, Interval]]
     draws: dict[str, list[float]]
 
+    @property
+    def method(self) -> str:
+        """The name without what was left out or went wrong."""
+        return self.name.partition(" ")[0]
+
 
 Scores = dict[str, dict[str, dict[str, Interval]]]  # baseline -> part -> metric -> interval
 Name = Literal[
@@ -60,7 +65,7 @@ class Problem:
     """What a baseline is asked: encoded rows, which to learn from, which to answer, and what is to be said.
 
     `weight` is each row's weight in training, its class's included. `parts` are the rows to be scored
-    on: those held out, or the training part where nothing is.
+    on: those held out, or the training part where nothing is. `known` are baselines that need no asking.
     """
 
     x: Float32[np.ndarray, "rows width"]
@@ -71,6 +76,7 @@ class Problem:
     embeddings: tuple[Embedding, ...]
     target: Target
     seed: int
+    known: tuple[Name, ...] = ()
 
     @classmethod
     def of(cls, dataset: Dataset, seed: int, weight: Float32[np.ndarray, " rows"]) -> "Problem":
@@ -94,8 +100,9 @@ class Problem:
 
     @property
     def baselines(self) -> tuple["Baseline", ...]:
-        """Those that suit the target, from simple to costly."""
-        return REGRESSORS if isinstance(self.target, Quantities) else CLASSIFIERS
+        """Those that suit the target and are not known, from simple to costly."""
+        every = REGRESSORS if isinstance(self.target, Quantities) else CLASSIFIERS
+        return tuple(baseline for baseline in every if baseline.name not in self.known)
 
 
 @dataclass(frozen=True)

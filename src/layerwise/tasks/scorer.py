@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 
 from layerwise.data.dataset import Embedding, Target
-from layerwise.tasks.baselines import Answer, Problem, score_baselines
+from layerwise.tasks.baselines import Answer, Name, Problem, score_baselines
 
 IDLE = 60.0  # seconds after which a process without a problem ends
 TAKEN, DONE = b"taken\n", b"done\n"
@@ -33,6 +33,7 @@ class _Header(msgspec.Struct, frozen=True):
     embeddings: tuple[Embedding, ...]
     target: Target
     seed: int
+    known: tuple[Name, ...]
 
 
 def send(pipe: IO[bytes], problem: Problem) -> None:
@@ -44,6 +45,7 @@ def send(pipe: IO[bytes], problem: Problem) -> None:
         embeddings=problem.embeddings,
         target=problem.target,
         seed=problem.seed,
+        known=problem.known,
     )
     pipe.write(msgspec.json.encode(header) + b"\n")
     for array in arrays.values():
@@ -66,7 +68,8 @@ def receive(pipe: IO[bytes]) -> Problem | None:
             return None
     own = {name: arrays.pop(name) for name in ("x", "y", "weight", "train")}
     parts = {name.removeprefix("part "): rows for name, rows in arrays.items()}
-    return Problem(**own, parts=parts, embeddings=header.embeddings, target=header.target, seed=header.seed)
+    embeddings, target, seed, known = header.embeddings, header.target, header.seed, header.known
+    return Problem(**own, parts=parts, embeddings=embeddings, target=target, seed=seed, known=known)
 
 
 def _problems() -> Iterator[Problem]:

@@ -1,6 +1,8 @@
 """The exact state of training on disk, as safetensors: names, shapes and bits, never code."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +18,6 @@ from layerwise.training.familiar import Known
 from layerwise.training.loop import State
 
 FORMAT = 1
-_AGAIN = "train again with: layerwise train RUN/recipe.toml"
 
 
 class Mark(NamedTuple):
@@ -33,27 +34,45 @@ def write(path: Path, state: State, mark: Mark) -> None:
     files.write(path, save({name: np.array(leaf) for name, leaf in named(state).items()}, {"layerwise_state": header}))
 
 
-def read(path: Path, like: State) -> tuple[State, Mark]:
-    """The state at `path`, which must have the tensors of `like`. Raises `RunError`."""
-    try:
-        content = path.read_bytes()
-        tensors = load(content)
-        length = int.from_bytes(content[:8], "little")
-        header = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["layerwise_state"])
+def read_mark(path: Path) -> Mark:
+    """What the state at `path` says of itself, whatever its tensors are. Raises `RunError`."""
+    with _reading(path), path.open("rb") as file:
+        if (length := int.from_bytes(file.read(8), "little")) > path.stat().st_size:
+            raise ValueError("it is cut short")
+        header = json.loads(json.loads(file.read(length))["__metadata__"]["layerwise_state"])
         if header["format"] != FORMAT:  # before anything else of it, which may mean something else there
             raise RunError(
                 f"this version resumes from checkpoints of format {FORMAT}",
                 received=f"format {header['format']!r}"[:80],
-                remedy="resume it with the version that wrote it, or " + _AGAIN,
+                remedy="resume it with the version that wrote it, or " + _again(path),
                 place=path.name,
             )
         data = Known(*header.get("data", ()))  # older ones do not say
-        mark = Mark(int(header["log_bytes"]), float(header["seconds"]), data._replace(answers=tuple(data.answers)))
-        return filled(like, tensors), mark
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+        return Mark(int(header["log_bytes"]), float(header["seconds"]), data._replace(answers=tuple(data.answers)))
+
+
+def read(path: Path, like: State) -> State:
+    """The state at `path`, which must have the tensors of `like`. Raises `RunError`."""
+    with _reading(path):
+        state: State = filled(like, load(path.read_bytes()))
+    return state
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RunError(
-            "the checkpoint is whole and belongs to this recipe", received=str(error), remedy=_AGAIN, place=path.name
+            "a run goes on from a checkpoint that is whole and belongs to its recipe",
+            received=str(error),
+            remedy=_again(path),
+            place=path.name,
         ) from None
+
+
+def _again(path: Path) -> str:
+    return f"train again with: layerwise train {path.with_name('recipe.toml')}"
 
 
 def named(tree: Any) -> dict[str, Any]:

@@ -81,6 +81,12 @@ class Finished(Event, tag="finished"):
     baselines: dict[str, dict[str, dict[str, Interval]]]  # baseline -> part -> metric -> interval
     remarks: tuple[str, ...]  # sentences, e.g. that a baseline beats the network
     differences: dict[str, dict[str, Interval]] = {}  # baseline -> part -> its headline figure less the network's
+    unscored: int = 0  # baselines that an interruption left out
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether the run came to this before its own end, so that `resume` goes on with it."""
+        return self.status in ("interrupted", "time_limit") or (self.unscored > 0 and self.status != "diverged")
 
 
 AnyEvent = Started | Progress | Epoch | RolledBack | Scoring | TestTouched | Finished

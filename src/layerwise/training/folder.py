@@ -5,6 +5,7 @@ events.jsonl         one event a line, appended
 state.safetensors    the exact state of training, for `layerwise resume`
 model.safetensors    the best model
 metrics.json         scores, baselines, rows, environment
+baselines.json       the baselines' answers, which a resumed run need not ask for again
 data.parquet         the table, where it was given in memory
 report.html          the report, where one was asked for
 .lock                held by the process that trains
@@ -15,6 +16,7 @@ import io
 import json
 import os
 import platform
+import shlex
 from collections.abc import Iterable
 from functools import lru_cache
 from importlib import metadata
@@ -26,6 +28,7 @@ import msgspec
 from layerwise import files
 from layerwise.errors import RunError
 from layerwise.recipe import Recipe, load, to_toml
+from layerwise.tasks.baselines import Answer
 from layerwise.training.checkpoint import Mark
 from layerwise.training.events import AnyEvent, TestTouched
 
@@ -44,6 +47,7 @@ class Folder:
         self.state = path / "state.safetensors"
         self.model = path / "model.safetensors"
         self.metrics = path / "metrics.json"
+        self.baselines = path / "baselines.json"
         self.data = path / "data.parquet"
         self.report = path / "report.html"
         self.lock = path / ".lock"
@@ -77,13 +81,15 @@ class Folder:
 
     def taken(self, *, fresh: bool) -> RunError:
         """The error for a folder that is not to be had, by a fresh run or by one that goes on."""
-        there = fresh and self.recipe.exists()
+        received, remedy = "in which another is at work", "wait until it is over"
+        if fresh and self.recipe.exists() and not files.held(self.lock):
+            word = shlex.quote(str(self.path))
+            received = "which holds a run"
+            remedy = f"go on with it: layerwise resume {word}; or remove it: layerwise runs remove {word}"
         return RunError(
             "a run has a folder of its own" if fresh else "one process at a time works in a run's folder",
-            received=f"{self.path}, " + ("which holds a run" if there else "in which another is at work"),
-            remedy=f"choose another folder; or go on with that run: layerwise resume {self.path}"
-            if there
-            else "wait until it is over",
+            received=f"{self.path}, {received}",
+            remedy=f"choose another folder; or {remedy}" if fresh else remedy,
         )
 
     def begin(self, recipe: Recipe) -> None:
@@ -138,7 +144,7 @@ class Folder:
         touches = [event for event in self.events(mark.log_bytes) if isinstance(event, TestTouched)]
         kept = self.log.read_bytes()[: mark.log_bytes] if self.log.exists() else b""
         files.write(self.log, kept + _lines(touches))
-        for path in (self.recipe, self.log, self.state, self.model, self.metrics, self.data):
+        for path in (self.recipe, self.log, self.state, self.model, self.metrics, self.baselines, self.data):
             files.sweep(path)
 
     def events(self, start: int = 0) -> list[AnyEvent]:
@@ -157,6 +163,23 @@ class Folder:
         except (OSError, ValueError):
             return {}
         return found
+
+    def write_answers(self, answers: Iterable[Answer], problem: str) -> None:
+        """Keep the answers of baselines to a problem, told from others by its fingerprint. Raises `StorageError`."""
+        files.write(self.baselines, msgspec.json.encode(_Answers(problem, list(answers))))
+
+    def read_answers(self, problem: str) -> list[Answer]:
+        """What `write_answers` wrote of this problem; empty where that is nothing."""
+        try:
+            kept = msgspec.json.decode(self.baselines.read_bytes(), type=_Answers)
+        except (OSError, msgspec.DecodeError):
+            return []
+        return kept.answers if kept.problem == problem else []
+
+
+class _Answers(msgspec.Struct):
+    problem: str
+    answers: list[Answer]
 
 
 def logged(log: Path, decoder: msgspec.json.Decoder[Event], start: int = 0) -> list[Event]:

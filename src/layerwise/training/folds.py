@@ -61,7 +61,7 @@ class CrossValidation:
     * `status`, `epochs` and `seconds` (of all folds), and `remarks`.
 
     `recipe` may have any split that deals rows at random; `folds` is the number of folds, else the
-    recipe's own or 5. `data`, `out` and `name` are as for `Run`. A time limit is each fold's.
+    recipe's own or 5. `data`, `out`, `name` and `time_limit` are as for `Run`. A time limit is each fold's.
 
     Within the context the first Ctrl-C ends it in order: the folds that are over are kept, the one at
     hand is neither finished nor scored, and `resume` goes on with it. A second one raises
@@ -76,13 +76,14 @@ class CrossValidation:
         data: Any = None,
         out: Path | str | None = None,
         name: str | None = None,
+        time_limit: str | None = None,
     ) -> None:
         self._name = (name or name_of(recipe)) if out is None else None
         self._files, self._whole = begun(recipe, data, out, self._name, lambda source: folded(load(source), folds))
-        self._prepare(resuming=False)
+        self._prepare(time_limit, resuming=False)
 
     @classmethod
-    def resume(cls, folder: Path | str) -> "CrossValidation":
+    def resume(cls, folder: Path | str, *, time_limit: str | None = None) -> "CrossValidation":
         """The cross-validation in `folder`, to go on where it stopped. Raises `RunError` where there is none."""
         work = cls.__new__(cls)
         work._files, work._name = Folder(Path(folder)), None
@@ -93,10 +94,11 @@ class CrossValidation:
                 received=f"{folder}, which holds a single run",
                 remedy="resume it with: layerwise resume, or Run.resume(folder)",
             )
-        work._prepare(resuming=True)
+        work._prepare(time_limit, resuming=True)
         return work
 
-    def _prepare(self, *, resuming: bool) -> None:
+    def _prepare(self, time_limit: str | None, *, resuming: bool) -> None:
+        self._limit = time_limit
         self.recipe: Recipe = self._whole
         self.status = "running"
         self.folds: list[Fold] = []
@@ -201,9 +203,9 @@ class CrossValidation:
     def _fold(self, number: int, files: Folder) -> Generator[AnyEvent, None, None]:
         """Train one fold; where it is cut short, its held-out rows stay unscored."""
         if self._resuming and files.recipe.is_file():
-            self._run = Run.resume(files.path)
+            self._run = Run.resume(files.path, time_limit=self._limit)
         else:
-            self._run = Run(fold_of(self._whole, number), out=files.path)
+            self._run = Run(fold_of(self._whole, number), out=files.path, time_limit=self._limit)
         with contextlib.suppress(_CutShortError), self._run as run:
             self._interrupts.again()  # all folds end, not this one alone
             for event in run:
@@ -259,7 +261,7 @@ class _CutShortError(Exception):
 def _outcome(files: Folder) -> Finished | None:
     """How a fold's run ended, where it came to its end."""
     last = next(iter(files.events()[-1:]), None)
-    return last if isinstance(last, Finished) and last.status != "interrupted" else None
+    return last if isinstance(last, Finished) and last.status != "interrupted" and not last.unscored else None
 
 
 # ── the figures of all folds together ───────────────────────────────────────────────────────────

@@ -1,7 +1,8 @@
 """What a run is judged by: its scores on each part, and simple models on the same split."""
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -43,22 +44,29 @@ def limits(model: Model, dataset: Dataset) -> tuple[str, ...]:
 
 class Compared(NamedTuple):
     """What the baselines came to: their figures; of each, by part, its headline figure less the network's on the
-    same rows; and a sentence where one of them beats the network.
+    same rows; a sentence where one of them beats the network; and how many an interruption left out.
     """
 
     baselines: dict[str, Metrics]
     differences: dict[str, dict[str, Interval]]
     remarks: tuple[str, ...]
+    unscored: int
 
 
 class Baselines:
-    """Scores the classical models from `start` on: in a process of its own, or in a thread where there is none."""
+    """Scores the classical models from `start` on: in a process of its own, or in a thread where there is none.
 
-    def __init__(self, dataset: Dataset, seed: int, weight: Float32[np.ndarray, " rows"]) -> None:
-        self._problem = Problem.of(dataset, seed, weight)
+    `known` are answers that an earlier session had from the same problem; `answers` are all there are so far.
+    """
+
+    def __init__(
+        self, dataset: Dataset, seed: int, weight: Float32[np.ndarray, " rows"], known: Iterable[Answer] = ()
+    ) -> None:
+        whole = Problem.of(dataset, seed, weight)
+        self._names = [baseline.name for baseline in whole.baselines]
+        self._found = {answer.method: answer for answer in known if answer.scores}
+        self._problem = replace(whole, known=tuple(name for name in self._names if name in self._found))
         self._stop = threading.Event()
-        self._found: dict[str, Metrics] = {}
-        self._draws: dict[str, dict[str, list[float]]] = {}
         self._process: Process | None = None
         self._taking = threading.RLock()  # so that no process is killed which another run has taken
         self._thread = threading.Thread(target=self._work, name="baselines", daemon=True)
@@ -80,17 +88,23 @@ class Baselines:
         self.start()
         self._thread.join()
         differences: dict[str, dict[str, Interval]] = {}
-        for name, parts in self._draws.items():
-            apart = {part: difference(np.array(draws), own[part].draws) for part, draws in parts.items() if part in own}
-            differences[name] = {part: found for part, found in apart.items() if found is not None}
-        said = remarks({part: found.metrics for part, found in own.items()}, self._found, differences)
-        every = len(self._problem.baselines)
-        if self._stop.is_set() and len(self._found) < every:
-            said += (f"{every - len(self._found)} of {every} classical methods were not scored: it was interrupted.",)
-        return Compared(self._found, differences, said)
+        for answer in self.answers:
+            apart = {p: difference(np.array(draws), own[p].draws) for p, draws in answer.draws.items() if p in own}
+            differences[answer.name] = {part: found for part, found in apart.items() if found is not None}
+        figures = {answer.name: answer.scores for answer in self.answers}
+        said = remarks({part: found.metrics for part, found in own.items()}, figures, differences)
+        unscored = len(self._names) - len(figures) if self._stop.is_set() else 0
+        if unscored:
+            said += (f"{unscored} of {len(self._names)} classical methods were not scored: it was interrupted.",)
+        return Compared(figures, differences, said, unscored)
+
+    @property
+    def answers(self) -> list[Answer]:
+        """Those that have come, from simple to costly methods."""
+        return [self._found[name] for name in self._names if name in self._found]
 
     def _work(self) -> None:
-        if not self._apart() and not self._stop.is_set():
+        if self._problem.baselines and not self._apart() and not self._stop.is_set():
             self._gather(score_baselines(self._problem))
 
     def _apart(self) -> bool:
@@ -111,9 +125,9 @@ class Baselines:
                 self._process = None
             leave(process)
 
-    def _gather(self, answers: Iterator[Answer]) -> None:
-        for name, figures, draws in answers:
-            self._found[name], self._draws[name] = figures, draws
+    def _gather(self, answers: Iterable[Answer]) -> None:
+        for answer in answers:
+            self._found[answer.method] = answer
             if self._stop.is_set():
                 break
 
@@ -126,7 +140,8 @@ def remarks(
     baselines: Scores,
     differences: Mapping[str, Mapping[str, Interval]],
 ) -> tuple[str, ...]:
-    """A sentence where a baseline beats the network, and one for each that has no figures.
+    """A sentence where a baseline beats the network, one where even the same answer for all rows does, and one for
+    each that has no figures.
 
     `figures` are the network's, by part. Compared are the accuracy, or else the RMSE, on the test
     part, or else on the validation part. Only the best baseline is named. `differences` are those of
@@ -149,8 +164,26 @@ def remarks(
         if sign * rivals[best].value > sign * own[metric].value:
             apart = differences.get(best, {}).get(part)
             sentences.append(_beaten(best, part, metric, rivals[best], own[metric], apart))
+    if part and (trivial := _no_better(own, baselines, part)):
+        sentences.append(trivial)
     sentences += [f"no figures for {name}." for name, parts in baselines.items() if not parts]
     return tuple(sentences)
+
+
+def _no_better(own: Mapping[str, Interval], baselines: Scores, part: str) -> str:
+    """What is said of a network that does worse than the same answer for all rows.
+
+    Of a classifier only where its balanced accuracy is lower, too: with class weights it may give up the other.
+    """
+    name = next((name for name in baselines if name.partition(" ")[0] in ("mean", "majority_class")), "")
+    theirs = baselines.get(name, {}).get(part, {})
+    known = [metric for metric in ("rmse", "accuracy", "balanced_accuracy") if metric in own and metric in theirs]
+    apart = [own[metric].value - theirs[metric].value for metric in known]
+    if not known or not (apart[0] > 0 if known == ["rmse"] else max(apart) < 0):
+        return ""
+    said = f"the network does worse than {name}, which gives all rows the same answer: it has learned nothing of use"
+    astray = known == ["rmse"] and own["rmse"].value > 10 * theirs["rmse"].value
+    return said + ("; its weights went astray: lower train.learning_rate." if astray else ".")
 
 
 def _beaten(name: str, part: str, metric: str, rival: Interval, own: Interval, apart: Interval | None) -> str:

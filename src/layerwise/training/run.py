@@ -9,6 +9,7 @@ Leaving the loop, Ctrl-C, a time limit, divergence and an ordinary end all come 
 best weights restored, evaluated and saved.
 """
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
@@ -56,10 +57,11 @@ class Run:
 
     `folder` holds its files, `recipe` is the resolved one (after the first event), `model` the best
     so far. After the loop there are `status`, `epochs`, `seconds`, `metrics` (part -> metric ->
-    interval), `baselines` (name -> part -> metric -> interval) and `remarks`.
+    interval), `baselines` (name -> part -> metric -> interval), `remarks`, and whether it `can_go_on`.
 
     `data` is a table in memory (a Polars or pandas frame, an array, mappings) in place of a file's; it is
-    kept in the folder. The recipe then has to say only `data.target`.
+    kept in the folder. The recipe then has to say only `data.target`. `time_limit` ("5m") holds in place of the
+    recipe's; it is counted from the end of the first call, which compiles.
 
     `out` is a folder in which there is no run yet; without it there will be `runs/NAME-1`, `-2`, ..., where `name`
     is that of the recipe's file unless it is given. While a run trains, its folder is closed to others.
@@ -69,31 +71,40 @@ class Run:
     """
 
     def __init__(
-        self, recipe: Source, *, data: Any = None, out: Path | str | None = None, name: str | None = None
+        self,
+        recipe: Source,
+        *,
+        data: Any = None,
+        out: Path | str | None = None,
+        name: str | None = None,
+        time_limit: str | None = None,
     ) -> None:
         self._name = (name or name_of(recipe)) if out is None else None
         self._files, self.recipe = begun(recipe, data, out, self._name, load)
-        self._prepare(resuming=False)
+        self._prepare(time_limit, resuming=False)
 
     @classmethod
-    def resume(cls, folder: Path | str) -> "Run":
+    def resume(cls, folder: Path | str, *, time_limit: str | None = None) -> "Run":
         """The run in `folder`, to go on where it stopped. Raises `RunError` where there is none.
 
-        A run that had finished goes on only if its recipe was given more epochs since. Else it gives
-        its one event, `Finished`, again: nothing is trained, scored or written.
+        `time_limit` ("5m", or "none") holds in place of the recipe's, this time. A run that had finished goes
+        on only if its recipe was given more epochs since, or if it was interrupted while its baselines were
+        scored. Else it gives its one event, `Finished`, again: nothing is trained, scored or written.
         """
         run = cls.__new__(cls)
         run._files, run._name = Folder(Path(folder)), None
         run.recipe = run._files.read_recipe()
-        run._prepare(resuming=True)
+        run._prepare(time_limit, resuming=True)
         return run
 
-    def _prepare(self, *, resuming: bool) -> None:
+    def _prepare(self, time_limit: str | None, *, resuming: bool) -> None:
+        self._limit = time_limit
         self.status = "running"
         self.epochs = 0
         self.metrics: dict[str, dict[str, Interval]] = {}
         self.baselines: dict[str, dict[str, dict[str, Interval]]] = {}
         self.remarks: tuple[str, ...] = ()
+        self.can_go_on = False
         self._resuming = resuming
         self._dataset: Dataset | None = None
         self._trainer: Trainer | None = None
@@ -193,13 +204,14 @@ class Run:
         train = self.recipe.train
         limit = seconds(train.time_limit) if isinstance(train, r.Train) else 0.0
         cost, last = 0.0, time.monotonic()
-        late = False  # whatever is read, at least one call is made
+        late, compiled = False, 0.0  # when the first call was over: what is read and compiled does not count
         while trainer.running and not self._cancelled and not late:
             events = trainer.advance(self.seconds)
             self._files.append(events)
             yield from events
             now = time.monotonic()
-            late = now - self._began >= limit
+            compiled = compiled or now
+            late = now - compiled >= limit
             if now - last > max(CHECKPOINT_EVERY, cost / CHECKPOINT_SHARE):
                 self._checkpoint()
                 cost, last = time.monotonic() - now, time.monotonic()
@@ -219,6 +231,9 @@ class Run:
         self._dataset = load_data(written.data, written.task, written.seed)
         resolved = resolve(written, self._dataset)
         self.recipe = resolved.recipe
+        if self._limit is not None and isinstance(train := self.recipe.train, r.Train):
+            train = msgspec.structs.replace(train, time_limit=self._limit)
+            self.recipe = msgspec.structs.replace(self.recipe, train=train)
         network = build(
             self.recipe.network,
             inputs=self._dataset.x.shape[1],
@@ -231,7 +246,8 @@ class Run:
         notes = (*self._dataset.notes, *resolved.notes, *self._trainer.notes)
         self.recipe = self._trainer.recipe  # a rate that was found is now written in it
         self._take_folder()
-        self._others = Baselines(self._dataset, self.recipe.seed, weight)
+        known = self._files.read_answers(self._problem) if self._resuming else ()
+        self._others = Baselines(self._dataset, self.recipe.seed, weight, known)
         if self._cancelled:
             self._others.cancel()
         elif self._trainer.work < BESIDE:
@@ -256,15 +272,16 @@ class Run:
         self._files = claimed(self._files, self._name, fresh=not self._resuming)
         mark = Mark(0, 0.0)
         if self._resuming and self._files.state.exists():
-            state, mark = checkpoint.read(self._files.state, self._trainer.state)
-            if found := familiar.differing(self._known, mark.data):
+            mark = checkpoint.read_mark(self._files.state)
+            if found := familiar.differing(self._known, mark.data):  # before its tensors: other data has other widths
                 raise RunError(
                     "a run goes on with the data that it was trained on",
                     received=found,
-                    remedy="bring the file back, and the recipe's seed and split; or train anew: layerwise train "
+                    remedy="bring the data back, and the recipe's seed and split; or train anew: layerwise train "
                     + str(self._files.recipe),
+                    place=str(getattr(self.recipe.data, "path", "")),
                 )
-            self._trainer.restore(state)
+            self._trainer.restore(checkpoint.read(self._files.state, self._trainer.state))
             self._before = mark.seconds
         else:
             self._files.begin(self.recipe)
@@ -281,7 +298,7 @@ class Run:
         asked = next((event.epochs for event in reversed(events) if isinstance(event, Started)), 0)
         # Training that came to its last epoch can go on; that which stopped or diverged before cannot.
         more = isinstance(self.recipe.train, r.Train) and self.recipe.train.epochs > finished.epochs >= asked
-        if finished.status in ("interrupted", "time_limit") or (finished.status == "finished" and more):
+        if finished.can_go_on or (finished.status == "finished" and more):
             return None
         try:
             model = load_model(self._files.model)
@@ -315,6 +332,7 @@ class Run:
             seconds=self.seconds, status=self.status, epochs=0, metrics={}, baselines={}, remarks=self.remarks
         )
         self._files.append([finished])
+        self.can_go_on = finished.can_go_on
         return finished
 
     def _finish(self, status: str) -> Iterator[AnyEvent]:
@@ -346,9 +364,12 @@ class Run:
             baselines=self.baselines,
             differences=compared.differences,
             remarks=self.remarks,
+            unscored=compared.unscored,
         )
+        self._files.write_answers(self._others.answers, self._problem)
         self._save(finished, scoring.seconds, touches)
         self._files.append([finished])
+        self.can_go_on = finished.can_go_on
         yield finished
 
     def _save(self, finished: Finished, trained_for: float, touches: int) -> None:
@@ -372,6 +393,13 @@ class Run:
     def _known(self) -> familiar.Known:
         """What tells this data from other data, for who goes on with the run or scores the model later."""
         return familiar.known(self.dataset)
+
+    @cached_property
+    def _problem(self) -> str:
+        """What tells the problem that the baselines are asked from another."""
+        versions = environment()["versions"]
+        asked = (self._known, self.recipe.seed, self.recipe.task, versions["layerwise"], versions["scikit-learn"])
+        return hashlib.sha256(repr(asked).encode()).hexdigest()[:16]
 
     def _model_with(self, info: dict[str, Any]) -> Model:
         assert self._trainer is not None and self._dataset is not None

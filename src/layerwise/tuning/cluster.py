@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from layerwise.errors import LayerwiseError, MissingExtraError, RunError
+from layerwise.errors import FailedError, LayerwiseError, MissingExtraError, RunError
 from layerwise.training.events import AnyEvent
 from layerwise.training.folder import version
 from layerwise.training.lanes import Choice, Lanes, Report, cores, goes_on
@@ -166,7 +166,7 @@ class Cluster:
         except self._ray.exceptions.RayTaskError as error:
             if isinstance(error.cause, LayerwiseError):
                 raise error.cause from None
-            raise RunError(
+            raise FailedError(
                 "every machine of the cluster can train",
                 received=str(error.cause or error).strip().splitlines()[-1],
                 remedy="install the same version of layerwise on each of them",

@@ -164,7 +164,7 @@ class StudyFolder:
         try:
             resolved = maker.resolved(run.read_recipe())
             lane = maker.lane(resolved, resolved.recipe.seed, frozenset())
-            lane.take(checkpoint.read(run.state, lane.exact)[0])
+            lane.take(checkpoint.read(run.state, lane.exact))
         except LayerwiseError:
             return None
         return Trial(-1, {}, lane, resolved.recipe.seed)

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from layerwise.errors import RunError
+from layerwise.errors import FailedError, RunError
 from layerwise.tuning.search import Method, planned, quiet_optuna, sampler
 from layerwise.tuning.space import Settings, Space
 from layerwise.tuning.storage import opened, reaching
@@ -109,7 +109,7 @@ class Ledger:
         """How many trials the study has, once all are written down."""
         size = self._attribute("trials", FOUNDING)
         if size is None:
-            raise RunError(
+            raise FailedError(
                 "the process that begins a shared study writes down its trials first",
                 received=f"none after {FOUNDING:g} seconds",
                 remedy="go on with it in its own folder: layerwise tune --resume FOLDER",

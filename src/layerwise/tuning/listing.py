@@ -16,8 +16,8 @@ from layerwise.training.events import AnyEvent, Epoch
 from layerwise.tuning.events import AnyStudyEvent, Searching, StudyFinished, StudyStarted
 
 OWN_FILES = {
-    "recipe.toml", "events.jsonl", "state.safetensors", "model.safetensors", "metrics.json", "data.parquet",
-    "report.html", ".lock",
+    "recipe.toml", "events.jsonl", "state.safetensors", "model.safetensors", "metrics.json", "baselines.json",
+    "data.parquet", "report.html", ".lock",
 }  # fmt: skip
 STUDY_FILES = OWN_FILES | {"study.json", "trials.journal"}
 RUNS_IN_STUDY = ("best", ".best", ".old")
@@ -188,13 +188,7 @@ def check_removable(folder: Path) -> None:
 
 def in_use(folder: Path) -> bool:
     """Whether a process is at work on a run, one of its folds or a study."""
-    for lock in (folder / ".lock", *folder.glob("*/.lock")):
-        if lock.is_file():
-            held = files.hold(lock)
-            if held is None:
-                return True
-            held.close()
-    return False
+    return any(files.held(lock) for lock in (folder / ".lock", *folder.glob("*/.lock")))
 
 
 def model_file(path: Path) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from layerwise import files
-from layerwise.errors import MissingExtraError, RunError
+from layerwise.errors import FailedError, MissingExtraError, RunError
 
 RECONNECT = 30  # seconds in which a database may come back
 _FIRST_TOUCHES = 5  # processes that begin together may make the tables at the same time
@@ -83,7 +83,7 @@ def reaching(method: Callable[P, T]) -> Callable[P, T]:
                 if cause is None:
                     raise
                 if not _away(cause) or time.monotonic() > until:
-                    raise RunError(
+                    raise FailedError(
                         "the database of the trials answers",
                         received=_first_line(str(cause)),
                         remedy="see to it, then go on with: layerwise tune --resume FOLDER",

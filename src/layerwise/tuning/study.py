@@ -51,9 +51,10 @@ class Study:
     """Searches over one recipe in one folder. Iterate over it, inside `with`, to make it search.
 
     `recipe` says what is searched (`[search]`; without it a default space); `method`, `trials` and
-    `time_limit` ("5m") change what it says. `storage` is the URL of a database that several processes
-    share. `cluster` is the address of a Ray cluster whose machines train the lanes; "local" starts one
-    here. Raises `RecipeError` for a space that is not one, `MissingExtraError`.
+    `time_limit` ("5m", counted from the end of the first call, which compiles) change what it says. `storage`
+    is the URL of a database that several processes share. `cluster` is the address of a Ray cluster whose
+    machines train the lanes; "local" starts one here. Raises `RecipeError` for a space that is not one,
+    `MissingExtraError`.
 
     After the loop there are `status`, `best` (a `Finalist`: settings, mean and interval over seeds),
     `model`, `trials` (a frame), `metrics`, `baselines` and `remarks`.
@@ -119,6 +120,7 @@ class Study:
         self.remarks: tuple[str, ...] = ()
         self._run: Run | None = None
         self._ledger: Ledger | None = None
+        self._waves: Waves | None = None
         self._lanes: Lanes | Cluster | None = None
         self._began = time.monotonic()
         self._ended = 0.0
@@ -253,7 +255,8 @@ class Study:
             yield event
 
     def _stopped(self) -> bool:
-        return self._cancelled or time.monotonic() - self._began > self._limit
+        late = self._waves is not None and time.monotonic() - self._waves.compiled >= self._limit
+        return self._cancelled or late
 
     # ── the course of a study ───────────────────────────────────────────────────────────────────
 
@@ -267,7 +270,7 @@ class Study:
             return
         yield self._begin()
         ledger, waves = self._ledger, self._waves
-        assert ledger is not None
+        assert ledger is not None and waves is not None
         while not self._stopped():
             wave: list[Trial] = []
             yield from waves.take(wave)
@@ -334,15 +337,17 @@ class Study:
         if not ledger.founded:  # the process that began the study names its winner
             yield self._over(ledger, self._ending("joined"))
             return
-        champion, status = self._waves.champion, self._ending("finished")
+        waves = self._waves
+        assert waves is not None
+        champion, status = waves.champion, self._ending("finished")
         finals: list[tuple[Finalist, Trial]] = []
         rivals = [] if self._stopped() else contenders(ledger)
         for rival in rivals:  # one after the other: each is several lanes, and their memory is limited
             lanes = [
-                self._waves.trial(-1 if rival.number is None else rival.number, rival.settings, seed)
+                waves.trial(-1 if rival.number is None else rival.number, rival.settings, seed)
                 for seed in seeds(self.recipe.seed, SEEDS + 1)
             ]
-            yield from self._waves.advance(lanes, max(lane.trainer.epochs for lane in lanes))
+            yield from waves.advance(lanes, max(lane.trainer.epochs for lane in lanes))
             if not self._stopped() and (final := judged(rival, lanes, self.monitor, self.seconds)):
                 finals.append((final, lanes[0]))
         if self._stopped():

@@ -44,7 +44,7 @@ class Waves:
 
     `sign` is 1 where a lower value of the monitored quantity is better, -1 where a higher one is. `clock`
     gives the study's seconds, `stopped` says whether it is to end. `champion` is the best lane so far, its
-    weights at hand.
+    weights at hand. `compiled` is when the first call was over (`time.monotonic`), or the first look at others.
     """
 
     def __init__(
@@ -68,6 +68,7 @@ class Waves:
         self._uses = space.switches()
         self.champion: Trial | None = files.champion(maker)
         self._kept, self._due = -math.inf, False  # when the champion was last written; whether it is to be
+        self.compiled = math.inf
         self._known = files.ended()  # what earlier sessions have trained
         self._longest = space.longest(maker.written.recipe)
         self._tickets: list[Ticket] = []  # taken, and not yet made into lanes
@@ -124,6 +125,7 @@ class Waves:
         """Train lanes up to epoch `until`; `end` yields what is to be said of one that is over."""
         told, alive = len(self._lanes.choices), len(trials)
         for number, events, over in self._lanes.train([trial.trainer for trial in trials], until, self._stopped):
+            self.compiled = min(self.compiled, time.monotonic())
             for choice in self._lanes.choices[told:]:
                 yield LanesChosen(seconds=self._clock(), **choice._asdict())
             told = len(self._lanes.choices)
@@ -139,6 +141,7 @@ class Waves:
         """Where the search stands."""
         self._keep(every=CHAMPION_EVERY)
         now = time.monotonic()
+        self.compiled = min(self.compiled, now)
         speed = self._done_epochs / max(now - self._told, 1e-9)
         self._told, self._done_epochs = now, 0
         best = self._ledger.best(1)
