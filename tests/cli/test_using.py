@@ -183,6 +183,10 @@ def test_columns_of_labels_and_quantities() -> None:
     table = predictions(Fake(pair, np.array([[1.0, 2.0], [3.0, 4.0]], np.float32), "quantities"), None)
     assert table.rows() == [(1, 1.0, 2.0), (2, 3.0, 4.0)]
     assert table.columns == ["row", "x", "y"]
+    far = Quantities(columns=("x", "y"), mean=(2000.0, 0.0), scale=(97.0, 0.001))
+    table = predictions(Fake(far, np.array([[1 / 3, -1e-9]], np.float32), "quantities"), None)
+    assert table.write_csv() == "row,x,y\n1,2032.33333,0.0\n"
+    assert "0.731058" in predictions(labels, None).write_csv()
 
 
 def test_a_target_named_like_another_column() -> None:

@@ -70,6 +70,7 @@ def predict(
         _check_target(out, model, Path(data))
     from layerwise.progress.calls import load
     from layerwise.training.predictions import predictions
+    from layerwise.training.wording import counted
 
     loaded = load(model)
     table = predictions(loaded, data)
@@ -79,7 +80,7 @@ def predict(
         console.write(table.write_csv())
         return
     _write(table, out)
-    console.say("done", f"{table.height:,} predictions written to {out}")
+    console.say("done", f"{counted(table.height, 'prediction')} written to {out}")
 
 
 def report(

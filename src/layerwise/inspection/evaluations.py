@@ -17,6 +17,7 @@ from layerwise.tasks.intervals import wilson
 from layerwise.tasks.metrics import BINS, calibration_bin
 from layerwise.tasks.objective import decide, probabilities
 from layerwise.training.forward import Forward
+from layerwise.training.wording import rounded
 
 POINTS = 200  # of a curve at most
 
@@ -196,7 +197,7 @@ def _judged(subject: Subject, outputs: np.ndarray, y: np.ndarray) -> tuple[np.nd
         case Quantities() as target:
 
             def words(values: np.ndarray) -> str:
-                return ", ".join(f"{value:.4g}" for value in target.in_units(values).tolist())
+                return ", ".join(rounded(value) for value in target.in_units(values).tolist())
 
             deviation = np.maximum(y.std(axis=0), 1e-12) if len(y) else 1.0
             return (np.abs(outputs - y) / deviation).max(axis=1), lambda i: words(y[i]), lambda i: words(outputs[i])

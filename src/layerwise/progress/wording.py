@@ -77,14 +77,14 @@ def decimals(metric: str, value: float) -> int:
 def figure(value: float, places: int) -> str:
     """A value for people, with `places` decimals; scientific where those would not show it.
 
-    >>> figure(0.98315, 3), figure(123456.7, 0), figure(3e-12, 9), figure(float("nan"), 3)
-    ('0.983', '123,457', '3.0e-12', 'nan')
+    >>> figure(0.98315, 3), figure(123456.7, 0), figure(3e-12, 9), figure(float("nan"), 3), figure(-1e-4, 3)
+    ('0.983', '123,457', '3.0e-12', 'nan', '0.000')
     """
     if not math.isfinite(value):
         return str(value)
     if value and (places > 5 or abs(value) >= 1e9):
         return f"{value:.1e}"
-    return f"{value:,.{places}f}"
+    return f"{round(value, places) or 0.0:,.{places}f}"  # no -0.000
 
 
 def loss(value: float) -> str:

@@ -23,6 +23,7 @@ from layerwise.report import diagnoses
 from layerwise.report.page import Figures, Html, page, picture, section, table, tag, text
 from layerwise.report.parts import fact, recipe_text, remark, rivals_on, scores, use_model
 from layerwise.training.events import Epoch, Finished, RolledBack, Started, TestTouched
+from layerwise.training.wording import counted, rounded
 
 if TYPE_CHECKING:
     from layerwise.training.run import Run
@@ -213,7 +214,7 @@ def _images(found: Subject, worst: Sequence[Mistake], shape: tuple[int, ...]) ->
 def _rows(found: Subject, worst: Sequence[Mistake]) -> Html:
     names = list(found.dataset.encoder.names)
     shown = names[:COLUMNS]
-    more = [f"and {len(names) - COLUMNS:,} more columns"] if len(names) > COLUMNS else []
+    more = [f"and {counted(len(names) - COLUMNS, 'more column')}"] if len(names) > COLUMNS else []
     rows = [
         [text(f"{mistake.row:,}"), text(mistake.true), text(mistake.said), *_cells(mistake.raw, names, shown)]
         + [text("") for _ in more]
@@ -230,7 +231,7 @@ def _cells(raw: Any, names: list[str], shown: list[str]) -> list[Html]:
 def _value(value: object) -> str:
     if value is None:
         return "missing"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return rounded(value, 6) if isinstance(value, float) else str(value)
 
 
 # ── what it was made from ───────────────────────────────────────────────────────────────────────

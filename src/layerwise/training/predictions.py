@@ -1,8 +1,10 @@
 """Predictions as a table, as they are written to a file."""
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from jaxtyping import Float
 
 from layerwise.data.dataset import Classes, Labels
 from layerwise.tasks.objective import probabilities
@@ -13,7 +15,11 @@ if TYPE_CHECKING:
 
 
 def predictions(model: Model, raw: Any) -> "pl.DataFrame":
-    """Row number, prediction and probabilities of every raw row, as a table."""
+    """Row number, prediction and probabilities of every raw row, as a table.
+
+    The network computes in 32 bits: probabilities are given in these, and quantities in the seven digits that they
+    leave of a standardized one.
+    """
     import polars as pl
 
     outputs = model.outputs(model.encoded(raw))
@@ -22,16 +28,25 @@ def predictions(model: Model, raw: Any) -> "pl.DataFrame":
     match model.target:
         case Classes(column=target, names=names):
             columns.append((target, said))
-            shares = probabilities(model.objective, outputs)
+            shares = probabilities(model.objective, outputs).astype(np.float32)
             columns += [(f"p_{name}", shares[:, i]) for i, name in enumerate(names)]
         case Labels(columns=targets):
-            shares = probabilities(model.objective, outputs)
+            shares = probabilities(model.objective, outputs).astype(np.float32)
             for i, name in enumerate(targets):
                 columns += [(name, said[:, i]), (f"p_{name}", shares[:, i])]
         case quantities:
             values = said.reshape(len(outputs), -1)
-            columns += [(name, values[:, i]) for i, name in enumerate(quantities.columns)]
+            columns += [
+                (name, _rounded(values[:, i], scale))
+                for i, (name, scale) in enumerate(zip(quantities.columns, quantities.scale, strict=True))
+            ]
     return pl.DataFrame(_distinct(columns))
+
+
+def _rounded(values: Float[np.ndarray, " rows"], scale: float) -> Float[np.ndarray, " rows"]:
+    """Quantities without the digits that are below a ten-millionth of their scale."""
+    places = max(0, 6 - math.floor(math.log10(scale)))
+    return values.round(places) + 0.0 if places <= 15 else values  # + 0.0: no -0
 
 
 def _distinct(columns: "list[tuple[str, np.ndarray | pl.Series]]") -> "dict[str, np.ndarray | pl.Series]":

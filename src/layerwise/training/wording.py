@@ -27,7 +27,7 @@ def rounded(value: float | int, digits: int = 4, sign: str = "") -> str:
     >>> rounded(0.123456), rounded(561_506.3), rounded(75_420.0, 2), rounded(2.5e-7)
     ('0.1235', '561,500', '75,000', '2.5e-07')
     """
-    return f"{float(f'{value:.{digits}g}'):{sign},.12g}"
+    return f"{float(f'{value:.{digits}g}') or 0.0:{sign},.12g}"  # no -0
 
 
 def described(kind: str, folder: Path, *facts: str) -> str:
