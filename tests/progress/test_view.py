@@ -198,7 +198,7 @@ def test_plain_lines_tell_the_course() -> None:
     assert lines[2] == "note: batch_size 64 is reduced [to 32]"
     assert lines[3] == "compiling the training program"
     assert lines[-1] == SCORING
-    assert "epoch   1/100  loss 1.000  validation loss 1.100  validation accuracy 0.900 (best)" in lines
+    assert "epoch   1/100  loss 1.000  validation loss 1.100 (best)  validation accuracy 0.900" in lines
     assert "\x1b" not in "".join(lines)
 
 

@@ -244,9 +244,10 @@ def epoch_line(board: Board, epoch: Epoch) -> str:
     """An epoch in one plain line."""
     total = board.started.epochs if board.started else epoch.epoch
     parts = [f"epoch {epoch.epoch:>{len(str(total))}}/{total}", f"loss {wording.loss(epoch.loss)}"]
-    parts += [f"validation {wording.label(name)} {_value(name, value)}" for name, value in _validation(board, epoch)]
-    if epoch.best:
-        parts[-1] += " (best)"
+    known = [f"validation {wording.label(name)} {_value(name, value)}" for name, value in _validation(board, epoch)]
+    if epoch.best and known:
+        known[0] += " (best)"  # by the monitored figure, which comes first
+    parts += known
     if board.progress and board.left is not None:
         parts += [wording.rate(board.progress.examples_per_second), f"{wording.clock(board.left)} left"]
     return "  ".join(parts)

@@ -177,13 +177,15 @@ def rival(name: str) -> str:
 
 
 def readable(remark: str, baselines: Iterable[str]) -> str:
-    """A remark with the baselines' names as the tables write them.
+    """A remark with the baselines' names as the tables write them; a file's name stays as it is.
 
-    >>> readable("rbf_svm beats the network", ["rbf_svm"])
-    'RBF SVM beats the network'
+    >>> readable("rbf_svm beats the network", ["rbf_svm"]), readable("rows.csv: decimal commas", [])
+    ('RBF SVM beats the network', 'rows.csv: decimal commas')
     """
     for name in {name.partition(" (")[0] for name in baselines}:
         remark = remark.replace(name, rival(name))
+    if "." in remark.partition(" ")[0].rstrip("."):
+        return remark
     return remark[:1].upper() + remark[1:]
 
 

@@ -39,6 +39,7 @@ from layerwise.training.wording import counted, headline
 FORMAT = 1  # what this version writes
 OLDEST_READER = 1  # the lowest format whose reader understands what this version writes
 EXAMPLES = 5
+FEW = 10  # rows whose resamples vary much less than other such rows would
 SOME = 0.01  # of the rows that are scored must be known from training to be worth a word
 KEY = "layerwise"
 
@@ -114,6 +115,8 @@ class Model:
         y, has = encode_target(raw, self.target, written if isinstance(written, TableSpec) else AS_USUAL)
         x = self.encoded(raw)
         notes = [*left_out(int((~has).sum())), *self._familiar(x[has])]
+        if has.sum() < FEW:
+            notes.append(f"intervals that rest on {counted(int(has.sum()), 'row')} are narrower than they ought to be")
         return Scores(score(self.objective, self.outputs(x)[has], y, self.target, seed).metrics, tuple(notes))
 
     def _familiar(self, x: Float32[np.ndarray, "rows inputs"]) -> list[str]:
