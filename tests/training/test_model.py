@@ -144,14 +144,15 @@ def test_rows_without_a_target_are_not_scored_and_counted(made):
         answers = np.resize(target.names, len(raw)) if isinstance(target, Classes) else np.arange(len(raw)) / 7
         raw = [{**row, names[0]: str(answer)} for row, answer in zip(rows_of, answers, strict=True)]
     whole = model.score(raw)
-    assert whole.notes == ()
+    few = ("intervals that rest on 4 rows are narrower than they ought to be",) if len(raw) < 10 else ()
+    assert whole.notes == few
     gap = dict.fromkeys(names)
     more = [{**raw[0], **gap}, *raw[:3], {**raw[3], names[-1]: None}, *raw[3:], {**raw[2], names[0]: "NA"}]
     scored = model.score(more)
     assert scored.metrics.keys() == whole.metrics.keys() and scored.metrics
     for name, figure in scored.metrics.items():
         assert astuple(figure) == pytest.approx(astuple(whole.metrics[name]), rel=1e-5), name
-    assert scored.notes == ("3 rows without a target were left out",)
+    assert scored.notes == ("3 rows without a target were left out", *few)
     with pytest.raises(DataError, match="some row to evaluate has a target"):
         model.score([{**row, **gap} for row in raw])
 
