@@ -26,3 +26,11 @@ def test_a_search_that_ends_before_a_model_is_not_done(
     assert main([*search, "--out", "study", "--json"]) == 130
     found = json.loads(capsys.readouterr().out)
     assert (found["status"], found["model"], found["winner"]) == ("interrupted", None, None)
+
+
+def test_a_search_that_is_out_of_time_says_how_to_go_on(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    search = ["tune", "rows.toml", "--trials", "2", "--set", "train.epochs=1000000", "--set", "train.patience=0"]
+    assert main([*search, "--time-limit", "500ms", "--out", "study"]) == 0
+    out = capsys.readouterr().out
+    assert "Out of time after 0 settings of 2" in out and "layerwise tune --resume study" in out
+    assert "layerwise resume" not in out, "the study goes on, not its winner's run alone"

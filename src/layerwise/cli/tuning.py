@@ -210,8 +210,13 @@ def summary(study: "Study", report: Path | None, width: int) -> "list[Renderable
     if study.finalists:
         blocks += ["", _finalists(study)]
     if study.has_winner:
+        of_run = results.of(study.run)
         result = msgspec.structs.replace(
-            results.of(study.run), status="finished", seconds=study.seconds, remarks=study.remarks
+            of_run,
+            status="finished",
+            seconds=study.seconds,
+            remarks=study.remarks,
+            can_go_on=study.status == "finished" and of_run.can_go_on,  # else it is the study that goes on
         )
         blocks += results.summary(result, width)[1:]
     elif study.remarks:
