@@ -192,3 +192,13 @@ def test_a_study_predicts_by_its_winner(studied: Path, capsys: pytest.CaptureFix
 def test_a_model_that_is_not_there_is_named_as_it_was_given(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["predict", "runs/nowhere", "rows.csv"]) == 2
     assert "runs/nowhere" in capsys.readouterr().err
+
+
+def test_folds_are_compared_by_what_each_was_trained_with(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The recipe of all folds stands as it was written; what "auto" came to is in that of each."""
+    assert main(["train", "rows.toml", "--folds", "2", "--out", "folds", "--quiet"]) == 0
+    capsys.readouterr()
+    assert main(["runs", "compare", "folds", "runs/first"]) == 0
+    settings = {line.split()[0]: line.split()[1:] for line in capsys.readouterr().out.splitlines() if "." in line[:10]}
+    assert settings["data.split.fold"] == ["all", "-"]
+    assert {path.rpartition(".")[0] for path in settings} == {"data.split"}

@@ -200,7 +200,7 @@ def _content(series: "pl.Series", table: Table, column: Column) -> tuple[float, 
             distinct, index = columns.codes(series, table.notation)
             lacking = np.array([text is None for text in distinct] + [True])
             texts = sorted({text for text in distinct if text is not None})
-            shown = ", ".join(text[:20] for text in texts[:6]) + (", ..." if len(texts) > 6 else "")
+            shown = ", ".join(_short(text, 20) for text in texts[:6]) + (", ..." if len(texts) > 6 else "")
             return float(lacking[index].mean()), f"{len(texts)} categories: {shown}"
 
 
@@ -211,8 +211,13 @@ def _example(series: "pl.Series", table: Table) -> str:
         except ValueError:
             return ""
         if text is not None:
-            return f"; e.g. {text[:40]}"
+            return f"; e.g. {_short(text, 40)}"
     return ""
+
+
+def _short(text: str, most: int) -> str:
+    """A text of at most so many characters, with a mark where it was cut."""
+    return text if len(text) <= most else f"{text[: most - 3].rstrip()}..."
 
 
 def toml_key(name: str) -> str:

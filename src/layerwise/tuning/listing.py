@@ -55,7 +55,11 @@ def read(folder: Path) -> Record:
     if (folder / "study.json").is_file():
         return _read_study(folder)
     record = _read_run(folder)
-    return msgspec.structs.replace(record, kind="folds") if (folder / "fold-1").is_dir() else record
+    if not (folder / "fold-1").is_dir():
+        return record
+    resolved = _settings(folder / "fold-1")  # each fold's recipe is written out in full, that of all as it was given
+    settings = {**resolved, **{path: value for path, value in record.settings.items() if path == "data.split.fold"}}
+    return msgspec.structs.replace(record, kind="folds", settings=settings if resolved else record.settings)
 
 
 def _read_study(folder: Path) -> Record:
