@@ -199,6 +199,11 @@ def test_folds_are_compared_by_what_each_was_trained_with(inside: Path, capsys: 
     assert main(["train", "rows.toml", "--folds", "2", "--out", "folds", "--quiet"]) == 0
     capsys.readouterr()
     assert main(["runs", "compare", "folds", "runs/first"]) == 0
-    settings = {line.split()[0]: line.split()[1:] for line in capsys.readouterr().out.splitlines() if "." in line[:10]}
+    settings = {
+        line.split()[0]: line.split()[1:]
+        for line in capsys.readouterr().out.splitlines()
+        if line[:5] in ("data.", "train", "task.")
+    }
     assert settings["data.split.fold"] == ["all", "-"]
-    assert {path.rpartition(".")[0] for path in settings} == {"data.split"}
+    assert not any("auto" in values for path, values in settings.items() if path.startswith(("train.", "task.")))
+    assert "task.kind" not in settings
