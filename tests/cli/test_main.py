@@ -13,7 +13,7 @@ import pytest
 import layerwise.cli
 from layerwise.cli import main
 from layerwise.cli import recipes as recipes_commands
-from layerwise.errors import DataError, MissingExtraError, RunError, StorageError
+from layerwise.errors import DataError, FailedError, MissingExtraError, RunError, StorageError
 
 PROGRAM = "import sys; from layerwise.cli import main; sys.exit(main())"
 
@@ -141,7 +141,8 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], int]:
     ("error", "code", "message"),
     [
         (DataError("a rule", received="this", remedy="do that", place="here"), 2, "a rule"),
-        (RunError("it failed"), 1, "it failed"),
+        (RunError("it is taken"), 2, "it is taken"),
+        (FailedError("it failed"), 1, "it failed"),
         (StorageError("full"), 2, "full"),
         (MissingExtraError("wfdb", extra="ecg"), 2, 'pip install "layerwise[ecg]"'),
         (FileNotFoundError(errno.ENOENT, "No such file", "x.csv"), 2, "x.csv"),

@@ -186,6 +186,9 @@ def test_columns_of_labels_and_quantities() -> None:
     far = Quantities(columns=("x", "y"), mean=(2000.0, 0.0), scale=(97.0, 0.001))
     table = predictions(Fake(far, np.array([[1 / 3, -1e-9]], np.float32), "quantities"), None)
     assert table.write_csv() == "row,x,y\n1,2032.33333,0.0\n"
+    small = Quantities(columns=("x", "y"), mean=(0.0, 0.0), scale=(1.0, 1.0))  # standardize = false
+    table = predictions(Fake(small, np.array([[1.5e-7, 0.1]], np.float32), "quantities"), None)
+    assert table.write_csv() == "row,x,y\n1,1.5e-7,0.1\n"
     assert "0.731058" in predictions(labels, None).write_csv()
 
 

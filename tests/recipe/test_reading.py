@@ -308,6 +308,15 @@ def test_a_wrong_setting_is_named_and_a_wrong_file_keeps_its_line(tmp_path):
     assert error.value.place == "some.toml, line 3"
     assert load(file, ["train.epochs=1"]).train.epochs == 1
     with pytest.raises(RecipeError) as error:
+        load(file, ["train.epochs=-5"])
+    assert (error.value.received, error.value.place) == ("-5", "the setting train.epochs=-5")
+    with pytest.raises(RecipeError) as error:
+        load("xor", ["train.optimizer=sgd", "train.optimizer.momentum=0.9", "train.epochs=0"])
+    assert error.value.place == "the setting train.optimizer.momentum=0.9"
+    with pytest.raises(RecipeError) as error:
+        load("xor", ["network.hidden=[8, 8]", "network.hidden.1=4", "seed=-1"])
+    assert error.value.place == "the setting seed=-1"
+    with pytest.raises(RecipeError) as error:
         load(file, ["train.epochs=1", "seed=-1"])
     assert error.value.rule.startswith("seed must be")
 

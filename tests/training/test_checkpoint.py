@@ -141,7 +141,7 @@ def test_what_is_written_has_this_format(written):
 
 @pytest.mark.parametrize(
     "header",
-    ["", "[]", "{}", '{"format": 1}', '{"format": 1, "log_bytes": 5}', '{"format": 1, "log_bytes": "x", "seconds": 1}',
+    ["", "[]", "{}", '{"format": 2}', '{"format": 2, "log_bytes": 5}', '{"format": 2, "log_bytes": "x", "seconds": 1}',
      '{"log_bytes": 5, "seconds": 1}', "null"],
 )  # fmt: skip
 def test_a_damaged_mark_is_refused(written, header):

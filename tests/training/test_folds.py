@@ -19,6 +19,7 @@ from layerwise.training import folds as module
 from layerwise.training.events import Epoch, Finished, Scoring, Started, TestTouched
 from layerwise.training.folder import Folder
 from layerwise.training.folds import mean_interval
+from layerwise.training.result import Baselines
 
 RECIPE = {
     "data": {"kind": "toy", "name": "xor", "n": 200, "noise": 0.1},
@@ -32,7 +33,6 @@ RUN_FILES = {
     "state.safetensors",
     "model.safetensors",
     "metrics.json",
-    "baselines.json",
 }
 
 
@@ -287,6 +287,40 @@ def test_ctrl_c_while_a_fold_is_scored_keeps_it(tmp_path):
                 signal.raise_signal(signal.SIGINT)
     assert (found.status, len(found.folds)) == ("interrupted", 1)
     assert found.folds[0].metrics["test"]
+
+
+def test_ctrl_c_while_the_last_fold_is_scored_is_said_and_made_good(whole, tmp_path, monkeypatch):
+    start, scoring = Baselines.start, []
+    monkeypatch.setattr(Baselines, "start", lambda self: start(self) if scoring else None)  # none is over before
+    with CrossValidation(RECIPE, 3, out=tmp_path / "run") as found:
+        for event in found:
+            if isinstance(event, Scoring):
+                scoring.append(event)
+                if len(found.folds) == 2:
+                    signal.raise_signal(signal.SIGINT)
+            elif isinstance(event, Finished):
+                scoring.clear()
+    monkeypatch.undo()
+    assert len(found.folds) == 3 and found.can_go_on and found.folds[2].unscored == 8
+    assert "in 1 of 3 folds not all classical methods were scored: it was interrupted." in found.remarks
+    with CrossValidation.resume(tmp_path / "run") as again:
+        assert {event.count for event in again if isinstance(event, TestTouched)} == {2}
+    assert not again.can_go_on and again.baselines == whole.baselines
+
+
+def test_folds_that_came_to_their_time_limit_go_on_where_they_are_given_another(tmp_path):
+    endless = {**RECIPE, "train": {"epochs": 1_000_000, "patience": 0, "time_limit": "1ms"}}
+    found = cross_validate(endless, 2, out=tmp_path / "run")
+    assert found.status == "time_limit"
+    with CrossValidation.resume(found.folder) as again:
+        assert not list(again)
+    assert module.OVER in again.remarks
+    with CrossValidation.resume(found.folder, time_limit="50ms") as longer:
+        list(longer)
+    assert all(after.epochs > before.epochs for before, after in zip(found.folds, longer.folds, strict=True))
+    assert 'time_limit = "1ms"' in (found.folder / "fold-2" / "recipe.toml").read_text()
+    with pytest.raises(RecipeError, match=r"train\.time_limit must be"):
+        CrossValidation.resume(found.folder, time_limit="soon")
 
 
 def test_ctrl_c_twice_ends_at_once(tmp_path):

@@ -166,13 +166,13 @@ def test_a_network_worse_than_the_same_answer_for_all_rows_is_said_to_be() -> No
     def both(accuracy: float, balanced: float) -> dict[str, dict[str, Interval]]:
         return {"test": {**figures(accuracy), "balanced_accuracy": Interval(balanced, balanced, balanced)}}
 
-    table = {"majority_class": both(0.9, 0.5)}
-    assert remarks(both(0.85, 0.48), table, {})[1:] == (
-        "the network does worse than majority_class, which gives all rows the same answer: it has learned nothing of "
-        "use.",
+    table, clear = {"majority_class": both(0.9, 0.5)}, {"majority_class": {"test": Interval(0.05, 0.02, 0.08)}}
+    assert remarks(both(0.85, 0.48), table, clear)[1:] == (
+        "the network does worse on the test part than majority_class, which gives all rows the same answer: "
+        "it has learned nothing of use.",
     )
-    assert not remarks(both(0.85, 0.8), table, {})[1:], "with class weights, the common class is not all"
-    assert not remarks(both(0.9, 0.5), table, {})
+    assert not remarks(both(0.85, 0.8), table, clear)[1:], "with class weights, the common class is not all"
+    assert not remarks(both(0.85, 0.48), table, {})[1:], "other rows, so it may be chance"
 
 
 def test_for_quantities_the_smaller_error_wins() -> None:
@@ -180,9 +180,11 @@ def test_for_quantities_the_smaller_error_wins() -> None:
         return {"validation": {"rmse": Interval(value, value - 1, value + 1), "r2": Interval(0.1, 0, 0.2)}}
 
     table = {"mean": error(80), "ridge_regression": error(53.25), "decision_tree": error(70)}
-    useless = "the network does worse than mean, which gives all rows the same answer: it has learned nothing of use"
-    assert remarks(error(81), table, {})[1:] == (f"{useless}.",)
-    assert remarks(error(801), table, {})[1:] == (f"{useless}; its weights went astray: lower train.learning_rate.",)
+    worse = "the network does worse on the validation part than mean, which gives all rows the same answer: "
+    clear = {"mean": {"validation": Interval(-1, -2, -0.5)}}
+    assert remarks(error(81), table, clear)[1:] == (f"{worse}it has learned nothing of use.",)
+    assert remarks(error(801), table, clear)[1:] == (f"{worse}its weights went astray, lower train.learning_rate.",)
+    assert not remarks(error(81), table, {"mean": {"validation": Interval(-1, -2, 0.5)}})[1:], "it may be chance"
     assert remarks(error(54), table, {}) == (
         "ridge_regression is ahead of the network on the validation part: rmse 53.25 (52.25 to 54.25) against 54 "
         "(53 to 55); the intervals overlap, so it may be chance.",

@@ -1,7 +1,9 @@
 """A run that is gone on with, and the folder that it has to itself."""
 
 import json
+import threading
 import time
+from collections import UserList
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +13,11 @@ from small_runs import LONG, RECIPE, first_epoch
 import layerwise
 from layerwise import train
 from layerwise.data import load as load_data
-from layerwise.errors import RunError
+from layerwise.errors import RecipeError, RunError
 from layerwise.tasks.baselines import score_baselines
 from layerwise.training.events import Epoch, Finished, Scoring, TestTouched
 from layerwise.training.folder import Folder
+from layerwise.training.result import Baselines
 from layerwise.training.run import OVER, Run
 
 
@@ -161,7 +164,7 @@ def test_a_run_that_its_time_limit_ended_goes_on(tmp_path):
         for event in resumed:
             if isinstance(event, Epoch) and event.epoch > 3 * run.epochs:
                 break
-    assert resumed.status == "interrupted" and resumed.recipe.train.time_limit == "none"
+    assert resumed.status == "interrupted" and resumed.recipe.train.time_limit == "1ms"
     assert 'time_limit = "1ms"' in (run.folder / "recipe.toml").read_text()
     with Run.resume(run.folder, time_limit="100ms") as again:
         list(again)
@@ -170,52 +173,112 @@ def test_a_run_that_its_time_limit_ended_goes_on(tmp_path):
 
 @pytest.fixture
 def asked(monkeypatch):
-    """The methods that are asked for, in the process's own thread; they are slow enough to be interrupted."""
+    """The methods that are asked, in the process's own thread; `asked.most` of them answer until it is cancelled."""
     monkeypatch.setattr("layerwise.training.result.SENT_UP_TO", 0)
-    told = []
+    told = UserList()
+    told.most = 8
+    gate = threading.Event()
 
     def score(problem):
         for answer in score_baselines(problem):
+            if len(told) == told.most:
+                gate.wait(60)
             told.append(answer.method)
             yield answer
 
+    def cancel(self):
+        cancelled(self)
+        gate.set()
+
+    cancelled = Baselines.cancel
+    monkeypatch.setattr(Baselines, "cancel", cancel)
     monkeypatch.setattr("layerwise.training.result.score_baselines", score)
     return told
 
 
-def test_baselines_are_not_asked_for_again(tmp_path, asked):
+def until_asked(run, asked, count):
+    """Go on until so many methods have been asked."""
+    next(event for event in run if isinstance(event, Epoch) and len(asked) == count)
+
+
+def test_baselines_are_not_asked_again(tmp_path, asked):
     with Run(LONG, out=tmp_path / "run") as run:
-        for event in run:
-            if isinstance(event, Epoch) and len(asked) == 8:
-                break
+        until_asked(run, asked, 8)
     assert len(run.baselines) == 8
     with Run.resume(run.folder) as resumed:
         first_epoch(resumed)
     assert len(asked) == 8 and resumed.baselines == run.baselines
     assert not any("not scored" in remark for remark in resumed.remarks)
-    with Run(LONG, out=tmp_path / "another") as other:
-        first_epoch(other)
-    assert len(asked) > 8
+
+
+@pytest.mark.parametrize("change", ["a test row", "a weight", "a damaged file", "another problem"])
+def test_baselines_are_asked_again_where_the_question_is_another(tmp_path, asked, change):
+    """The training rows are the same, so the run goes on; what was answered before is of other rows or weights."""
+    rows = [f"{i / 7:.3f},{i % 3},{1 + i % 2},{'no' if i % 3 else 'yes'}" for i in range(60)]
+    train_on, test_on = tmp_path / "data.csv", tmp_path / "test.csv"
+    for table in (train_on, test_on):
+        table.write_text("\n".join(["a,b,w,y", *rows]))
+    split = {"kind": "given", "test": str(test_on), "validation": "none"}
+    data = {"kind": "table", "path": str(train_on), "target": "y", "weight": "w", "split": split}
+    with Run({**LONG, "data": data}, out=tmp_path / "run") as run:
+        until_asked(run, asked, 8)
+    kept = run.folder / "baselines.json"
+    match change:
+        case "a test row":
+            test_on.write_text("\n".join(["a,b,w,y", *rows[:-1], "50,1,1,no"]))
+        case "a weight":
+            train_on.write_text("\n".join(["a,b,w,y", *rows[:-1], rows[-1].replace(",2,no", ",7,no")]))
+        case "a damaged file":
+            kept.write_bytes(kept.read_bytes()[:-9])
+        case _:
+            kept.write_text(kept.read_text().replace('"problem":"', '"problem":"0'))
+    asked.clear()
+    with Run.resume(run.folder) as resumed:
+        until_asked(resumed, asked, 8)
+    assert len(resumed.baselines) == 8
+    if change in ("a damaged file", "another problem"):
+        assert resumed.baselines == run.baselines
 
 
 def test_what_an_interruption_left_unscored_is_scored_later(tmp_path, asked):
+    asked.most = 3
     with Run(RECIPE, out=tmp_path / "run") as run:
         for event in run:
             if isinstance(event, Scoring):
-                while not asked:
+                while len(asked) < 3:
                     time.sleep(0.001)
                 run.cancel()
-    assert run.status == "finished" and 0 < len(run.baselines) < 8
+    assert run.status == "finished" and run.can_go_on and len(run.baselines) in (3, 4)
     left = 8 - len(run.baselines)
     assert f"{left} of 8 classical methods were not scored: it was interrupted." in run.remarks
+    looked = Run.read(run.folder)
+    assert (looked.metrics, looked.baselines, looked.remarks) == (run.metrics, run.baselines, run.remarks)
     asked.clear()
+    asked.most = 8
     with Run.resume(run.folder) as resumed:
         assert not any(isinstance(event, Epoch) for event in resumed)
     assert len(asked) == left and len(resumed.baselines) == 8
     assert list(resumed.baselines) == list(train(RECIPE, out=tmp_path / "calm").baselines)
     assert resumed.metrics == run.metrics
+    assert not (run.folder / "baselines.json").exists(), "nobody will ask any more"
     with Run.resume(run.folder) as over:
         assert [type(event) for event in over] == [Finished]
+
+
+def test_a_time_limit_that_is_none_is_refused(tmp_path):
+    run = train({**RECIPE, "train": {"epochs": 2}}, out=tmp_path / "run")
+    before = snapshot(run.folder)
+    with pytest.raises(RecipeError, match=r"train\.time_limit must be"):
+        Run.resume(run.folder, time_limit="5 min")
+    assert snapshot(run.folder) == before
+
+
+def test_what_has_not_ended_is_not_read(tmp_path):
+    run = train({**RECIPE, "train": {"epochs": 2}}, out=tmp_path / "run")
+    assert Run.read(run.folder).model.predict(np.zeros((1, 2), np.float32)).shape == (1,)
+    unfinished(run.folder)
+    with pytest.raises(RunError, match="once it has come to an end"):
+        Run.read(run.folder)
 
 
 def test_a_folder_with_a_run_is_refused(tmp_path):

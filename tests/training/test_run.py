@@ -26,7 +26,6 @@ FILES = {
     "state.safetensors",
     "model.safetensors",
     "metrics.json",
-    "baselines.json",
 }
 
 
@@ -125,7 +124,7 @@ def test_leaving_the_loop_still_leaves_a_model(tmp_path):
             if isinstance(event, Epoch):
                 break
     assert run.status == "interrupted"
-    assert {f.name for f in run.folder.iterdir()} == FILES
+    assert {f.name for f in run.folder.iterdir()} == FILES | {"baselines.json"}
     assert isinstance(Folder(run.folder).events()[-1], Finished)
     assert run.metrics["test"]
     assert layerwise.load(run.model_path).predict([{"x1": 0.0, "x2": 1.0}]).shape == (1,)
@@ -242,7 +241,7 @@ def test_a_time_limit_is_counted_from_the_end_of_the_first_call(tmp_path, monkey
     monkeypatch.setattr("layerwise.training.run.time", SimpleNamespace(monotonic=lambda: float(next(clock))))
     run = train({**LONG, "train": {**LONG["train"], "time_limit": "10m"}}, out=tmp_path / "run")
     ends = [event.seconds for event in Folder(run.folder).events() if isinstance(event, Progress)]
-    assert run.status == "time_limit" and ends[-1] - ends[0] >= 560 and ends[0] > 10
+    assert run.status == "time_limit" and ends[-1] - ends[0] >= 600
 
 
 PROGRAM = """

@@ -16,8 +16,10 @@ import pytest
 
 import layerwise
 from layerwise.errors import RecipeError, RunError, StorageError
+from layerwise.tasks.baselines import score_baselines
 from layerwise.training.events import Scoring, TestTouched
 from layerwise.training.folder import Folder
+from layerwise.training.result import Baselines
 from layerwise.tuning.events import Finalist, StudyFinished, StudyStarted, TrialEnded
 from layerwise.tuning.study import Study
 from layerwise.tuning.winner import interval
@@ -273,6 +275,34 @@ def test_control_c_ends_with_the_best_so_far(tmp_path, recipe_with, finish):
     assert resumed.best.values == calm.best.values
     touches = [event.count for event in Folder(tmp_path / "s/best").events() if isinstance(event, TestTouched)]
     assert touches == [1, 2], "it was looked at twice, and that is not hidden"
+
+
+def test_ctrl_c_while_the_winner_is_scored_can_be_gone_on_with(tmp_path, recipe_with, monkeypatch):
+    """What is over is only read, so a winner whose classical methods were left out is not yet over."""
+    start = Baselines.start
+    monkeypatch.setattr("layerwise.training.result.score_baselines", score_baselines)
+    monkeypatch.setattr(Baselines, "start", lambda self: None)  # so that none is over before Ctrl-C
+    with Study(recipe_with(), out=tmp_path / "s") as study:
+        for event in study:
+            if isinstance(event, Scoring):
+                study.cancel()
+                monkeypatch.setattr(Baselines, "start", start)
+    assert study.status == "interrupted" and study.best is not None and not study.baselines
+    with Study.resume(tmp_path / "s") as resumed:
+        list(resumed)
+    assert resumed.status == "finished" and len(resumed.baselines) == 8
+    assert resumed.metrics == study.metrics and resumed.best.values == study.best.values
+    before = {path: path.read_bytes() for path in (tmp_path / "s").rglob("*") if path.is_file()}
+    with Study.resume(tmp_path / "s") as over:
+        list(over)
+    assert (over.baselines, over.run.baselines) == (resumed.baselines, resumed.baselines)
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_a_time_limit_that_is_none_is_refused(tmp_path, recipe_with):
+    with pytest.raises(RecipeError, match=r"train\.time_limit must be"):
+        Study(recipe_with(), out=tmp_path / "s", time_limit="5 min")
+    assert not (tmp_path / "s").exists()
 
 
 def test_leaving_the_loop_ends_it_too(tmp_path, recipe_with):

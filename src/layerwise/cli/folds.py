@@ -146,6 +146,6 @@ def _places(found: "CrossValidation") -> "Table":
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     table.add_row("folds", f"{found.folder}, a run in each of fold-1, fold-2, ...")
-    if found.status == "interrupted":
+    if found.can_go_on:
         table.add_row("go on", Text(f"layerwise resume {shlex.quote(str(found.folder))}", style="cyan"))
     return table

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from layerwise.cli import console
-from layerwise.cli.training import Changes, Json, Quiet, Seed, check_folder, check_limit
+from layerwise.cli.training import Changes, Json, Quiet, Seed, check_folder
 from layerwise.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -110,6 +110,8 @@ def tune(
 
 def _check(recipe: str | None, resume: Path | None, given: list[str], out: Path | None, time_limit: str) -> None:
     """Refuse options that do not go together, before anything begins."""
+    from layerwise.recipe import check_duration
+
     if (recipe is None) == (resume is None):
         raise RecipeError(
             "a search begins with a recipe, or goes on with --resume STUDY",
@@ -122,7 +124,7 @@ def _check(recipe: str | None, resume: Path | None, given: list[str], out: Path 
             received="--resume with other options",
             remedy="leave them out; --storage, --cluster and --time-limit may be given",
         )
-    check_limit(time_limit)
+    check_duration(time_limit)
     if out is not None:
         check_folder(out)
 

@@ -44,15 +44,18 @@ class Board:
     heard: float = 0.0  # when `progress` arrived, on `clock`
     _told: set[str] = field(default_factory=set)
 
-    def follow(self, recipe: Recipe) -> None:
-        """Take from a resolved recipe its fold, and what decides the best weights and the end."""
+    def follow(self, recipe: Recipe, time_limit: str | None = None) -> None:
+        """Take from a resolved recipe its fold, and what decides the best weights and the end.
+
+        A `time_limit` holds in place of the recipe's.
+        """
         from layerwise.training.resolve import seconds
 
         if isinstance(split := recipe.data.split, FoldSplit) and split.fold != "all":
             self.fold, self.folds = split.fold, split.folds
         if isinstance(recipe.train, Train):
             self.monitor = recipe.train.monitor
-            self.time_limit = seconds(recipe.train.time_limit)
+            self.time_limit = seconds(time_limit or recipe.train.time_limit)
 
     def hear(self, event: AnyEvent) -> None:
         """Take in an event."""

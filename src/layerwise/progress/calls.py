@@ -24,6 +24,7 @@ class Training(Protocol):
     """What `Run` and `CrossValidation` have in common: a context whose events are what happens."""
 
     recipe: Recipe
+    time_limit: str | None
 
     def __enter__(self) -> Any: ...
     def __exit__(self, *error: Any) -> None: ...
@@ -93,7 +94,7 @@ def attend(begin: Callable[[], Work], board: Board, show: AbstractContextManager
         with work:
             for event in work:
                 if isinstance(event, Started):
-                    board.follow(work.recipe)
+                    board.follow(work.recipe, work.time_limit)
                 watch(event)
     return work
 

@@ -189,25 +189,29 @@ def _changed(raw: dict[str, Any], settings: Sequence[str]) -> dict[str, Any]:
 
 
 def _placed(error: RecipeError, raw: dict[str, Any], place: Place, settings: Sequence[str]) -> RecipeError:
-    """The error of a recipe with settings, at its place: the setting without which it would not be, or the file."""
-    if fault := _fault(raw, place):
-        return fault if fault.rule == error.rule else error
-    alone = [
-        each
-        for each in settings
-        if _fault(_changed(raw, [other for other in settings if other != each]), place) is None
-    ]
-    own = alone[0] if len(alone) == 1 else " ".join(settings)
-    return RecipeError(error.rule, received=error.received, remedy=error.remedy, place=f"the setting {own}")
+    """The error of a recipe with settings, at its place: the file's line, or the setting that brought it in."""
+    for count in range(len(settings) + 1):
+        fault = _fault(raw, settings[:count], place)
+        if fault is not None and (fault.rule, fault.received) == (error.rule, error.received):
+            if count == 0:
+                return fault
+            own = f"the setting {settings[count - 1]}"
+            return RecipeError(error.rule, received=error.received, remedy=error.remedy, place=own)
+    return error
 
 
-def _fault(raw: dict[str, Any], place: Place) -> RecipeError | None:
-    """What is wrong with a plain recipe."""
+def _fault(raw: dict[str, Any], settings: Sequence[str], place: Place) -> RecipeError | None:
+    """What is wrong with a plain recipe to which settings are applied."""
     try:
-        decode(raw, place)
+        decode(_changed(raw, settings), place)
     except RecipeError as error:
         return error
     return None
+
+
+def check_duration(text: str) -> None:
+    """Refuse what is no time limit, in the words in which a recipe's is refused. Raises `RecipeError`."""
+    decode({"data": {"kind": "toy", "name": "xor"}, "train": {"time_limit": text}})
 
 
 # ── reading ─────────────────────────────────────────────────────────────────────────────────────

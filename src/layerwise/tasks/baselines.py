@@ -11,14 +11,17 @@ them together need about a minute on one free core, whatever the data.
 wait for each other) and writes nothing.
 """
 
+import hashlib
 import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import metadata
 from typing import Any, Literal, NamedTuple, cast
 from uuid import uuid4
 
+import msgspec
 import numpy as np
 from jaxtyping import Float, Float32, Int64, Shaped
 
@@ -40,6 +43,13 @@ class Answer(NamedTuple):
     def method(self) -> str:
         """The name without what was left out or went wrong."""
         return self.name.partition(" ")[0]
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """What the baselines have answered to the problem of a fingerprint."""
+
+    problem: str
+    answers: tuple[Answer, ...]
 
 
 Scores = dict[str, dict[str, dict[str, Interval]]]  # baseline -> part -> metric -> interval
@@ -65,7 +75,7 @@ class Problem:
     """What a baseline is asked: encoded rows, which to learn from, which to answer, and what is to be said.
 
     `weight` is each row's weight in training, its class's included. `parts` are the rows to be scored
-    on: those held out, or the training part where nothing is. `known` are baselines that need no asking.
+    on: those held out, or the training part where nothing is. `answered` are baselines that need no asking.
     """
 
     x: Float32[np.ndarray, "rows width"]
@@ -76,7 +86,7 @@ class Problem:
     embeddings: tuple[Embedding, ...]
     target: Target
     seed: int
-    known: tuple[Name, ...] = ()
+    answered: tuple[Name, ...] = ()
 
     @classmethod
     def of(cls, dataset: Dataset, seed: int, weight: Float32[np.ndarray, " rows"]) -> "Problem":
@@ -93,6 +103,17 @@ class Problem:
             seed=seed,
         )
 
+    def fingerprint(self) -> str:
+        """What tells the problem from another one, or from the same to other versions; a second for each GB."""
+        digest = hashlib.blake2b(digest_size=16)
+        arrays = {"x": self.x, "y": self.y, "weight": self.weight, "train": self.train, **self.parts}
+        for name, array in arrays.items():
+            digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+        versions = [metadata.version(package) for package in ("layerwise", "scikit-learn", "scipy", "numpy")]
+        digest.update(repr((self.embeddings, self.target, self.seed, versions)).encode())
+        return digest.hexdigest()
+
     @property
     def nbytes(self) -> int:
         """The size of its arrays in bytes, but for the row numbers."""
@@ -100,9 +121,9 @@ class Problem:
 
     @property
     def baselines(self) -> tuple["Baseline", ...]:
-        """Those that suit the target and are not known, from simple to costly."""
+        """Those that suit the target and are not answered, from simple to costly."""
         every = REGRESSORS if isinstance(self.target, Quantities) else CLASSIFIERS
-        return tuple(baseline for baseline in every if baseline.name not in self.known)
+        return tuple(baseline for baseline in every if baseline.name not in self.answered)
 
 
 @dataclass(frozen=True)

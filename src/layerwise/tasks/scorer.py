@@ -33,7 +33,7 @@ class _Header(msgspec.Struct, frozen=True):
     embeddings: tuple[Embedding, ...]
     target: Target
     seed: int
-    known: tuple[Name, ...]
+    answered: tuple[Name, ...]
 
 
 def send(pipe: IO[bytes], problem: Problem) -> None:
@@ -45,7 +45,7 @@ def send(pipe: IO[bytes], problem: Problem) -> None:
         embeddings=problem.embeddings,
         target=problem.target,
         seed=problem.seed,
-        known=problem.known,
+        answered=problem.answered,
     )
     pipe.write(msgspec.json.encode(header) + b"\n")
     for array in arrays.values():
@@ -68,8 +68,8 @@ def receive(pipe: IO[bytes]) -> Problem | None:
             return None
     own = {name: arrays.pop(name) for name in ("x", "y", "weight", "train")}
     parts = {name.removeprefix("part "): rows for name, rows in arrays.items()}
-    embeddings, target, seed, known = header.embeddings, header.target, header.seed, header.known
-    return Problem(**own, parts=parts, embeddings=embeddings, target=target, seed=seed, known=known)
+    embeddings, target, seed, answered = header.embeddings, header.target, header.seed, header.answered
+    return Problem(**own, parts=parts, embeddings=embeddings, target=target, seed=seed, answered=answered)
 
 
 def _problems() -> Iterator[Problem]:

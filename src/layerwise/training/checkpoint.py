@@ -17,7 +17,7 @@ from layerwise.errors import RunError
 from layerwise.training.familiar import Known
 from layerwise.training.loop import State
 
-FORMAT = 1
+FORMAT = 2
 
 
 class Mark(NamedTuple):
@@ -47,12 +47,13 @@ def read_mark(path: Path) -> Mark:
                 remedy="resume it with the version that wrote it, or " + _again(path),
                 place=path.name,
             )
-        data = Known(*header.get("data", ()))  # older ones do not say
+        data = Known(*header["data"])
         return Mark(int(header["log_bytes"]), float(header["seconds"]), data._replace(answers=tuple(data.answers)))
 
 
 def read(path: Path, like: State) -> State:
     """The state at `path`, which must have the tensors of `like`. Raises `RunError`."""
+    read_mark(path)
     with _reading(path):
         state: State = filled(like, load(path.read_bytes()))
     return state

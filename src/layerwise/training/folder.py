@@ -5,7 +5,7 @@ events.jsonl         one event a line, appended
 state.safetensors    the exact state of training, for `layerwise resume`
 model.safetensors    the best model
 metrics.json         scores, baselines, rows, environment
-baselines.json       the baselines' answers, which a resumed run need not ask for again
+baselines.json       the baselines' answers, while the run can go on: then they need not be asked for again
 data.parquet         the table, where it was given in memory
 report.html          the report, where one was asked for
 .lock                held by the process that trains
@@ -28,7 +28,7 @@ import msgspec
 from layerwise import files
 from layerwise.errors import RunError
 from layerwise.recipe import Recipe, load, to_toml
-from layerwise.tasks.baselines import Answer
+from layerwise.tasks.baselines import Answered
 from layerwise.training.checkpoint import Mark
 from layerwise.training.events import AnyEvent, TestTouched
 
@@ -164,22 +164,20 @@ class Folder:
             return {}
         return found
 
-    def write_answers(self, answers: Iterable[Answer], problem: str) -> None:
-        """Keep the answers of baselines to a problem, told from others by its fingerprint. Raises `StorageError`."""
-        files.write(self.baselines, msgspec.json.encode(_Answers(problem, list(answers))))
+    def write_answered(self, answered: Answered | None) -> None:
+        """Keep what the baselines have answered, or nothing of it. Raises `StorageError`."""
+        if answered is not None:
+            files.write(self.baselines, msgspec.json.encode(answered))
+            return
+        with files.storing(self.baselines):
+            self.baselines.unlink(missing_ok=True)
 
-    def read_answers(self, problem: str) -> list[Answer]:
-        """What `write_answers` wrote of this problem; empty where that is nothing."""
+    def read_answered(self) -> Answered | None:
+        """What `write_answered` wrote."""
         try:
-            kept = msgspec.json.decode(self.baselines.read_bytes(), type=_Answers)
+            return msgspec.json.decode(self.baselines.read_bytes(), type=Answered)
         except (OSError, msgspec.DecodeError):
-            return []
-        return kept.answers if kept.problem == problem else []
-
-
-class _Answers(msgspec.Struct):
-    problem: str
-    answers: list[Answer]
+            return None
 
 
 def logged(log: Path, decoder: msgspec.json.Decoder[Event], start: int = 0) -> list[Event]:

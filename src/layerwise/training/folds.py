@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from layerwise.errors import LayerwiseError, RunError
-from layerwise.recipe import Recipe, Source, load
+from layerwise.recipe import Recipe, Source, check_duration, load
 from layerwise.recipe.folds import fold_of, folded, folds_of
 from layerwise.recipe.wording import nearest
 from layerwise.tasks.intervals import Interval, deviation, mean_within
@@ -35,7 +35,10 @@ ENDS = ("diverged", "time_limit", "finished")  # the first that a fold came to i
 
 
 class Fold(msgspec.Struct, frozen=True):
-    """What came of one fold: as a run's own attributes of these names. `number` counts from 1."""
+    """What came of one fold: as a run's own attributes of these names. `number` counts from 1.
+
+    `unscored` are the baselines that an interruption left out.
+    """
 
     number: int
     folder: Path
@@ -44,6 +47,7 @@ class Fold(msgspec.Struct, frozen=True):
     seconds: float
     metrics: Metrics
     baselines: dict[str, Metrics]
+    unscored: int = 0
 
 
 class CrossValidation:
@@ -58,10 +62,10 @@ class CrossValidation:
       `mean_interval` has it; the held-out folds are the part "test";
     * `spread` (part -> metric): the standard deviation from fold to fold;
     * `baselines`: the same means for each baseline that was scored in every fold;
-    * `status`, `epochs` and `seconds` (of all folds), and `remarks`.
+    * `status`, `epochs` and `seconds` (of all folds), `remarks`, and whether it `can_go_on`.
 
     `recipe` may have any split that deals rows at random; `folds` is the number of folds, else the
-    recipe's own or 5. `data`, `out`, `name` and `time_limit` are as for `Run`. A time limit is each fold's.
+    recipe's own or 5. `data`, `out` and `name` are as for `Run`. A time limit is each fold's.
 
     Within the context the first Ctrl-C ends it in order: the folds that are over are kept, the one at
     hand is neither finished nor scored, and `resume` goes on with it. A second one raises
@@ -76,15 +80,17 @@ class CrossValidation:
         data: Any = None,
         out: Path | str | None = None,
         name: str | None = None,
-        time_limit: str | None = None,
     ) -> None:
         self._name = (name or name_of(recipe)) if out is None else None
         self._files, self._whole = begun(recipe, data, out, self._name, lambda source: folded(load(source), folds))
-        self._prepare(time_limit, resuming=False)
+        self._prepare(resuming=False)
 
     @classmethod
     def resume(cls, folder: Path | str, *, time_limit: str | None = None) -> "CrossValidation":
-        """The cross-validation in `folder`, to go on where it stopped. Raises `RunError` where there is none."""
+        """The cross-validation in `folder`, to go on where it stopped. Raises `RunError` where there is none.
+
+        `time_limit` ("5m", or "none") holds in place of the recipe's, this time: also for folds that came to theirs.
+        """
         work = cls.__new__(cls)
         work._files, work._name = Folder(Path(folder)), None
         work._whole = work._files.read_recipe()
@@ -94,11 +100,14 @@ class CrossValidation:
                 received=f"{folder}, which holds a single run",
                 remedy="resume it with: layerwise resume, or Run.resume(folder)",
             )
-        work._prepare(time_limit, resuming=True)
+        work._prepare(resuming=True)
+        if time_limit is not None:
+            check_duration(time_limit)
+            work.time_limit = time_limit
         return work
 
-    def _prepare(self, time_limit: str | None, *, resuming: bool) -> None:
-        self._limit = time_limit
+    def _prepare(self, *, resuming: bool) -> None:
+        self.time_limit: str | None = None  # in place of the recipe's, this time
         self.recipe: Recipe = self._whole
         self.status = "running"
         self.folds: list[Fold] = []
@@ -106,6 +115,7 @@ class CrossValidation:
         self.spread: dict[str, dict[str, float]] = {}
         self.baselines: dict[str, Metrics] = {}
         self.remarks: tuple[str, ...] = ()
+        self.can_go_on = False
         self._resuming = resuming
         self._cancelled = False
         self._run: Run | None = None
@@ -185,7 +195,7 @@ class CrossValidation:
     def _train(self) -> Generator[AnyEvent, None, None]:
         trained, folds = False, folds_of(self._whole)
         for number in range(1, folds + 1):
-            if self._resuming and (finished := _outcome(files := self._of(number))):
+            if self._resuming and (finished := self._outcome(files := self._of(number))):
                 self._keep(number, files, finished)
             elif not self._cancelled:
                 self._files, trained = claimed(self._files, self._name, fresh=not self._resuming), True
@@ -196,6 +206,14 @@ class CrossValidation:
         written = self._files.read_metrics().get("status", "interrupted") != "interrupted"
         self._conclude(status if complete else "interrupted", over=complete and not trained and written)
 
+    def _outcome(self, files: Folder) -> Finished | None:
+        """How a fold's run ended, where it came to its end; its time limit is one, unless it is given another."""
+        last = next(iter(files.events()[-1:]), None)
+        if not isinstance(last, Finished):
+            return None
+        limited = last.status == "time_limit" and self.time_limit is None and not last.unscored
+        return last if limited or not last.can_go_on else None
+
     def _of(self, number: int) -> Folder:
         """The folder of a fold's run."""
         return Folder(self.folder / f"fold-{number}")
@@ -203,9 +221,10 @@ class CrossValidation:
     def _fold(self, number: int, files: Folder) -> Generator[AnyEvent, None, None]:
         """Train one fold; where it is cut short, its held-out rows stay unscored."""
         if self._resuming and files.recipe.is_file():
-            self._run = Run.resume(files.path, time_limit=self._limit)
+            self._run = Run.resume(files.path)
         else:
-            self._run = Run(fold_of(self._whole, number), out=files.path, time_limit=self._limit)
+            self._run = Run(fold_of(self._whole, number), out=files.path)
+        self._run.time_limit = self.time_limit
         with contextlib.suppress(_CutShortError), self._run as run:
             self._interrupts.again()  # all folds end, not this one alone
             for event in run:
@@ -220,7 +239,9 @@ class CrossValidation:
         self._run = None
 
     def _keep(self, number: int, files: Folder, end: Finished) -> None:
-        self.folds.append(Fold(number, files.path, end.status, end.epochs, end.seconds, end.metrics, end.baselines))
+        self.folds.append(
+            Fold(number, files.path, end.status, end.epochs, end.seconds, end.metrics, end.baselines, end.unscored)
+        )
 
     def _conclude(self, status: str, *, over: bool = False) -> None:
         """The figures of the folds that are over, together; written down unless nothing is new."""
@@ -233,7 +254,10 @@ class CrossValidation:
             for name in _common([fold.baselines for fold in self.folds])
             if (means := _means([fold.baselines[name] for fold in self.folds], folds))
         }
-        self.remarks = (*([OVER] if over else []), *_beaten(self.folds, folds))
+        unscored = sum(fold.unscored > 0 for fold in self.folds)
+        self.can_go_on = status == "interrupted" or unscored > 0
+        left = [f"in {unscored} of {folds} folds not all classical methods were scored: it was interrupted."]
+        self.remarks = (*([OVER] if over else []), *_beaten(self.folds, folds), *(left if unscored else []))
         if not over and self._files.recipe.is_file():
             self._files.write_metrics(self._record())
 
@@ -256,12 +280,6 @@ class CrossValidation:
 
 class _CutShortError(Exception):
     """Leaves a run's context without bringing the run to its end."""
-
-
-def _outcome(files: Folder) -> Finished | None:
-    """How a fold's run ended, where it came to its end."""
-    last = next(iter(files.events()[-1:]), None)
-    return last if isinstance(last, Finished) and last.status != "interrupted" and not last.unscored else None
 
 
 # ── the figures of all folds together ───────────────────────────────────────────────────────────

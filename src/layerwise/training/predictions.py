@@ -36,15 +36,15 @@ def predictions(model: Model, raw: Any) -> "pl.DataFrame":
                 columns += [(name, said[:, i]), (f"p_{name}", shares[:, i])]
         case quantities:
             values = said.reshape(len(outputs), -1)
-            columns += [
-                (name, _rounded(values[:, i], scale))
-                for i, (name, scale) in enumerate(zip(quantities.columns, quantities.scale, strict=True))
-            ]
+            for i, name in enumerate(quantities.columns):
+                columns.append((name, _rounded(values[:, i], quantities.mean[i], quantities.scale[i])))
     return pl.DataFrame(_distinct(columns))
 
 
-def _rounded(values: Float[np.ndarray, " rows"], scale: float) -> Float[np.ndarray, " rows"]:
+def _rounded(values: Float[np.ndarray, " rows"], mean: float, scale: float) -> Float[np.ndarray, " rows"]:
     """Quantities without the digits that are below a ten-millionth of their scale."""
+    if (mean, scale) == (0, 1):  # what the network itself computed
+        return values.astype(np.float32)
     places = max(0, 6 - math.floor(math.log10(scale)))
     return values.round(places) + 0.0 if places <= 15 else values  # + 0.0: no -0
 

@@ -10,7 +10,7 @@ from jaxtyping import Float32
 
 from layerwise.data.dataset import Classes, Dataset
 from layerwise.tasks.apart import SENT_UP_TO, Process, dismiss, leave, take
-from layerwise.tasks.baselines import Answer, Problem, Scores, score_baselines
+from layerwise.tasks.baselines import Answer, Answered, Problem, Scores, score_baselines
 from layerwise.tasks.bootstrap import difference
 from layerwise.tasks.intervals import Interval
 from layerwise.tasks.metrics import Scored
@@ -56,16 +56,23 @@ class Compared(NamedTuple):
 class Baselines:
     """Scores the classical models from `start` on: in a process of its own, or in a thread where there is none.
 
-    `known` are answers that an earlier session had from the same problem; `answers` are all there are so far.
+    `earlier` is what a session before had for an answer; where it was asked the same, it is not asked again.
     """
 
     def __init__(
-        self, dataset: Dataset, seed: int, weight: Float32[np.ndarray, " rows"], known: Iterable[Answer] = ()
+        self,
+        dataset: Dataset,
+        seed: int,
+        weight: Float32[np.ndarray, " rows"],
+        earlier: Answered | None = None,
     ) -> None:
-        whole = Problem.of(dataset, seed, weight)
-        self._names = [baseline.name for baseline in whole.baselines]
-        self._found = {answer.method: answer for answer in known if answer.scores}
-        self._problem = replace(whole, known=tuple(name for name in self._names if name in self._found))
+        self._problem = Problem.of(dataset, seed, weight)
+        self._names = [baseline.name for baseline in self._problem.baselines]
+        self._found: dict[str, Answer] = {}
+        if earlier is not None and earlier.problem == self._problem.fingerprint():
+            self._found = {answer.method: answer for answer in earlier.answers if answer.scores}
+            answered = tuple(name for name in self._names if name in self._found)
+            self._problem = replace(self._problem, answered=answered)
         self._stop = threading.Event()
         self._process: Process | None = None
         self._taking = threading.RLock()  # so that no process is killed which another run has taken
@@ -88,20 +95,24 @@ class Baselines:
         self.start()
         self._thread.join()
         differences: dict[str, dict[str, Interval]] = {}
-        for answer in self.answers:
+        answers = self._answers()
+        for answer in answers:
             apart = {p: difference(np.array(draws), own[p].draws) for p, draws in answer.draws.items() if p in own}
             differences[answer.name] = {part: found for part, found in apart.items() if found is not None}
-        figures = {answer.name: answer.scores for answer in self.answers}
+        figures = {answer.name: answer.scores for answer in answers}
         said = remarks({part: found.metrics for part, found in own.items()}, figures, differences)
         unscored = len(self._names) - len(figures) if self._stop.is_set() else 0
         if unscored:
             said += (f"{unscored} of {len(self._names)} classical methods were not scored: it was interrupted.",)
         return Compared(figures, differences, said, unscored)
 
-    @property
-    def answers(self) -> list[Answer]:
+    def answered(self) -> Answered:
+        """What there is for an answer so far, for a later session."""
+        return Answered(self._problem.fingerprint(), self._answers())
+
+    def _answers(self) -> tuple[Answer, ...]:
         """Those that have come, from simple to costly methods."""
-        return [self._found[name] for name in self._names if name in self._found]
+        return tuple(self._found[name] for name in self._names if name in self._found)
 
     def _work(self) -> None:
         if self._problem.baselines and not self._apart() and not self._stop.is_set():
@@ -164,26 +175,38 @@ def remarks(
         if sign * rivals[best].value > sign * own[metric].value:
             apart = differences.get(best, {}).get(part)
             sentences.append(_beaten(best, part, metric, rivals[best], own[metric], apart))
-    if part and (trivial := _no_better(own, baselines, part)):
-        sentences.append(trivial)
+    if part and (useless := _useless(own, baselines, differences, part)):
+        sentences.append(useless)
     sentences += [f"no figures for {name}." for name, parts in baselines.items() if not parts]
     return tuple(sentences)
 
 
-def _no_better(own: Mapping[str, Interval], baselines: Scores, part: str) -> str:
-    """What is said of a network that does worse than the same answer for all rows.
+def _useless(
+    own: Mapping[str, Interval],
+    baselines: Scores,
+    differences: Mapping[str, Mapping[str, Interval]],
+    part: str,
+) -> str:
+    """What is said of a network that does worse, by more than chance, than the same answer for all rows.
 
     Of a classifier only where its balanced accuracy is lower, too: with class weights it may give up the other.
     """
     name = next((name for name in baselines if name.partition(" ")[0] in ("mean", "majority_class")), "")
-    theirs = baselines.get(name, {}).get(part, {})
-    known = [metric for metric in ("rmse", "accuracy", "balanced_accuracy") if metric in own and metric in theirs]
-    apart = [own[metric].value - theirs[metric].value for metric in known]
-    if not known or not (apart[0] > 0 if known == ["rmse"] else max(apart) < 0):
+    theirs, apart = baselines.get(name, {}).get(part, {}), differences.get(name, {}).get(part)
+    if apart is None or apart.low * apart.high <= 0:
         return ""
-    said = f"the network does worse than {name}, which gives all rows the same answer: it has learned nothing of use"
-    astray = known == ["rmse"] and own["rmse"].value > 10 * theirs["rmse"].value
-    return said + ("; its weights went astray: lower train.learning_rate." if astray else ".")
+    far = False
+    if "rmse" in own:
+        worse, far = apart.value < 0, own["rmse"].value > 10 * theirs["rmse"].value
+    else:
+        balanced = [figures["balanced_accuracy"].value for figures in (own, theirs) if "balanced_accuracy" in figures]
+        worse = apart.value > 0 and not (len(balanced) == 2 and balanced[0] >= balanced[1])
+    if not worse:
+        return ""
+    said = f"the network does worse on the {part} part than {name}, which gives all rows the same answer"
+    return (
+        f"{said}: {'its weights went astray, lower train.learning_rate' if far else 'it has learned nothing of use'}."
+    )
 
 
 def _beaten(name: str, part: str, metric: str, rival: Interval, own: Interval, apart: Interval | None) -> str:

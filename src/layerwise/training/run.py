@@ -9,7 +9,6 @@ Leaving the loop, Ctrl-C, a time limit, divergence and an ordinary end all come 
 best weights restored, evaluated and saved.
 """
 
-import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
@@ -24,7 +23,7 @@ from layerwise.data import load as load_data
 from layerwise.data.dataset import Dataset, spread
 from layerwise.errors import ModelFileError, RunError
 from layerwise.nets.build import build
-from layerwise.recipe import Recipe, Source, load, plain
+from layerwise.recipe import Recipe, Source, check_duration, load, plain
 from layerwise.recipe import records as r
 from layerwise.tasks.apart import prepare
 from layerwise.tasks.intervals import Interval
@@ -60,8 +59,7 @@ class Run:
     interval), `baselines` (name -> part -> metric -> interval), `remarks`, and whether it `can_go_on`.
 
     `data` is a table in memory (a Polars or pandas frame, an array, mappings) in place of a file's; it is
-    kept in the folder. The recipe then has to say only `data.target`. `time_limit` ("5m") holds in place of the
-    recipe's; it is counted from the end of the first call, which compiles.
+    kept in the folder. The recipe then has to say only `data.target`.
 
     `out` is a folder in which there is no run yet; without it there will be `runs/NAME-1`, `-2`, ..., where `name`
     is that of the recipe's file unless it is given. While a run trains, its folder is closed to others.
@@ -71,34 +69,48 @@ class Run:
     """
 
     def __init__(
-        self,
-        recipe: Source,
-        *,
-        data: Any = None,
-        out: Path | str | None = None,
-        name: str | None = None,
-        time_limit: str | None = None,
+        self, recipe: Source, *, data: Any = None, out: Path | str | None = None, name: str | None = None
     ) -> None:
         self._name = (name or name_of(recipe)) if out is None else None
         self._files, self.recipe = begun(recipe, data, out, self._name, load)
-        self._prepare(time_limit, resuming=False)
+        self._prepare(resuming=False)
 
     @classmethod
     def resume(cls, folder: Path | str, *, time_limit: str | None = None) -> "Run":
         """The run in `folder`, to go on where it stopped. Raises `RunError` where there is none.
 
-        `time_limit` ("5m", or "none") holds in place of the recipe's, this time. A run that had finished goes
-        on only if its recipe was given more epochs since, or if it was interrupted while its baselines were
-        scored. Else it gives its one event, `Finished`, again: nothing is trained, scored or written.
+        `time_limit` ("5m", or "none") holds in place of the recipe's, this time; `RecipeError` where it is none.
+        A run that had finished goes on only if its recipe was given more epochs since, or if it was interrupted
+        while its baselines were scored. Else it gives its one event, `Finished`, again: nothing is trained,
+        scored or written.
         """
         run = cls.__new__(cls)
         run._files, run._name = Folder(Path(folder)), None
         run.recipe = run._files.read_recipe()
-        run._prepare(time_limit, resuming=True)
+        run._prepare(resuming=True)
+        if time_limit is not None:
+            check_duration(time_limit)
+            run.time_limit = time_limit
         return run
 
-    def _prepare(self, time_limit: str | None, *, resuming: bool) -> None:
-        self._limit = time_limit
+    @classmethod
+    def read(cls, folder: Path | str) -> "Run":
+        """The run in `folder` as it ended: its figures and its model, to look at; nothing is trained or written.
+
+        Raises `RunError` where it has not come to an end.
+        """
+        run = cls.resume(folder)
+        events = run._files.events()
+        if not events or not isinstance(events[-1], Finished) or run._recalled(events[-1]) is None:
+            raise RunError(
+                "a run is read once it has come to an end",
+                received=f"{folder}, without a result or its model",
+                remedy=f"go on with it: layerwise resume {folder}",
+            )
+        return run
+
+    def _prepare(self, *, resuming: bool) -> None:
+        self.time_limit: str | None = None  # in place of the recipe's, this time
         self.status = "running"
         self.epochs = 0
         self.metrics: dict[str, dict[str, Interval]] = {}
@@ -194,15 +206,15 @@ class Run:
             yield finished
             return
         try:
-            begun = self._begin()
+            started = self._begin()
         except BaseException:
             self._files.release()
             raise
-        yield begun
+        yield started
         trainer = self._trainer
         assert trainer is not None
         train = self.recipe.train
-        limit = seconds(train.time_limit) if isinstance(train, r.Train) else 0.0
+        limit = seconds(self.time_limit or train.time_limit) if isinstance(train, r.Train) else 0.0
         cost, last = 0.0, time.monotonic()
         late, compiled = False, 0.0  # when the first call was over: what is read and compiled does not count
         while trainer.running and not self._cancelled and not late:
@@ -231,9 +243,6 @@ class Run:
         self._dataset = load_data(written.data, written.task, written.seed)
         resolved = resolve(written, self._dataset)
         self.recipe = resolved.recipe
-        if self._limit is not None and isinstance(train := self.recipe.train, r.Train):
-            train = msgspec.structs.replace(train, time_limit=self._limit)
-            self.recipe = msgspec.structs.replace(self.recipe, train=train)
         network = build(
             self.recipe.network,
             inputs=self._dataset.x.shape[1],
@@ -246,8 +255,8 @@ class Run:
         notes = (*self._dataset.notes, *resolved.notes, *self._trainer.notes)
         self.recipe = self._trainer.recipe  # a rate that was found is now written in it
         self._take_folder()
-        known = self._files.read_answers(self._problem) if self._resuming else ()
-        self._others = Baselines(self._dataset, self.recipe.seed, weight, known)
+        earlier = self._files.read_answered() if self._resuming else None
+        self._others = Baselines(self._dataset, self.recipe.seed, weight, earlier)
         if self._cancelled:
             self._others.cancel()
         elif self._trainer.work < BESIDE:
@@ -300,6 +309,13 @@ class Run:
         more = isinstance(self.recipe.train, r.Train) and self.recipe.train.epochs > finished.epochs >= asked
         if finished.can_go_on or (finished.status == "finished" and more):
             return None
+        if self._recalled(finished) is None:
+            return None
+        self.remarks = (OVER, *finished.remarks)
+        return msgspec.structs.replace(finished, remarks=self.remarks)
+
+    def _recalled(self, finished: Finished) -> Finished | None:
+        """Take on what the run came to; None where its model is missing, damaged or another recipe's."""
         try:
             model = load_model(self._files.model)
         except ModelFileError:
@@ -310,7 +326,6 @@ class Run:
         ):  # fmt: skip
             return None
         self._kept = model
-        finished = msgspec.structs.replace(finished, remarks=(OVER, *finished.remarks))
         self.status, self.epochs, self.metrics = finished.status, finished.epochs, finished.metrics
         self.baselines, self.remarks = finished.baselines, finished.remarks
         self._before, self._ended = finished.seconds, self._began
@@ -366,7 +381,7 @@ class Run:
             remarks=self.remarks,
             unscored=compared.unscored,
         )
-        self._files.write_answers(self._others.answers, self._problem)
+        self._files.write_answered(self._others.answered() if finished.can_go_on else None)
         self._save(finished, scoring.seconds, touches)
         self._files.append([finished])
         self.can_go_on = finished.can_go_on
@@ -393,13 +408,6 @@ class Run:
     def _known(self) -> familiar.Known:
         """What tells this data from other data, for who goes on with the run or scores the model later."""
         return familiar.known(self.dataset)
-
-    @cached_property
-    def _problem(self) -> str:
-        """What tells the problem that the baselines are asked from another."""
-        versions = environment()["versions"]
-        asked = (self._known, self.recipe.seed, self.recipe.task, versions["layerwise"], versions["scikit-learn"])
-        return hashlib.sha256(repr(asked).encode()).hexdigest()[:16]
 
     def _model_with(self, info: dict[str, Any]) -> Model:
         assert self._trainer is not None and self._dataset is not None

@@ -226,10 +226,10 @@ def versions() -> dict[str, str]:
 def train_piece(
     data: list[Any], lanes: list[dict[str, Any]], until: int, seconds: float, expected: dict[str, str]
 ) -> Answer:
-    """Train lanes of one kind for so many seconds, in a process of Ray. Raises `RunError`."""
+    """Train lanes of one kind for so many seconds, in a process of Ray. Raises `FailedError`."""
     if (found := versions()) != expected:
         odd = [f"{name} {found[name]} instead of {expected[name]}" for name in found if found[name] != expected[name]]
-        raise RunError(
+        raise FailedError(
             "all machines of the cluster have the same versions",
             received=", ".join(odd),
             remedy="install the same ones on each of them",

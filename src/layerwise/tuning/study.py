@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from layerwise.errors import RecipeError, RunError
-from layerwise.recipe import Source, load
+from layerwise.recipe import Source, check_duration, load
 from layerwise.recipe import records as r
 from layerwise.recipe.seeding import seeds
 from layerwise.tasks.intervals import Interval
@@ -104,6 +104,7 @@ class Study:
         return study
 
     def _prepare(self, time_limit: str, cluster: str | None, *, new: bool) -> None:
+        check_duration(time_limit)
         self._new = new
         self._cluster = cluster
         if cluster is not None:
@@ -249,6 +250,12 @@ class Study:
         return self._events
 
     def _logged(self) -> Iterator[AnyStudyEvent]:
+        if not self._new:
+            self._files.hold()
+            if (over := self._files.outcome()) is not None:
+                self._recall(over)
+                yield over
+                return
         for event in self._course():
             if not isinstance(event, Searching):
                 self._files.append(event)
@@ -261,13 +268,6 @@ class Study:
     # ── the course of a study ───────────────────────────────────────────────────────────────────
 
     def _course(self) -> Iterator[AnyStudyEvent]:
-        if not self._new:
-            self._files.hold()
-        over = None if self._new else self._files.outcome()
-        if over is not None:
-            self._recall(over)
-            yield over
-            return
         yield self._begin()
         ledger, waves = self._ledger, self._waves
         assert ledger is not None and waves is not None
@@ -368,6 +368,8 @@ class Study:
             yield self._over(ledger, "diverged" if status == "finished" else status)
             return
         yield from self._deliver(champion, confirmed=self.best is not None)
+        if self._cancelled and self.run.can_go_on:  # while the winner was scored
+            status = "interrupted"
         yield self._over(ledger, status)
 
     def _ending(self, otherwise: str) -> str:
@@ -381,7 +383,7 @@ class Study:
         self._files.keep(trial)
         self._run = Run.resume(self._files.best)
         with self._run:
-            if not confirmed:
+            if self._stopped() or (not confirmed and trial.trainer.running):
                 self._run.cancel()
             for event in self._run:
                 if isinstance(event, Scoring | TestTouched):
@@ -407,7 +409,4 @@ class Study:
         self.baselines, self.remarks = over.baselines, over.remarks
         self._before, self._ended = over.seconds, self._began
         if over.status == "finished" and (self._files.best / "recipe.toml").exists():
-            self._run = Run.resume(self._files.best)
-            with self._run:
-                for _ in self._run:
-                    pass
+            self._run = Run.read(self._files.best)
