@@ -228,6 +228,7 @@ def test_quantities_are_shown_in_their_own_digits() -> None:
 )
 def test_other_endings_are_worded(status: str, words: str) -> None:
     work = found(3, status=status)
+    work.can_go_on = status == "interrupted"
     work.folds[1] = msgspec.structs.replace(work.folds[1], status=status)
     text = " ".join(shown(work, 100).split())
     assert words in text
