@@ -22,9 +22,10 @@ demo: $(READY)
 play: $(READY)
 	@$(BIN)/layerwise play
 
-# Two processes, each with whole files: what one file shares is made once. The longest come first (tests/conftest.py).
+# Three processes, since now and then each waits, for a browser or a process of its own. Each takes whole files: what
+# one file shares is made once. The longest come first (tests/conftest.py).
 test: lint
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 lint: $(READY)-test
 	@$(BIN)/python -m ruff check
