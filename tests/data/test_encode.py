@@ -76,7 +76,7 @@ def test_words_for_yes_and_no():
     assert encoder.features == ("ok=yes", "ok missing")
     np.testing.assert_array_equal(x, [[0, 0], [1, 0], [1, 0], [1, 1]])
     np.testing.assert_array_equal(encoder.encode_row({"ok": "perhaps"}), [[1, 1]])
-    assert encoder.report([{"ok": "perhaps"}]) == {"ok": "1 value neither"}
+    assert encoder.report([{"ok": "perhaps"}]) == {"ok": "1 value neither no nor yes, so taken as missing"}
 
 
 def test_categories_are_one_hot_and_unseen_ones_are_none():

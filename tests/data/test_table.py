@@ -239,7 +239,7 @@ def body(line, rows=12):
     ("content", "settings", "part", "text"),
     [
         ("a,b\n1,2\n3,4\n", {}, "received", "no column 'y'"),
-        ("a,Y\n1,2\n3,4\n", {}, "remedy", "the columns are: a, Y"),
+        ("a,Y\n1,2\n3,4\n", {}, "remedy", "did you mean 'Y'?"),
         ("5.1,3.5\n4.9,3\n4.7,3.2\n", {}, "remedy", "the first line must hold the names"),
         ("a,y\n1,2\n", {}, "rule", "more than one row"),
         ("a,y\n" + body(lambda i: f"{i % 3},1\n"), {}, "rule", "differs from row to row"),

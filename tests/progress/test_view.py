@@ -206,10 +206,6 @@ def test_what_is_said_for_good() -> None:
     board = Board("digits")
     rolled = RolledBack(seconds=2.0, epoch=7, attempt=2, learning_rate=0.005)
     assert "learning rate halved to 0.005 (attempt 2 of 3)" in next(said(board, rolled))[0]
-    first = TestTouched(seconds=2.0, count=1, reason="end of training")
-    assert list(said(board, first)) == []
-    again = TestTouched(seconds=2.0, count=22, reason="end of training")
-    assert "for the 22nd time" in next(said(board, again))[0]
     resumed = started(first_step=120)
     board.hear(resumed)
     assert any("resumed after step 120" in line for line, _ in said(board, resumed))

@@ -101,7 +101,7 @@ def test_a_key_like_none_is_answered_with_all(tmp_path):
         ("beta1 = 0.9", "beta1 = 1.5", "train.optimizer.beta1 must be a number >= 0 and < 1", "1.5", "such as 0.9"),
         ('"tanh", {', '"tahn", {', "network.activation[0].kind names a variant that exists", "'tahn'", "'tanh'"),
         ('kind = "adam"', 'kind = "adamm"', "train.optimizer.kind names a variant that exists", "'adamm'", "'adam'"),
-        ('kind = "group"', "", "data.split has no key 'by' (auto)", "", "valid keys"),
+        ('kind = "group"', "", "data.split has no key 'by' (auto)", "", "kinds that have it: given, group, time"),
         ('area = "numeric"', 'area = "number"', 'data.columns.area must be "', "'number'", "'numeric'"),
         ('area = "numeric"', 'area = "dat"', 'data.columns.area must be "', "'dat'", "'date'"),
         ('area = "numeric"', 'area = { kind = "dat" }', "data.columns.area.kind names a variant", "'dat'", "'date'"),

@@ -13,8 +13,9 @@ from layerwise.nets.build import build
 from layerwise.recipe import records as r
 from layerwise.training import checkpoint
 from layerwise.training.checkpoint import FORMAT, Mark
+from layerwise.training.familiar import Known
 
-MARK = Mark(1234, 56.78)
+MARK = Mark(1234, 56.78, Known("split", "sketch", {"train": (0.1, -2.5), "test": ()}))
 
 
 def bits(tree):

@@ -60,17 +60,32 @@ def test_a_model_says_when_it_is_scored_on_rows_it_knows(tmp_path: Path) -> None
     assert model.score(table[run.dataset.test]).notes == ()
 
 
-@pytest.mark.parametrize("change", ["scaled", "one answer", "swapped", "none"])
+@pytest.mark.parametrize("change", ["scaled", "one answer", "swapped", "a test answer", "a cell", "a weight", "none"])
 def test_other_answers_are_other_data(change: str) -> None:
+    """One number less or more in one row is enough, whichever part it stands in."""
     data = load_data(r.NamedData("diabetes"), r.AutoTask(), 0)
     assert isinstance(data.target, Quantities)
-    y, target = data.y.copy(), data.target
+    x, y, weight, target = data.x.copy(), data.y.copy(), data.weight.copy(), data.target
+    part = "train"
     if change == "one answer":
         y[data.train[3]] += 0.1
     elif change == "swapped":
         y[data.train[[3, 200]]] = y[data.train[[200, 3]]]
     elif change == "scaled":  # standardized they are the same
         target = Quantities(target.columns, (2 * target.mean[0],), (2 * target.scale[0],))
-    other = dataclasses.replace(data, y=y, target=target)
+    elif change == "a test answer":
+        part, y[data.test[3]] = "test", y[data.test[3]] + 0.1
+    elif change == "a cell":
+        part, x[data.validation[3], 2] = "validation", x[data.validation[3], 2] + 0.1
+    elif change == "a weight":
+        weight[data.train[5]] += 1
+    other = dataclasses.replace(data, x=x, y=y, weight=weight, target=target)
     said = differing(known(other), known(data))
-    assert said == ("" if change == "none" else "data whose targets are others")
+    assert said == ("" if change == "none" else f"data whose {part} rows, or their targets, are others")
+
+
+def test_data_of_another_machine_is_the_same_data() -> None:
+    """There the last bit of a mean may differ, and with it that of every number that was standardized by it."""
+    data = load_data(r.NamedData("digits"), r.AutoTask(), 0)
+    other = dataclasses.replace(data, x=np.nextafter(data.x, np.float32(9), dtype=np.float32))
+    assert not differing(known(other)._replace(trained_on=""), known(data)._replace(trained_on=""))

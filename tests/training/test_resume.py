@@ -126,7 +126,9 @@ def test_another_seed_in_the_recipe_is_refused(tmp_path):
     assert snapshot(run.folder) == before
 
 
-@pytest.mark.parametrize("change", ["a row more", "other rows", "another order", "another answer", "a class less"])
+@pytest.mark.parametrize(
+    "change", ["a row more", "other rows", "another order", "another answer", "a class less", "one cell"]
+)
 def test_other_data_is_refused(tmp_path, change):
     rows = [f"{i / 7:.3f},{'abcde'[i % 5]},{'yes' if i % 3 else 'no'}" for i in range(60)]
     table = tmp_path / "data.csv"
@@ -146,6 +148,7 @@ def test_other_data_is_refused(tmp_path, change):
             "other rows": other,
             "another order": rows[::-1],
             "another answer": answered,
+            "one cell": [*rows[:-1], rows[-1].replace(",e,", ",a,")],
             "a class less": [row.replace("e,", "d,") for row in rows],
         }[change]
     )
@@ -211,23 +214,18 @@ def test_baselines_are_not_asked_again(tmp_path, asked):
     assert not any("not scored" in remark for remark in resumed.remarks)
 
 
-@pytest.mark.parametrize("change", ["a test row", "a weight", "a damaged file", "another problem"])
+@pytest.mark.parametrize("change", ["class weights", "a damaged file", "another problem"])
 def test_baselines_are_asked_again_where_the_question_is_another(tmp_path, asked, change):
-    """The training rows are the same, so the run goes on; what was answered before is of other rows or weights."""
-    rows = [f"{i / 7:.3f},{i % 3},{1 + i % 2},{'no' if i % 3 else 'yes'}" for i in range(60)]
-    train_on, test_on = tmp_path / "data.csv", tmp_path / "test.csv"
-    for table in (train_on, test_on):
-        table.write_text("\n".join(["a,b,w,y", *rows]))
-    split = {"kind": "given", "test": str(test_on), "validation": "none"}
-    data = {"kind": "table", "path": str(train_on), "target": "y", "weight": "w", "split": split}
-    with Run({**LONG, "data": data}, out=tmp_path / "run") as run:
+    """The rows are the same, so the run goes on; what was answered before may be of other weights."""
+    uneven = {**LONG["data"], "name": "and"}  # one class has three times as many rows
+    with Run({**LONG, "data": uneven}, out=tmp_path / "run") as run:
         until_asked(run, asked, 8)
     kept = run.folder / "baselines.json"
     match change:
-        case "a test row":
-            test_on.write_text("\n".join(["a,b,w,y", *rows[:-1], "50,1,1,no"]))
-        case "a weight":
-            train_on.write_text("\n".join(["a,b,w,y", *rows[:-1], rows[-1].replace(",2,no", ",7,no")]))
+        case "class weights":
+            recipe = run.folder / "recipe.toml"
+            recipe.write_text(recipe.read_text().replace('class_weight = "none"', 'class_weight = "balanced"'))
+            assert "balanced" in recipe.read_text()
         case "a damaged file":
             kept.write_bytes(kept.read_bytes()[:-9])
         case _:

@@ -342,7 +342,8 @@ def test_a_time_limit_ends_with_the_best_so_far(tmp_path, recipe_with):
     with Study(tree, out=tmp_path / "s", time_limit="3s") as study:
         events = list(study)
     check_interrupted(study, events, "time_limit")
-    assert [event.status for event in events if isinstance(event, Scoring)] == ["interrupted"]
+    assert [event.status for event in events if isinstance(event, Scoring)] == ["time_limit"]
+    assert not any("not scored" in remark for remark in study.remarks), "the classical methods have their time"
 
 
 def test_a_limit_that_is_over_before_anything_trained(tmp_path, recipe_with):

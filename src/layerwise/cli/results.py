@@ -37,6 +37,8 @@ class Result(msgspec.Struct, frozen=True):
     baselines: Mapping[str, Figures]
     remarks: Sequence[str] = ()
     can_go_on: bool = False
+    best_epoch: int = 0
+    test_touches: int = 0
 
 
 def of(run: "Run") -> Result:
@@ -51,6 +53,8 @@ def of(run: "Run") -> Result:
         baselines=run.baselines,
         remarks=run.remarks,
         can_go_on=run.can_go_on,
+        best_epoch=run.best_epoch,
+        test_touches=run.test_touches,
     )
 
 
@@ -71,7 +75,7 @@ def summary(result: Result, width: int) -> "list[RenderableType]":
     """What is printed at the end of a run, from top to bottom, for a console of `width` columns."""
     from rich.text import Text
 
-    ending = wording.ended(result.status, result.epochs, result.seconds)
+    ending = wording.ended(result.status, result.epochs, result.seconds, result.best_epoch)
     if is_empty(result):
         ending = f"Interrupted after {wording.duration(result.seconds)}, before the first step."
     style = "bold red" if result.status == "diverged" else "bold"
@@ -82,8 +86,8 @@ def summary(result: Result, width: int) -> "list[RenderableType]":
     if part and any(rival.get(part) for rival in result.baselines.values()):
         tables = rivals_tables(result, part, width, f"{part} part")
         blocks += [line for table in tables for line in ("", table)]
-    if result.remarks:
-        blocks += ["", *map(bullet, readable(result))]
+    if remarks := readable(result):
+        blocks += ["", *map(bullet, remarks)]
     return [*blocks, "", _places(result)]
 
 
@@ -195,8 +199,9 @@ def _cell(metric: str, figures: Mapping[str, Interval], scores: Figures, wide: b
 
 
 def readable(result: Result) -> list[str]:
-    """The remarks with the baselines' names as the table writes them."""
-    return [wording.readable(remark, result.baselines) for remark in result.remarks]
+    """The remarks with the baselines' names as the table writes them, and that the test part is no longer new."""
+    seen = [wording.no_longer_new(result.test_touches)] if result.test_touches > 1 else []
+    return [*seen, *(wording.readable(remark, result.baselines) for remark in result.remarks)]
 
 
 def bullet(sentence: str) -> "Table":

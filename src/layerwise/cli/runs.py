@@ -60,6 +60,10 @@ def compare(
     from layerwise.cli.folders import run_folder
     from layerwise.tuning.listing import differences, read
 
+    if len(runs) < 2:
+        raise LayerwiseError(
+            "two runs or more are compared", received=str(runs[0]), remedy="name another; list: layerwise runs list"
+        )
     found = [read(run_folder(path)) for path in runs]
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("")

@@ -28,7 +28,7 @@ Limit = Annotated[
     typer.Option(
         metavar="TIME",
         show_default=False,
-        help="End after training for so long, e.g. 90s or 5m, with the best weights.",
+        help="End after training (each fold) for so long, e.g. 90s or 5m, with the best weights.",
     ),
 ]
 Seed = Annotated[int | None, typer.Option(metavar="N", show_default=False, help="Another seed.")]
@@ -84,6 +84,8 @@ def resume(
     quiet: Quiet = False,
 ) -> None:
     """Go on with a run that was interrupted, or that its time limit ended.
+
+    Without --time-limit the recipe's own holds again, for as long once more.
 
     \b
     Examples:

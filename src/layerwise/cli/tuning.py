@@ -62,7 +62,7 @@ def tune(
         ),
     ] = None,
     time_limit: Annotated[
-        str, typer.Option(metavar="TIME", show_default=False, help="End after so long, e.g. 90s or 5m.")
+        str, typer.Option(metavar="TIME", show_default=False, help="End after so long, e.g. 90s or 5m; this time only.")
     ] = "none",
     resume: Annotated[
         Path | None, typer.Option(metavar="STUDY", show_default=False, help="Go on with the study in this folder.")

@@ -120,7 +120,9 @@ def absent(names: Sequence[str], present: Sequence[str], place: str) -> DataErro
     if not (lacking := [name for name in names if name not in there]):
         return None
     spare = sorted(there - set(names))
+    lower = {name.lower(): name for name in spare}
     found = [(name, difflib.get_close_matches(name, spare, n=1)) for name in lacking[:5]]
+    found = [(name, near or [lower[name.lower()]] if near or name.lower() in lower else []) for name, near in found]
     hints = [f"rename {near[0]!r} to {name!r}" for name, near in found if near]
     return DataError(
         "the rows have every column the model was trained on",

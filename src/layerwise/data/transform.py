@@ -108,7 +108,8 @@ class BooleanColumn(msgspec.Struct, frozen=True, tag_field="kind", tag="boolean"
 
     def strange(self, codes: Int32[np.ndarray, " rows"]) -> list[str]:
         absent = 0 if self.missing else int((codes == -1).sum())
-        return _counted((int((codes == -2).sum()), "neither"), (absent, "missing, as never in training"))
+        neither = f"neither {' nor '.join(self.words)}, so taken as missing"
+        return _counted((int((codes == -2).sum()), neither), (absent, "missing, as never in training"))
 
 
 class CategoryColumn(msgspec.Struct, frozen=True, dict=True, tag_field="kind", tag="category"):

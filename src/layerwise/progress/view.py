@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from layerwise.progress import wording
 from layerwise.progress.board import SCORING, Board
 from layerwise.progress.screen import TERMINAL_STOP, Look, showing
-from layerwise.training.events import AnyEvent, Epoch, Finished, Progress, RolledBack, Started, TestTouched
+from layerwise.training.events import AnyEvent, Epoch, Finished, Progress, RolledBack, Started
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -157,12 +157,6 @@ def said(board: Board, event: AnyEvent) -> Iterator[tuple[str, str]]:
                 f"learning rate halved to {event.learning_rate:.3g} (attempt {event.attempt} of 3)",
                 "yellow",
             )
-        case TestTouched() if event.count > 1:
-            yield (
-                f"the test part was scored for the {_ordinal(event.count)} time ({event.reason}): "
-                "its figures are no longer first-hand",
-                "yellow",
-            )
         case _:
             pass
 
@@ -193,11 +187,6 @@ def _sizes(event: Started) -> list[str]:
         wording.counted(event.outputs, "output"),
         wording.counted(event.parameters, "parameter"),
     ]
-
-
-def _ordinal(number: int) -> str:
-    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
-    return f"{number}{ending}"
 
 
 # ── in a log ────────────────────────────────────────────────────────────────────────────────────

@@ -155,14 +155,32 @@ def listed(words: Sequence[str], conjunction: str = "and") -> str:
     return f" {conjunction} ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
-def ended(status: str, epochs: int, seconds: float) -> str:
-    """How a run ended, in a sentence.
+def ended(status: str, epochs: int, seconds: float, best: int = 0) -> str:
+    """How a run ended, in a sentence or two: the `best` epoch is named where it was not the last.
 
     >>> ended("finished", 20, 1.234), ended("finished", 0, 0.1)
     ('Trained for 20 epochs in 1.23 s.', 'Evaluated in 0.10 s; there was nothing to train.')
+    >>> ended("finished", 20, 1.234, best=12)
+    'Trained for 20 epochs in 1.23 s. The weights are those of epoch 12, the best.'
     """
     ending = ENDINGS[status] if epochs else ENDINGS_AT_ONCE.get(status, ENDINGS[status])
-    return ending.format(epochs=counted(epochs, "epoch"), time=duration(seconds))
+    ending = ending.format(epochs=counted(epochs, "epoch"), time=duration(seconds))
+    return ending + (f" The weights are those of epoch {best:,}, the best." if 0 < best < epochs else "")
+
+
+def no_longer_new(touches: int) -> str:
+    """What is said of a test part that was scored more than once."""
+    return f"The test part was scored for the {ordinal(touches)} time: its figures are no longer first-hand"
+
+
+def ordinal(number: int) -> str:
+    """A number as a place in a row.
+
+    >>> ordinal(2), ordinal(3), ordinal(11), ordinal(21)
+    ('2nd', '3rd', '11th', '21st')
+    """
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
 
 
 def rival(name: str) -> str:

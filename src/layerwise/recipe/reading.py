@@ -352,7 +352,7 @@ def _walk_union(kind: shape.UnionType, value: Any, path: tuple[str | int, ...], 
                 or f"one of: {', '.join(sorted(variants))}",
                 place=place.of((*path, "kind")) if "kind" in value else place.of(path),
             )
-        return _walk_struct(variants[tag], value, path, place)
+        return _walk_struct(variants[tag], value, path, place, variants)
     for member in kind.types:
         fits = (isinstance(member, shape.VarTupleType) and isinstance(value, list | tuple)) or (
             isinstance(member, shape.StructType | shape.DictType) and isinstance(value, dict)
@@ -362,7 +362,13 @@ def _walk_union(kind: shape.UnionType, value: Any, path: tuple[str | int, ...], 
     return value
 
 
-def _walk_struct(kind: shape.StructType, value: dict[str, Any], path: tuple[str | int, ...], place: Place) -> Any:
+def _walk_struct(
+    kind: shape.StructType,
+    value: dict[str, Any],
+    path: tuple[str | int, ...],
+    place: Place,
+    variants: Mapping[str, shape.StructType] | None = None,
+) -> Any:
     fields = {field.encode_name: field.type for field in kind.fields}
     known = [*fields, kind.tag_field] if kind.tag_field else list(fields)
     for key in value:
@@ -372,6 +378,7 @@ def _walk_struct(kind: shape.StructType, value: dict[str, Any], path: tuple[str 
                 received=dotted((*path, key)),
                 remedy=(_below(kind, key) if not path else "")
                 or nearest(key, known)
+                or _elsewhere(key, variants or {})
                 or f"valid keys: {', '.join(sorted(known))}",
                 place=place.of((*path, key)),
             )
@@ -383,6 +390,12 @@ def _walk_struct(kind: shape.StructType, value: dict[str, Any], path: tuple[str 
                 item = {"kind": tag, **item}  # settings of the default variant, its kind left out
         result[key] = _walk(fields[key], item, (*path, key), place) if key in fields else item
     return result
+
+
+def _elsewhere(key: str, variants: Mapping[str, shape.StructType]) -> str:
+    """A remedy for a key that other variants have: "momentum" for the optimizers that have one."""
+    having = [tag for tag, variant in variants.items() if any(key == field.encode_name for field in variant.fields)]
+    return f"kinds that have it: {', '.join(sorted(having))}; set the kind, too" if having else ""
 
 
 def _below(kind: shape.StructType, key: str) -> str:

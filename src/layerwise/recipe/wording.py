@@ -49,7 +49,9 @@ def dotted(path: Sequence[str | int]) -> str:
 
 def nearest(name: str, valid: Sequence[str] | Mapping[str, Any]) -> str:
     """A remedy such as "did you mean 'epochs'?", or "" where nothing is near."""
+    lower = {each.lower(): each for each in valid}
     found = difflib.get_close_matches(name, list(valid), n=1, cutoff=0.6)
+    found = found or [lower[each] for each in difflib.get_close_matches(name.lower(), list(lower), n=1, cutoff=0.6)]
     return f"did you mean {found[0]!r}?" if found else ""
 
 
@@ -67,6 +69,8 @@ def worded(error: msgspec.ValidationError, plain_recipe: Any, place: Place) -> R
             place=place.of(path),
         )
     expected, remedy = _expectation(kind, path, plain_recipe)
+    if expected.startswith("a list, each item") and isinstance(value, int | float):
+        remedy = f"a list stands in brackets: [{value}]"
     return RecipeError(
         f"{dotted(path)} must be {expected or message}",
         received=shown(value),

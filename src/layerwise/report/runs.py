@@ -100,7 +100,7 @@ def _result(found: Subject, finished: Finished | None) -> list[Html]:
     if finished is None:
         words = "The run is going on, or was ended from outside: it has not been scored."
         return [section("Result", "", tag("p", text(words), kind="lead"))]
-    ending = wording.ended(finished.status, finished.epochs, finished.seconds)
+    ending = wording.ended(finished.status, finished.epochs, finished.seconds, finished.best_epoch)
     facts = []
     part = wording.scored_part(finished.metrics)
     known = finished.metrics.get(part, {})

@@ -30,7 +30,8 @@ class Mark(NamedTuple):
 
 def write(path: Path, state: State, mark: Mark) -> None:
     """Write `state` atomically. Raises `StorageError`."""
-    header = json.dumps({"format": FORMAT, **mark._asdict()})
+    data = mark.data._replace(sums=dict(mark.data.sums))
+    header = json.dumps({"format": FORMAT, **mark._replace(data=data)._asdict()})
     files.write(path, save({name: np.array(leaf) for name, leaf in named(state).items()}, {"layerwise_state": header}))
 
 
@@ -47,8 +48,9 @@ def read_mark(path: Path) -> Mark:
                 remedy="resume it with the version that wrote it, or " + _again(path),
                 place=path.name,
             )
-        data = Known(*header["data"])
-        return Mark(int(header["log_bytes"]), float(header["seconds"]), data._replace(answers=tuple(data.answers)))
+        split, trained_on, sums = header["data"]
+        data = Known(split, trained_on, {part: tuple(values) for part, values in sums.items()})
+        return Mark(int(header["log_bytes"]), float(header["seconds"]), data)
 
 
 def read(path: Path, like: State) -> State:
@@ -63,7 +65,7 @@ def read(path: Path, like: State) -> State:
 def _reading(path: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise RunError(
             "a run goes on from a checkpoint that is whole and belongs to its recipe",
             received=str(error),

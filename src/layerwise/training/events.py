@@ -82,6 +82,7 @@ class Finished(Event, tag="finished"):
     remarks: tuple[str, ...]  # sentences, e.g. that a baseline beats the network
     differences: dict[str, dict[str, Interval]] = {}  # baseline -> part -> its headline figure less the network's
     unscored: int = 0  # baselines that an interruption left out
+    best_epoch: int = 0  # whose weights were kept, from 1; 0 where none was the best
 
     @property
     def can_go_on(self) -> bool:

@@ -8,6 +8,8 @@ keeping any row.
 import base64
 import binascii
 import hashlib
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +22,7 @@ AT_ONCE = 65_536  # rows that are hashed at a time
 MOST = 1_000_000  # rows to be scored that are looked up
 LEAST = 20  # of these that must be judged, where there are so many: one alone would speak for all
 SAME = 0.99  # of two sketches, where they are of the same rows: other machines round sums in other ways
+CLOSE = 1e-6  # two sums of the same rows, for the same reason
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / 1.618..., odd
 
 
@@ -85,27 +88,39 @@ def fingerprint(dataset: Dataset) -> str:
     return digest.hexdigest()[:16]
 
 
-def answers(dataset: Dataset) -> tuple[float, ...]:
-    """The means of the training rows' targets, in their own units, plain and weighted by their places."""
-    y = dataset.y[dataset.train]
-    values = dataset.target.in_units(y) if isinstance(dataset.target, Quantities) else y.astype(np.float64)
-    values = values.reshape(len(values), -1)
-    places = np.linspace(1, 2, len(values))[:, None]
-    return (*values.mean(axis=0).tolist(), *(places * values).mean(axis=0).tolist())
+def sums(dataset: Dataset) -> dict[str, tuple[float, ...]]:
+    """Of each part the means over its rows of what they hold, plain and weighted by their places: two numbers of
+    every target and of the weight, and two of a mixture of all inputs. A row that was changed, or moved, moves one.
+    """
+    mixture = np.random.default_rng(0).standard_normal(dataset.x.shape[1])
+    found = {}
+    for part in ("train", "validation", "test"):
+        rows = dataset.part(part)
+        total = np.zeros((2, 0))
+        for start in range(0, rows.size, AT_ONCE):
+            some = rows[start : start + AT_ONCE]
+            y = dataset.y[some].astype(np.float64).reshape(len(some), -1)
+            if isinstance(dataset.target, Quantities):
+                y = dataset.target.in_units(y)
+            held = np.column_stack([y, dataset.weight[some], dataset.x[some].astype(np.float64) @ mixture])
+            places = np.stack([np.ones(len(some)), 1 + np.arange(start, start + len(some)) / rows.size])
+            total = places @ held + (total if start else 0)
+        found[part] = tuple((total / max(rows.size, 1)).ravel().tolist())
+    return found
 
 
 class Known(NamedTuple):
     """What tells the data of a training from other data: the split's `fingerprint`, the training rows' `sketch` and
-    their `answers`. What is empty is not known."""
+    the `sums` of all parts. What is empty is not known."""
 
     split: str = ""
     trained_on: str = ""
-    answers: tuple[float, ...] = ()
+    sums: Mapping[str, tuple[float, ...]] = MappingProxyType({})
 
 
 def known(dataset: Dataset) -> Known:
     """What tells this data from other data."""
-    return Known(fingerprint(dataset), sketch(dataset.x, dataset.train), answers(dataset))
+    return Known(fingerprint(dataset), sketch(dataset.x, dataset.train), sums(dataset))
 
 
 def differing(found: Known, trained: Known) -> str:
@@ -118,9 +133,10 @@ def differing(found: Known, trained: Known) -> str:
         return "data that is dealt into other training, validation and test rows"
     if alike(trained.trained_on, found.trained_on) < SAME:
         return "data whose training rows are others: it was changed, or stands in another order"
-    same = len(found.answers) == len(trained.answers) and np.allclose(found.answers, trained.answers, rtol=1e-6, atol=0)
-    if trained.answers and not same:
-        return "data whose targets are others"
+    for part, known in trained.sums.items():
+        there = found.sums.get(part, ())
+        if len(there) != len(known) or not np.allclose(there, known, rtol=CLOSE, atol=CLOSE, equal_nan=True):
+            return f"data whose {part} rows, or their targets, are others"
     return ""
 
 

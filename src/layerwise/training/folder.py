@@ -17,7 +17,7 @@ import json
 import os
 import platform
 import shlex
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -27,7 +27,7 @@ import msgspec
 
 from layerwise import files
 from layerwise.errors import RunError
-from layerwise.recipe import Recipe, load, to_toml
+from layerwise.recipe import Recipe, Source, load, plain, to_toml
 from layerwise.tasks.baselines import Answered
 from layerwise.training.checkpoint import Mark
 from layerwise.training.events import AnyEvent, TestTouched
@@ -208,6 +208,38 @@ def claimed(folder: Folder, name: str | None, *, fresh: bool) -> Folder:
             raise folder.taken(fresh=fresh)
         folder = Folder(new_folder(name))
     return folder
+
+
+def name_of(recipe: Source) -> str:
+    """What a run of the recipe is called."""
+    if isinstance(recipe, str | Path):
+        return Path(recipe).stem or "run"
+    return "run"
+
+
+def begun(
+    recipe: Source, table: Any, out: Path | str | None, name: str | None, check: Callable[[Source], Recipe]
+) -> tuple[Folder, Recipe]:
+    """The folder of a new run, at `out` or the next of `name`, and its recipe as `check` gives it.
+
+    A table in memory is kept in the folder, which is claimed for it, and is the recipe's data. Raises what `check`
+    does, and `RunError` where there is a run at `out`.
+    """
+    folder = Folder(Path(out) if out is not None else new_folder(name or "run"))
+    if folder.recipe.exists():
+        raise folder.taken(fresh=True)
+    if table is None:
+        return folder, check(recipe)
+    folder = claimed(folder, name, fresh=True)
+    try:
+        tree = dict(recipe) if isinstance(recipe, Mapping) else plain(load(recipe))
+        data = {**tree.get("data", {}), "kind": "table", "path": str(folder.data.absolute())}
+        checked = check({**tree, "data": data})
+        folder.write_data(table)
+    except BaseException:
+        folder.abandon()
+        raise
+    return folder, checked
 
 
 def new_folder(name: str, base: Path | None = None) -> Path:

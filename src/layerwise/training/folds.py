@@ -25,10 +25,10 @@ from layerwise.recipe.folds import fold_of, folded, folds_of
 from layerwise.recipe.wording import nearest
 from layerwise.tasks.intervals import Interval, deviation, mean_within
 from layerwise.training.events import AnyEvent, Finished, Scoring
-from layerwise.training.folder import Folder, claimed
+from layerwise.training.folder import Folder, begun, claimed, name_of
 from layerwise.training.interrupt import Interrupts
 from layerwise.training.result import Metrics
-from layerwise.training.run import OVER, Run, begun, name_of
+from layerwise.training.run import OVER, Run
 from layerwise.training.wording import described, headline, rounded
 
 ENDS = ("diverged", "time_limit", "finished")  # the first that a fold came to is the status of all

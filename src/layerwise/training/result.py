@@ -175,10 +175,27 @@ def remarks(
         if sign * rivals[best].value > sign * own[metric].value:
             apart = differences.get(best, {}).get(part)
             sentences.append(_beaten(best, part, metric, rivals[best], own[metric], apart))
+            sentences += _yet(own, baselines[best][part])
     if part and (useless := _useless(own, baselines, differences, part)):
         sentences.append(useless)
     sentences += [f"no figures for {name}." for name, parts in baselines.items() if not parts]
     return tuple(sentences)
+
+
+def _balanced(figures: Mapping[str, Interval]) -> float | None:
+    """The balanced accuracy, where there is one."""
+    return figures["balanced_accuracy"].value if "balanced_accuracy" in figures else None
+
+
+def _yet(own: Mapping[str, Interval], rival: Mapping[str, Interval]) -> list[str]:
+    """A sentence where the network that is less accurate knows the rare classes better."""
+    ours, theirs = _balanced(own), _balanced(rival)
+    if ours is None or theirs is None or ours <= theirs:
+        return []
+    return [
+        f"the network's balanced accuracy is higher, {rounded(ours, 3)} against {rounded(theirs, 3)}: "
+        "it knows rarer classes better."
+    ]
 
 
 def _useless(
@@ -193,14 +210,15 @@ def _useless(
     """
     name = next((name for name in baselines if name.partition(" ")[0] in ("mean", "majority_class")), "")
     theirs, apart = baselines.get(name, {}).get(part, {}), differences.get(name, {}).get(part)
+    if apart is not None and apart == Interval(0, 0, 0) and _balanced(own) == _balanced(theirs):
+        return f"the network does on the {part} part what {name} does: it gives all rows the same answer."
     if apart is None or apart.low * apart.high <= 0:
         return ""
     far = False
     if "rmse" in own:
         worse, far = apart.value < 0, own["rmse"].value > 10 * theirs["rmse"].value
     else:
-        balanced = [figures["balanced_accuracy"].value for figures in (own, theirs) if "balanced_accuracy" in figures]
-        worse = apart.value > 0 and not (len(balanced) == 2 and balanced[0] >= balanced[1])
+        worse = apart.value > 0 and (_balanced(own) or 0) <= (_balanced(theirs) or 0)
     if not worse:
         return ""
     said = f"the network does worse on the {part} part than {name}, which gives all rows the same answer"

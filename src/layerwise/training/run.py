@@ -10,7 +10,7 @@ best weights restored, evaluated and saved.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +23,7 @@ from layerwise.data import load as load_data
 from layerwise.data.dataset import Dataset, spread
 from layerwise.errors import ModelFileError, RunError
 from layerwise.nets.build import build
-from layerwise.recipe import Recipe, Source, check_duration, load, plain
+from layerwise.recipe import Source, check_duration, load
 from layerwise.recipe import records as r
 from layerwise.tasks.apart import prepare
 from layerwise.tasks.intervals import Interval
@@ -31,7 +31,7 @@ from layerwise.tasks.objective import training_weights
 from layerwise.training import checkpoint, familiar
 from layerwise.training.checkpoint import Mark
 from layerwise.training.events import AnyEvent, Finished, Scoring, Started, TestTouched
-from layerwise.training.folder import Folder, claimed, environment, new_folder
+from layerwise.training.folder import Folder, begun, claimed, environment, name_of
 from layerwise.training.interrupt import Interrupts
 from layerwise.training.model import EXAMPLES, Model, anonymous
 from layerwise.training.model import load as load_model
@@ -56,7 +56,8 @@ class Run:
 
     `folder` holds its files, `recipe` is the resolved one (after the first event), `model` the best
     so far. After the loop there are `status`, `epochs`, `seconds`, `metrics` (part -> metric ->
-    interval), `baselines` (name -> part -> metric -> interval), `remarks`, and whether it `can_go_on`.
+    interval), `baselines` (name -> part -> metric -> interval), `remarks`, `best_epoch`, whose weights were
+    kept, `test_touches`, how often the test part was scored, and whether it `can_go_on`.
 
     `data` is a table in memory (a Polars or pandas frame, an array, mappings) in place of a file's; it is
     kept in the folder. The recipe then has to say only `data.target`.
@@ -117,6 +118,8 @@ class Run:
         self.baselines: dict[str, dict[str, dict[str, Interval]]] = {}
         self.remarks: tuple[str, ...] = ()
         self.can_go_on = False
+        self.best_epoch = 0
+        self.test_touches = 0
         self._resuming = resuming
         self._dataset: Dataset | None = None
         self._trainer: Trainer | None = None
@@ -125,7 +128,7 @@ class Run:
         self._began = time.monotonic()
         self._ended = 0.0
         self._before = 0.0  # seconds of earlier sessions
-        self._cancelled = False
+        self._cancelled = self._enough = False
         self._interrupts = Interrupts(self.cancel, lambda: self._cancelled)
         self._events: Iterator[AnyEvent] | None = None
 
@@ -170,9 +173,13 @@ class Run:
 
     def cancel(self) -> None:
         """End the run after the call in progress, as Ctrl-C does."""
-        self._cancelled = True
+        self._cancelled = self._enough = True
         if self._others is not None:
             self._others.cancel()
+
+    def stop(self) -> None:
+        """End the training after the call in progress, as a time limit does; what it came to is scored in full."""
+        self._enough = True
 
     # ── the context and its events ──────────────────────────────────────────────────────────────
 
@@ -216,14 +223,14 @@ class Run:
         train = self.recipe.train
         limit = seconds(self.time_limit or train.time_limit) if isinstance(train, r.Train) else 0.0
         cost, last = 0.0, time.monotonic()
-        late, compiled = False, 0.0  # when the first call was over: what is read and compiled does not count
-        while trainer.running and not self._cancelled and not late:
+        compiled = 0.0  # when the first call was over: what is read and compiled does not count
+        while trainer.running and not self._enough:
             events = trainer.advance(self.seconds)
             self._files.append(events)
             yield from events
             now = time.monotonic()
             compiled = compiled or now
-            late = now - compiled >= limit
+            self._enough = self._enough or now - compiled >= limit
             if now - last > max(CHECKPOINT_EVERY, cost / CHECKPOINT_SHARE):
                 self._checkpoint()
                 cost, last = time.monotonic() - now, time.monotonic()
@@ -328,6 +335,8 @@ class Run:
         self._kept = model
         self.status, self.epochs, self.metrics = finished.status, finished.epochs, finished.metrics
         self.baselines, self.remarks = finished.baselines, finished.remarks
+        self.best_epoch, self.can_go_on = finished.best_epoch, finished.can_go_on
+        self.test_touches = int(self._files.read_metrics().get("test_touches", 0))
         self._before, self._ended = finished.seconds, self._began
         return finished
 
@@ -380,7 +389,9 @@ class Run:
             differences=compared.differences,
             remarks=self.remarks,
             unscored=compared.unscored,
+            best_epoch=self._trainer.seen.best_epoch,
         )
+        self.best_epoch, self.test_touches = finished.best_epoch, touches
         self._files.write_answered(self._others.answered() if finished.can_go_on else None)
         self._save(finished, scoring.seconds, touches)
         self._files.append([finished])
@@ -413,35 +424,3 @@ class Run:
         assert self._trainer is not None and self._dataset is not None
         info = {**info, "versions": environment()["versions"], "trained_on": self._known.trained_on}
         return Model(self.recipe, self._trainer.best, self._dataset.encoder, self._dataset.target, info)
-
-
-def name_of(recipe: Source) -> str:
-    """What a run of the recipe is called."""
-    if isinstance(recipe, str | Path):
-        return Path(recipe).stem or "run"
-    return "run"
-
-
-def begun(
-    recipe: Source, table: Any, out: Path | str | None, name: str | None, check: Callable[[Source], Recipe]
-) -> tuple[Folder, Recipe]:
-    """The folder of a new run, at `out` or the next of `name`, and its recipe as `check` gives it.
-
-    A table in memory is kept in the folder, which is claimed for it, and is the recipe's data. Raises what `check`
-    does, and `RunError` where there is a run at `out`.
-    """
-    folder = Folder(Path(out) if out is not None else new_folder(name or "run"))
-    if folder.recipe.exists():
-        raise folder.taken(fresh=True)
-    if table is None:
-        return folder, check(recipe)
-    folder = claimed(folder, name, fresh=True)
-    try:
-        tree = dict(recipe) if isinstance(recipe, Mapping) else plain(load(recipe))
-        data = {**tree.get("data", {}), "kind": "table", "path": str(folder.data.absolute())}
-        checked = check({**tree, "data": data})
-        folder.write_data(table)
-    except BaseException:
-        folder.abandon()
-        raise
-    return folder, checked

@@ -199,7 +199,9 @@ class StudyFolder:
         return max((event.seconds for event in self.events()), default=0.0)
 
     def outcome(self) -> StudyFinished | None:
-        """How the study ended, if there is nothing left to do in it."""
+        """How the study ended, if there is nothing left to do in it, and its winner has not been removed."""
         events = self.events()
         over = events[-1] if events else None
-        return over if isinstance(over, StudyFinished) and over.status in ("finished", "joined", "diverged") else None
+        if not isinstance(over, StudyFinished) or over.status not in ("finished", "joined", "diverged"):
+            return None
+        return over if not over.metrics or (self.best / "recipe.toml").is_file() else None

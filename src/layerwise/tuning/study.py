@@ -383,8 +383,10 @@ class Study:
         self._files.keep(trial)
         self._run = Run.resume(self._files.best)
         with self._run:
-            if self._stopped() or (not confirmed and trial.trainer.running):
+            if self._cancelled:
                 self._run.cancel()
+            elif not confirmed:
+                self._run.stop()
             for event in self._run:
                 if isinstance(event, Scoring | TestTouched):
                     yield msgspec.structs.replace(event, seconds=self.seconds)

@@ -65,10 +65,16 @@ def verdict(finals: Sequence[Finalist], winner: Finalist, sign: int) -> tuple[st
     elif written is not None:
         gains = [sign * (a - b) for a, b in zip(written.values, winner.values, strict=True)]
         gain = interval("", gains, comparisons=len(finals) - 1)  # the winner is the best of these
-        words = "more" if gain.low > 0 else "no more"
+        rivals = len(finals) - 1
+        words = (
+            "more than seeds alone make"
+            if gain.low > 0
+            else f"which {len(gains)} seeds do not show to be more than seeds alone make"
+            + (f" (the best of {rivals} rivals is judged more strictly than one)" if rivals > 1 else "")
+        )
         found.append(
             f"against the recipe as written the winner gains {gain.value:.3g} on the same {len(gains)} further seeds, "
-            f"{words} than seeds alone make"
+            + words
         )
     if winner.searched is not None and sign * (winner.mean - winner.searched) > 0:
         found.append(
