@@ -127,7 +127,8 @@ def absent(names: Sequence[str], present: Sequence[str], place: str) -> DataErro
     return DataError(
         "the rows have every column the model was trained on",
         received=f"no column {', '.join(map(repr, lacking[:10]))}" + (", ..." if len(lacking) > 10 else ""),
-        remedy="; ".join(hints) or f"the columns are: {', '.join(names[:20])}",
+        remedy="; ".join(hints)
+        or f"needed are: {', '.join(names[:20])}; there are: {', '.join(present[:20]) or 'none'}",
         place=place,
     )
 
