@@ -36,7 +36,7 @@ os.environ["XDG_CACHE_HOME"] = str(CACHE / "user")
 QUICKLY = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
 if QUICKLY not in os.environ.get("XLA_FLAGS", ""):
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {QUICKLY}".strip()
-# There are as many test processes as cores: more threads would wait for each other.
+# There are test processes enough for all cores: more threads would wait for each other.
 THREADS = ("OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS")
 for name in THREADS:
     os.environ.setdefault(name, "1")

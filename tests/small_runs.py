@@ -8,6 +8,8 @@ RECIPE = {
     "train": {"epochs": 30, "learning_rate": 0.01},
 }
 LONG = {**RECIPE, "train": {"epochs": 1_000_000, "patience": 0, "learning_rate": 0.001}}
+# Of a run that is over.
+RUN_FILES = {".lock", "recipe.toml", "events.jsonl", "state.safetensors", "model.safetensors", "metrics.json"}
 
 
 def first_epoch(run):

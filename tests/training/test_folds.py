@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from small_runs import RUN_FILES
 
 import layerwise
 from layerwise import CrossValidation, Run, cross_validate
@@ -25,14 +26,6 @@ RECIPE = {
     "data": {"kind": "toy", "name": "xor", "n": 200, "noise": 0.1},
     "network": {"kind": "mlp", "hidden": [8], "activation": "tanh"},
     "train": {"epochs": 20, "learning_rate": 0.01},
-}
-RUN_FILES = {
-    ".lock",
-    "recipe.toml",
-    "events.jsonl",
-    "state.safetensors",
-    "model.safetensors",
-    "metrics.json",
 }
 
 

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from small_runs import LONG, RECIPE, first_epoch
+from small_runs import LONG, RECIPE, RUN_FILES, first_epoch
 
 import layerwise
 from layerwise import train
@@ -18,15 +18,6 @@ from layerwise.errors import DataError, RecipeError, RunError, StorageError
 from layerwise.training.events import Epoch, Finished, Progress, RolledBack, Scoring, Started, TestTouched
 from layerwise.training.folder import Folder
 from layerwise.training.run import Run
-
-FILES = {
-    ".lock",
-    "recipe.toml",
-    "events.jsonl",
-    "state.safetensors",
-    "model.safetensors",
-    "metrics.json",
-}
 
 
 def ends_soon(name):
@@ -50,7 +41,7 @@ def test_events_come_in_order_and_files_are_written(tmp_path):
     assert [event.epoch for event in events if isinstance(event, Epoch)] == list(range(1, 31))
     assert [event.seconds for event in events] == sorted(event.seconds for event in events)
     assert Folder(tmp_path / "run").events() == events
-    assert {f.name for f in (tmp_path / "run").iterdir()} == FILES
+    assert {f.name for f in (tmp_path / "run").iterdir()} == RUN_FILES
     assert (run.status, run.epochs, run.folder, run.model_path.name) == (
         "finished", 30, tmp_path / "run", "model.safetensors",
     )  # fmt: skip
@@ -112,7 +103,7 @@ def test_weights_by_hand_are_scored_without_training(tmp_path):
     assert (run.status, run.epochs) == ("finished", 0)
     assert run.metrics["train"]["accuracy"].value == 1
     assert layerwise.load(run.model_path).predict([{"x1": 0, "x2": 1}, {"x1": 1, "x2": 1}]).tolist() == ["1", "0"]
-    assert {f.name for f in run.folder.iterdir()} == FILES - {"state.safetensors"}
+    assert {f.name for f in run.folder.iterdir()} == RUN_FILES - {"state.safetensors"}
 
 
 # ── other ends ──────────────────────────────────────────────────────────────────────────────────
@@ -124,7 +115,7 @@ def test_leaving_the_loop_still_leaves_a_model(tmp_path):
             if isinstance(event, Epoch):
                 break
     assert run.status == "interrupted"
-    assert {f.name for f in run.folder.iterdir()} == FILES | {"baselines.json"}
+    assert {f.name for f in run.folder.iterdir()} == RUN_FILES | {"baselines.json"}
     assert isinstance(Folder(run.folder).events()[-1], Finished)
     assert run.metrics["test"]
     assert layerwise.load(run.model_path).predict([{"x1": 0.0, "x2": 1.0}]).shape == (1,)

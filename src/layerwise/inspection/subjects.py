@@ -144,7 +144,8 @@ def _check_same(model: models.Model, dataset: Dataset, path: Path) -> None:
         found = "data whose target has other classes, or another mean or scale"
     else:
         split, trained_on = model.info.get("split", {}).get("fingerprint", ""), model.info.get("trained_on", "")
-        found = familiar.differing(familiar.known(dataset), familiar.Known(split, trained_on))
+        here = familiar.Known(familiar.fingerprint(dataset), familiar.sketch(dataset.x, dataset.train))
+        found = familiar.differing(here, familiar.Known(split, trained_on))
     if found:
         raise DataError(
             "a network is looked into on the data it was trained on",

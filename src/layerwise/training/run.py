@@ -102,7 +102,7 @@ class Run:
         """
         run = cls.resume(folder)
         events = run._files.events()
-        if not events or not isinstance(events[-1], Finished) or run._recalled(events[-1]) is None:
+        if not events or not isinstance(events[-1], Finished) or not run._recalled(events[-1]):
             raise RunError(
                 "a run is read once it has come to an end",
                 received=f"{folder}, without a result or its model",
@@ -314,31 +314,29 @@ class Run:
         asked = next((event.epochs for event in reversed(events) if isinstance(event, Started)), 0)
         # Training that came to its last epoch can go on; that which stopped or diverged before cannot.
         more = isinstance(self.recipe.train, r.Train) and self.recipe.train.epochs > finished.epochs >= asked
-        if finished.can_go_on or (finished.status == "finished" and more):
-            return None
-        if self._recalled(finished) is None:
+        if finished.can_go_on or (finished.status == "finished" and more) or not self._recalled(finished):
             return None
         self.remarks = (OVER, *finished.remarks)
         return msgspec.structs.replace(finished, remarks=self.remarks)
 
-    def _recalled(self, finished: Finished) -> Finished | None:
-        """Take on what the run came to; None where its model is missing, damaged or another recipe's."""
+    def _recalled(self, finished: Finished) -> bool:
+        """Take on what the run came to; False where its model is missing, damaged or another recipe's."""
         try:
             model = load_model(self._files.model)
         except ModelFileError:
-            return None
+            return False
         own = anonymous(self.recipe)
         if (own.seed, own.data, own.task, own.network) != (
             model.recipe.seed, model.recipe.data, model.recipe.task, model.recipe.network,
         ):  # fmt: skip
-            return None
+            return False
         self._kept = model
         self.status, self.epochs, self.metrics = finished.status, finished.epochs, finished.metrics
         self.baselines, self.remarks = finished.baselines, finished.remarks
         self.best_epoch, self.can_go_on = finished.best_epoch, finished.can_go_on
         self.test_touches = int(self._files.read_metrics().get("test_touches", 0))
         self._before, self._ended = finished.seconds, self._began
-        return finished
+        return True
 
     def _rows(self) -> dict[str, int]:
         """How many rows each part has."""

@@ -58,8 +58,8 @@ def read(folder: Path) -> Record:
     if not (folder / "fold-1").is_dir():
         return record
     resolved = _settings(folder / "fold-1")  # each fold's recipe is written out in full, that of all as it was given
-    settings = {**resolved, **{path: value for path, value in record.settings.items() if path == "data.split.fold"}}
-    return msgspec.structs.replace(record, kind="folds", settings=settings if resolved else record.settings)
+    settings = {**resolved, "data.split.fold": "all"} if resolved else record.settings
+    return msgspec.structs.replace(record, kind="folds", settings=settings)
 
 
 def _read_study(folder: Path) -> Record:

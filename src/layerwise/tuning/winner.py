@@ -64,8 +64,8 @@ def verdict(finals: Sequence[Finalist], winner: Finalist, sign: int) -> tuple[st
         found.append("the recipe as written did best on further seeds: the search found nothing that is better than it")
     elif written is not None:
         gains = [sign * (a - b) for a, b in zip(written.values, winner.values, strict=True)]
-        gain = interval("", gains, comparisons=len(finals) - 1)  # the winner is the best of these
-        rivals = len(finals) - 1
+        rivals = len(finals) - 1  # of the recipe as written; the winner is the best of them
+        gain = interval("", gains, comparisons=rivals)
         words = (
             "more than seeds alone make"
             if gain.low > 0
